@@ -1,0 +1,20 @@
+import type { Action, ReadAction, RequestOf, ResponseOf } from './action.ts'
+
+export interface SendOptions {
+  /** Region for this call; the client's own when absent. Ignored by actions that take none. */
+  readonly region?: string
+  /** Ends the call: a read stops at once; a write that was sent already ends as `cloud.unknown-outcome`. */
+  readonly signal?: AbortSignal
+  /** Instant (epoch milliseconds) after which no further try starts and the current one is cut. */
+  readonly deadline?: number
+}
+
+/** Sends actions that provably only read. What `observe` receives. Throws CloudError. */
+export interface CloudReader {
+  send<A extends ReadAction>(action: A, request: RequestOf<A>, options?: SendOptions): Promise<ResponseOf<A>>
+}
+
+/** Sends any action. What `apply` receives, and nothing else does. Throws CloudError. */
+export interface CloudWriter extends CloudReader {
+  send<A extends Action>(action: A, request: RequestOf<A>, options?: SendOptions): Promise<ResponseOf<A>>
+}

@@ -1,0 +1,49 @@
+import type * as z from 'zod/mini'
+import type { CloudReader, CloudWriter } from '#cloud/cloud.ts'
+import type { Step, StepResult } from '#shared/pure/step.ts'
+
+/** The functions of the product. One string everywhere: folder, serverless.yml key, events/, test/, log field. */
+export const functionNames = ['cron-scaler', 'image-cleaner', 'license-meter', 'alarm-scaler', 'redeploy-hook'] as const
+
+export type FunctionName = (typeof functionNames)[number]
+
+/** `observe` reports what it sees and what it would do; `plan` prints what would be done; only `enforce` writes. */
+export type Mode = 'observe' | 'plan' | 'enforce'
+
+export interface ClusterConfig {
+  /** The platform's id, `cls-…`. */
+  readonly id: string
+  /** What people call it; the id when absent. */
+  readonly name?: string | undefined
+  /** Region of this cluster; the platform's default when absent. */
+  readonly region?: string | undefined
+}
+
+/** What every function gets of the configuration: the common part, and its own part under `settings`. */
+export interface FunctionConfig<Settings> {
+  readonly mode: Mode
+  readonly region: string
+  readonly clusters: readonly ClusterConfig[]
+  readonly settings: Settings
+}
+
+/**
+ * A function that a schedule starts. `observe` reads, `plan` decides without reading or writing, `apply` carries out one
+ * step. The runtime calls `apply` in mode `enforce` only, one step at a time per target, and reports every step.
+ */
+export interface ScheduleDefinition<Settings, Observed, Change> {
+  readonly name: FunctionName
+  /** zod schema of `functions.<name>` in the configuration. Must accept `{}` or fail with what is missing. */
+  readonly settings: z.ZodMiniType<Settings>
+  /** Reads the cloud into plain types. One failing cluster or object becomes part of the result, it does not throw. */
+  readonly observe: (cloud: CloudReader, config: FunctionConfig<Settings>, now: number) => Promise<Observed>
+  /** Pure. `now` is epoch milliseconds, read once per event. */
+  readonly plan: (observed: Observed, config: FunctionConfig<Settings>, now: number) => readonly Step<Change>[]
+  /** Carries out one step after reading its target again. Throws CloudError or KubeError; the runtime reports it as Failed. */
+  readonly apply: (
+    step: Step<Change> & { readonly verdict: 'change' },
+    cloud: CloudWriter,
+    config: FunctionConfig<Settings>,
+    now: number,
+  ) => Promise<StepResult>
+}
