@@ -98,17 +98,18 @@ export default {
     },
     {
       name: 'no-dev-packages-in-what-ships',
-      comment: 'A function’s bundle must not need a development package: make it a dependency, or do without.',
+      comment: 'A function’s bundle must not need a development package: make it a dependency, or do without. (@aws-sdk comes with the Lambda runtime.)',
       severity: 'error',
       from: { path: '^(shared|functions)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-optional', 'npm-no-pkg', 'npm-unknown'], pathNot: ['@types/'], dependencyTypesNot: ['type-only'] },
+      to: { dependencyTypes: ['npm-dev', 'npm-optional', 'npm-no-pkg', 'npm-unknown'], pathNot: ['@types/', 'node_modules/@aws-sdk/'], dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'not-unresolvable',
       comment: 'The file or package does not exist: check the spelling, and write the extension .ts.',
       severity: 'error',
       from: {},
-      to: { couldNotResolve: true },
+      // Types of the Lambda events live in @types/aws-lambda; there is no package aws-lambda to resolve.
+      to: { couldNotResolve: true, pathNot: '^aws-lambda$' },
     },
   ],
   options: {
