@@ -1,0 +1,131 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  civilOf,
+  dateOfDay,
+  dayNumber,
+  daysInMonth,
+  firstInstantAt,
+  firstWallSecondAfter,
+  formatInstant,
+  instantsOf,
+  parseCivilDate,
+  startOfDate,
+  wallSeconds,
+  weekdayOfDay,
+} from '#shared/pure/civil.ts'
+import { isTimeZone, stretchAt } from '#shared/pure/zone.ts'
+import { wallOf } from './cron-oracle.ts'
+
+const zones = [
+  'UTC',
+  'Asia/Shanghai',
+  'Europe/Berlin',
+  'Australia/Lord_Howe',
+  'Asia/Kathmandu',
+  'Pacific/Apia',
+  'America/Sao_Paulo',
+  '+08:00',
+]
+
+describe('the calendar', () => {
+  test('day numbers agree with Date over eight hundred years, and back', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -150_000, max: 150_000 }), (days) => {
+        const date = new Date(days * 86_400_000)
+        const civil = { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() }
+        expect(dateOfDay(days)).toEqual(civil)
+        expect(dayNumber(civil.year, civil.month, civil.day)).toBe(days)
+        expect(weekdayOfDay(days)).toBe(date.getUTCDay())
+      }),
+      { seed: 1, numRuns: 3000 },
+    )
+  })
+
+  test.each([
+    [2026, 2, 28],
+    [2028, 2, 29],
+    [2000, 2, 29],
+    [2100, 2, 28],
+    [2026, 4, 30],
+    [2026, 12, 31],
+  ])('%i-%i has %i days', (year, month, days) => {
+    expect(daysInMonth(year, month)).toBe(days)
+  })
+
+  test.each(['2026-02-29', '2026-13-01', '2026-00-10', '2026-10-00', '26-10-01', '2026-10-1', ' 2026-10-01', '2026-10-01T00:00:00'])(
+    'refuses the date %j',
+    (text) => {
+      expect(parseCivilDate(text).ok).toBe(false)
+    },
+  )
+
+  test('reads a date', () => {
+    expect(parseCivilDate('2028-02-29')).toEqual({ ok: true, value: { year: 2028, month: 2, day: 29 } })
+  })
+})
+
+describe('zones', () => {
+  test('civilOf shows what Intl shows, around every kind of change', () => {
+    const around = ['2026-03-29T01:00:00Z', '2026-10-25T01:00:00Z', '2026-04-04T15:00:00Z', '2011-12-30T10:00:00Z', '2018-11-04T03:00:00Z']
+    fc.assert(
+      fc.property(fc.constantFrom(...zones), fc.constantFrom(...around), fc.integer({ min: -9000, max: 9000 }), (zone, middle, shift) => {
+        const at = Date.parse(middle) + shift * 1000
+        const civil = civilOf(at, zone)
+        expect(wallSeconds(civil) * 1000).toBe(wallOf(at, zone))
+        expect(civil.weekday).toBe(new Date(wallOf(at, zone)).getUTCDay())
+        expect(instantsOf(civil, zone)).toContain(at)
+      }),
+      { seed: 2, numRuns: 1500 },
+    )
+  })
+
+  test('a wall time exists once, not at all, or twice', () => {
+    const at = (month: number, day: number) => ({ year: 2026, month, day, hour: 2, minute: 30, second: 0 })
+    expect(instantsOf(at(6, 1), 'Europe/Berlin')).toEqual([Date.parse('2026-06-01T00:30:00Z')])
+    expect(instantsOf(at(3, 29), 'Europe/Berlin')).toEqual([])
+    expect(instantsOf(at(10, 25), 'Europe/Berlin')).toEqual([Date.parse('2026-10-25T00:30:00Z'), Date.parse('2026-10-25T01:30:00Z')])
+  })
+
+  test('a date that a zone skipped begins when the next one does', () => {
+    expect(startOfDate({ year: 2011, month: 12, day: 30 }, 'Pacific/Apia')).toBe(Date.parse('2011-12-30T10:00:00Z'))
+    expect(startOfDate({ year: 2011, month: 12, day: 31 }, 'Pacific/Apia')).toBe(Date.parse('2011-12-30T10:00:00Z'))
+  })
+
+  test('the first second not reached yet is the boundary of what has fired', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...zones),
+        fc.integer({ min: Date.UTC(2010, 0, 1) / 1000, max: Date.UTC(2030, 0, 1) / 1000 }),
+        (zone, second) => {
+          const at = second * 1000 + 250
+          const next = firstWallSecondAfter(at, zone)
+          expect(firstInstantAt(next, zone)).toBeGreaterThan(at)
+          expect(firstInstantAt(next - 1, zone)).toBeLessThanOrEqual(at)
+        },
+      ),
+      { seed: 3, numRuns: 2000 },
+    )
+  })
+
+  test('a change that falls where the offset table is cut is seen on both sides', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 60 }), (index) => {
+        const cut = index * 400 * 86_400_000
+        for (const zone of zones) expect(stretchAt(cut, zone).startMs).toBe(cut)
+        for (const zone of zones) expect(stretchAt(cut - 1, zone).endMs).toBe(cut)
+      }),
+      { seed: 4, numRuns: 20 },
+    )
+  })
+
+  test('names are checked', () => {
+    expect(isTimeZone('Asia/Shanghai')).toBe(true)
+    expect(isTimeZone('Asia/Atlantis')).toBe(false)
+    expect(isTimeZone('')).toBe(false)
+  })
+
+  test('an instant is written as people of the zone write it', () => {
+    expect(formatInstant(Date.parse('2026-10-01T23:00:00Z'), 'Asia/Shanghai')).toBe('Fri 2026-10-02 07:00:00 Asia/Shanghai')
+  })
+})
