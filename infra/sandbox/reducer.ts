@@ -1,4 +1,5 @@
 import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
+import type { AttachTarget } from './attach.ts'
 import type { World } from './world.ts'
 
 /** What a reducer may look at besides the request. Everything that varies comes from here, so a seed repeats a run. */
@@ -13,6 +14,8 @@ export interface ReducerContext {
   readonly id: (prefix: string) => string
   /** Uniform in [0, 1). Seeded. */
   readonly random: () => number
+  /** The real API server that stands in for a cluster, when one was attached: requests for the cluster go there. */
+  readonly attached?: (clusterId: string) => AttachTarget | undefined
 }
 
 /**

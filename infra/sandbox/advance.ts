@@ -1,0 +1,19 @@
+import { advanceKubernetes } from './kubernetes/controllers.ts'
+import { advanceTcr } from './tcr/advance.ts'
+import { imageExists } from './tcr/images.ts'
+import { advanceTke } from './tke/advance.ts'
+import type { World } from './world.ts'
+
+/**
+ * Lets everything happen that is due at this instant: machines become nodes, controllers make pods, clean-up policies
+ * run. The server does it before each call, so that what nobody looks at costs nothing. At the same instant with
+ * nothing changed it changes nothing.
+ */
+export function advanceWorld(world: World, now: number, random: () => number): void {
+  advanceTcr(world, now)
+  advanceTke(world, now, random)
+  const exists = (reference: string) => imageExists(world, reference)
+  for (const cluster of Object.values(world.kubernetes)) {
+    advanceKubernetes(cluster, now, { imageExists: exists, random })
+  }
+}

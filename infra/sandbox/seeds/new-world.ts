@@ -1,0 +1,15 @@
+import { createTcrState } from '../tcr/state.ts'
+import { createTkeState } from '../tke/state.ts'
+import type { World } from '../world.ts'
+
+/** A world with an account and nothing in it: what every seed starts from. */
+export function newWorld(): World {
+  return {
+    format: 1,
+    account: { appId: 1_250_000_001, uin: '100000000001' },
+    counter: 0,
+    tke: createTkeState(),
+    tcr: createTcrState(),
+    kubernetes: {},
+  }
+}
