@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises'
+import { allowedHosts } from '#cloud/allowed-hosts.ts'
+import { type ClientOptions, createClient } from '#cloud/client.ts'
+import type { Clock } from '#cloud/clock.ts'
+import type { CloudWriter } from '#cloud/cloud.ts'
+import { type CredentialSource, type Credentials, environmentCredentials, refreshingCredentials } from '#cloud/credentials.ts'
+import { fileCredentials, homeCredentials } from '#cloud/credentials-file.ts'
+import type { TransportFactory } from '#cloud/wire.ts'
+import { type Config, ConfigError, type Environment } from './config.ts'
+import type { Redactor } from './redact.ts'
+import { createResolver, type ResolveReference } from './reference.ts'
+
+export interface ConnectOptions {
+  /** Values that references and proxy settings are read from. */
+  readonly env: Environment
+  readonly clock: Clock
+  readonly random: () => number
+  readonly createTransport: TransportFactory
+  /** Learns every secret before it is used. */
+  readonly redactor: Redactor
+  /** Resolves references; by environment, file and the Lambda runtime's SDK when absent. */
+  readonly resolveReference?: ResolveReference
+  /** Where the platform's own tools keep credentials, for a process of a person; not looked at when absent. */
+  readonly homeDirectory?: string
+  readonly onAttempt?: ClientOptions['onAttempt']
+}
+
+export type Connection = CloudWriter & { close(): Promise<void> }
+
+/** References that can change while the process runs are read again after this time. */
+const rereadMs = 10 * 60_000
+
+/**
+ * Makes the client that a configuration asks for: endpoint, hosts that may be called, certificate authority, proxy, region, and
+ * credentials, which are fetched once right away, so that a missing secret shows at the start and not at the first write.
+ *
+ * Throws ConfigError when the certificate file or a proxy setting cannot be used, CloudError of kind `cloud.credentials`
+ * when there are no credentials.
+ */
+export async function connect(config: Config, options: ConnectOptions): Promise<Connection> {
+  const { platform } = config
+  for (const secret of proxyPasswords(options.env)) options.redactor.add(secret)
+  const credentials = learning(credentialsOf(config, options), options.redactor)
+  await credentials()
+  const ca = platform.caFile === undefined ? undefined : await readCa(platform.caFile)
+  return createClient({
+    credentials,
+    ...(platform.region === undefined ? {} : { region: platform.region }),
+    endpoint: platform.endpoint,
+    clock: options.clock,
+    transport: options.createTransport({
+      clock: options.clock,
+      allowedHosts: allowedHosts(platform.endpoint, undefined, platform.allowedHosts),
+      allowInsecureHttp: platform.allowInsecureHttp,
+      environment: options.env,
+      ...(ca === undefined ? {} : { ca }),
+    }),
+    random: options.random,
+    ...(options.onAttempt === undefined ? {} : { onAttempt: options.onAttempt }),
+  })
+}
+
+function credentialsOf(config: Config, options: ConnectOptions): CredentialSource {
+  const { clock } = options
+  const setting = config.platform.credentials
+  switch (setting.kind) {
+    case 'none':
+      return options.homeDirectory === undefined
+        ? environmentCredentials({})
+        : homeCredentials({ homeDirectory: options.homeDirectory, clock })
+    case 'file':
+      return fileCredentials({ path: setting.path, profile: setting.profile, clock })
+    case 'references': {
+      const resolve = options.resolveReference ?? createResolver({ env: options.env })
+      const { secretId, secretKey, token } = setting
+      const fixed = [secretId, secretKey, token].every((reference) => reference === undefined || reference.startsWith('env:'))
+      return refreshingCredentials({
+        clock,
+        name: 'platform.credentials',
+        renewBeforeMs: rereadMs / 2,
+        refresh: async (): Promise<Credentials> => ({
+          secretId: await resolve(secretId),
+          secretKey: await resolve(secretKey),
+          token: token === undefined ? undefined : await resolve(token),
+          expiresAt: fixed ? undefined : clock.now() + rereadMs,
+        }),
+      })
+    }
+  }
+}
+
+/** The same source; what it gives is made known to the redactor first, once for each set. */
+function learning(source: CredentialSource, redactor: Redactor): CredentialSource {
+  let known: Credentials | undefined
+  return async () => {
+    const current = await source()
+    if (current !== known) {
+      known = current
+      for (const secret of [current.secretId, current.secretKey, current.token ?? '']) redactor.add(secret)
+    }
+    return current
+  }
+}
+
+/** Passwords that stand in proxy addresses, as they are written and as they are meant. */
+function proxyPasswords(env: Environment): string[] {
+  return ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].flatMap((name) => {
+    const password = URL.parse(env[name] ?? '')?.password ?? ''
+    if (password === '') return []
+    try {
+      return [password, decodeURIComponent(password)]
+    } catch {
+      // No valid encoding: it is only known as it is written.
+      return [password]
+    }
+  })
+}
+
+async function readCa(path: string): Promise<string> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    throw caError(path, `cannot be read (${code}); check the path`, error)
+  }
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw caError(path, 'holds no PEM certificate; give one that begins with -----BEGIN CERTIFICATE-----')
+  return text
+}
+
+function caError(path: string, what: string, cause?: unknown): ConfigError {
+  const fault = { path: 'platform.caFile', text: `${path} ${what}` }
+  return new ConfigError('config.unreadable', `platform.caFile: ${fault.text}.`, [fault], cause === undefined ? undefined : { cause })
+}
