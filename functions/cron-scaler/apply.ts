@@ -1,0 +1,195 @@
+import type { CloudWriter } from '#cloud/cloud.ts'
+import { CloudError } from '#cloud/errors.ts'
+import { KubeError, type KubeWriter, kubePath, kubeWriter } from '#cloud/kube.ts'
+import type { Step, StepResult } from '#shared/pure/step.ts'
+import type { CronScalerConfig } from './event.ts'
+import type { ScaleChange } from './plan.ts'
+import { formatRecord, nextRecord, recordAnnotation, type ScaleRecord } from './record.ts'
+import { targetOf, type VersionedTarget } from './scaled-object.ts'
+import { resourceOf, type Size, sizesEqual, sizeText } from './target.ts'
+
+export type ApplyCode =
+  | 'recorded'
+  | 'already-applied'
+  | 'newer-applied'
+  | 'world-changed'
+  | 'target-missing'
+  | 'target-unreadable'
+  | 'opt-out'
+  | 'override'
+  | 'record-unreadable'
+  | 'conflict'
+  | 'not-taken'
+  | 'unknown-outcome'
+
+type ChangeStep = Step<ScaleChange> & { readonly verdict: 'change' }
+
+/** How often a target is read and decided about again when it changes between reading and writing. */
+const mostTries = 3
+
+/**
+ * Brings a target to the size that a step states. The target is read again first; what changed since the plan is looked at
+ * as the plan would: already done, kept back by a person, another object, another size (left to the next run). Then one
+ * merge patch writes the size and its record together, bound to the state that was read. When the target moves in between
+ * (409), it is read and decided again, three times at most. When the answer to the write is lost, the target is read once
+ * more: the record on it tells whether the write arrived; it is never sent again. Running twice changes nothing more.
+ *
+ * Throws KubeError and CloudError of calls that certainly changed nothing.
+ */
+export async function apply(step: ChangeStep, cloud: CloudWriter, config: CronScalerConfig, now: number): Promise<StepResult> {
+  const { change } = step
+  const region = config.clusters.find(({ id }) => id === change.cluster)?.region
+  const kube = kubeWriter(cloud, change.cluster, region === undefined ? {} : { region })
+  const path = kubePath({ ...resourceOf(change.target.kind), namespace: change.target.namespace, name: change.target.name })
+  let found: VersionedTarget | undefined
+  for (let attempt = 1; attempt <= mostTries; attempt += 1) {
+    const read = await readTarget(kube, path, change)
+    if (read === 'gone' || read === 'strange') return absent(read, change)
+    const settled = alreadyDecided(step, read, now)
+    if (settled !== undefined) return settled
+    found = read
+    const record = nextRecord(found.record, found.size, {
+      key: step.key,
+      rule: change.rule,
+      nominalMs: change.nominalMs,
+      decidedMs: now,
+      size: change.to,
+      ...(change.onceKey === undefined ? {} : { onceKey: change.onceKey }),
+    })
+    try {
+      const written = targetOf(await kube.patch(path, 'merge', patchOf(found, change.to, record)), change.target.kind)
+      return verdictOn(written, found, change)
+    } catch (error) {
+      if (error instanceof KubeError && error.kind === 'kube.conflict') continue
+      if (isAmbiguous(error)) return await settle(kube, path, step, found, now, error)
+      throw error
+    }
+  }
+  return {
+    outcome: 'Skipped',
+    reason: {
+      code: 'conflict' satisfies ApplyCode,
+      text: `somebody else changed the target ${mostTries} times while it was to be changed; the next run decides again`,
+    },
+    ...beforeOf(found, change),
+  }
+}
+
+async function readTarget(kube: KubeWriter, path: string, change: ScaleChange): Promise<VersionedTarget | 'gone' | 'strange'> {
+  try {
+    return targetOf(await kube.get(path), change.target.kind) ?? 'strange'
+  } catch (error) {
+    if (error instanceof KubeError && error.kind === 'kube.not-found') return 'gone'
+    throw error
+  }
+}
+
+/** Whether a failed write may have happened all the same: the platform or the cluster broke while it was under way. */
+function isAmbiguous(error: unknown): error is CloudError | KubeError {
+  if (error instanceof KubeError) return error.kind === 'kube.unavailable' || error.kind === 'kube.bad-answer'
+  if (!(error instanceof CloudError)) return false
+  return error.kind === 'cloud.unknown-outcome' || error.kind === 'cloud.unavailable' || error.kind === 'cloud.bad-answer'
+}
+
+/** What the target as it is now says against writing; undefined when nothing does. */
+function alreadyDecided({ change, key }: ChangeStep, found: VersionedTarget, now: number): StepResult | undefined {
+  const before = beforeOf(found, change)
+  const answer = (outcome: StepResult['outcome'], code: ApplyCode, text: string): StepResult => ({
+    outcome,
+    reason: { code, text },
+    ...before,
+  })
+  if (found.uid !== change.uid) {
+    return answer('Skipped', 'world-changed', 'the target was deleted and made anew since it was planned for; the next run decides')
+  }
+  if (found.deleting) return answer('Skipped', 'world-changed', 'the target is being deleted')
+  if (found.optOut) return answer('Held', 'opt-out', 'somebody has opted the target out since the plan')
+  if (found.recordProblem !== undefined)
+    return answer('Held', 'record-unreadable', `its record cannot be read any more: ${found.recordProblem}`)
+  if (typeof found.hold === 'string' || (found.hold !== undefined && now < found.hold)) {
+    return answer('Held', 'override', 'somebody keeps the present size for a while since the plan')
+  }
+  const { record } = found
+  if (record !== undefined && record.decidedMs > now && record.nominalMs > change.nominalMs) {
+    return answer('NoChange', 'newer-applied', `a later run has applied ${record.owner} since the plan`)
+  }
+  if (record !== undefined && record.nominalMs >= change.nominalMs) {
+    const isDone = !change.drift || sizesEqual(found.size, change.to) || (record.key === key && record.decidedMs >= now)
+    if (isDone)
+      return answer('NoChange', 'already-applied', `${record.owner} has been applied for this firing or a later one since the plan`)
+  }
+  if (!sizesEqual(found.size, change.from) && !sizesEqual(found.size, change.to)) {
+    return answer(
+      'Skipped',
+      'world-changed',
+      `the size is ${sizeText(found.size)} now, not ${sizeText(change.from)} as planned with; the next run decides`,
+    )
+  }
+  return undefined
+}
+
+/** One patch: the size, its record, and the state that both are bound to. Bounds go together, so that min never passes max. */
+function patchOf(found: VersionedTarget, size: Size, record: ScaleRecord): object {
+  return {
+    metadata: { resourceVersion: found.resourceVersion, annotations: { [recordAnnotation]: formatRecord(record) } },
+    spec: size.kind === 'replicas' ? { replicas: size.replicas } : { minReplicas: size.min, maxReplicas: size.max },
+  }
+}
+
+function verdictOn(written: VersionedTarget | undefined, found: VersionedTarget, change: ScaleChange): StepResult {
+  const before = beforeOf(found, change)
+  if (written === undefined || !sizesEqual(written.size, change.to)) {
+    const text = `the cluster accepted the change, but the size is ${written === undefined ? 'not to be seen' : sizeText(written.size)} and not ${sizeText(change.to)}: look for an admission webhook that changes it`
+    return { outcome: 'Failed', reason: { code: 'not-taken' satisfies ApplyCode, text }, ...before }
+  }
+  if (sizesEqual(found.size, change.to)) {
+    const text = `${sizeText(change.to)} was there already; that ${change.rule} has fired is on record`
+    return { outcome: 'NoChange', reason: { code: 'recorded' satisfies ApplyCode, text }, ...before }
+  }
+  return { outcome: 'Applied', ...before }
+}
+
+/** After a lost answer: whether the write arrived, by what is on record. */
+async function settle(
+  kube: KubeWriter,
+  path: string,
+  step: ChangeStep,
+  found: VersionedTarget,
+  now: number,
+  lost: CloudError | KubeError,
+): Promise<StepResult> {
+  const { change } = step
+  const requestId = lost instanceof CloudError && lost.requestId !== undefined ? { requestId: lost.requestId } : {}
+  const unknown = (why: string): StepResult => ({
+    outcome: 'Failed',
+    reason: {
+      code: 'unknown-outcome' satisfies ApplyCode,
+      text: `the answer to the change was lost (${lost.message}) and ${why}; the next run decides again, and the record keeps it from doing so twice`,
+    },
+    ...requestId,
+    ...beforeOf(found, change),
+  })
+  let seen: VersionedTarget | 'gone' | 'strange'
+  try {
+    seen = await readTarget(kube, path, change)
+  } catch (error) {
+    if (error instanceof KubeError || error instanceof CloudError) return unknown(`the target cannot be read: ${error.message}`)
+    throw error
+  }
+  if (seen === 'gone' || seen === 'strange') return absent(seen, change)
+  const arrived = seen.record !== undefined && seen.record.key === step.key && seen.record.decidedMs === now
+  if (!arrived) return unknown('the target does not show it')
+  return { ...verdictOn(seen, found, change), ...requestId }
+}
+
+function absent(read: 'gone' | 'strange', change: ScaleChange): StepResult {
+  const { kind, namespace, name } = change.target
+  const code: ApplyCode = read === 'gone' ? 'target-missing' : 'target-unreadable'
+  const text = `${kind} ${name} in namespace ${namespace} ${read === 'gone' ? 'was deleted since the plan' : 'does not look like one'}`
+  return { outcome: read === 'gone' ? 'Skipped' : 'Failed', reason: { code, text } }
+}
+
+/** The size found right before the write, where it is not the one planned with. */
+function beforeOf(found: VersionedTarget | undefined, change: ScaleChange): { readonly before?: string } {
+  return found === undefined || sizesEqual(found.size, change.from) ? {} : { before: sizeText(found.size) }
+}

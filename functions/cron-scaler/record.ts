@@ -1,0 +1,145 @@
+import * as z from 'zod/mini'
+import { failure, type Result, success } from '#shared/pure/result.ts'
+import { type Size, sizesEqual } from './target.ts'
+
+/**
+ * The annotation that carries the record. It is written in the same patch as the size, so that there is never a size without
+ * its record or a record without its size.
+ */
+export const recordAnnotation = 'longshore.dev/cron-scaler'
+
+/** What the last transition of a target was: kept on the target itself. */
+export interface ScaleRecord {
+  /** Counts the transitions of this target. */
+  readonly epoch: number
+  /** The rule that owns the present size. */
+  readonly owner: string
+  /** The key of the step that wrote it: tells after a lost answer whether the write arrived. */
+  readonly key: string
+  /** The instant the rule fired for. */
+  readonly nominalMs: number
+  /** The run's `now`: an older run never overwrites a younger one's decision. */
+  readonly decidedMs: number
+  /** What the transition found. Written once: correcting drift for the same firing leaves it alone. */
+  readonly before: Size
+  readonly after: Size
+  /**
+   * What was there before the first of the transitions that followed each other undisturbed, and the epoch of that first one.
+   * A size that somebody else set starts a new chain.
+   */
+  readonly original: { readonly size: Size; readonly epoch: number }
+  /** Run-once rules that have run, with the instant they fired for. */
+  readonly once: Readonly<Record<string, number>>
+}
+
+/** What a step adds to a record. */
+export interface Transition {
+  readonly key: string
+  readonly rule: string
+  readonly nominalMs: number
+  readonly decidedMs: number
+  readonly size: Size
+  readonly onceKey?: string
+}
+
+/** More marks of run-once rules than this on one target are thrown away, oldest first. */
+const mostMarks = 64
+
+const Instant = z.pipe(
+  z.string(),
+  z.transform((text, context) => {
+    const ms = Date.parse(text)
+    if (Number.isFinite(ms)) return ms
+    context.issues.push({ code: 'custom', message: 'is no instant', input: text })
+    return z.NEVER
+  }),
+)
+
+const WrittenSize = z.union([
+  z.pipe(
+    z.strictObject({ replicas: z.int() }),
+    z.transform(({ replicas }): Size => ({ kind: 'replicas', replicas })),
+  ),
+  z.pipe(
+    z.strictObject({ min: z.int(), max: z.int() }),
+    z.transform(({ min, max }): Size => ({ kind: 'bounds', min, max })),
+  ),
+])
+
+const WrittenRecord = z.object({
+  format: z.literal(1),
+  epoch: z.int(),
+  owner: z.string(),
+  key: z.string(),
+  nominal: Instant,
+  decided: Instant,
+  before: WrittenSize,
+  after: WrittenSize,
+  original: z.object({ size: WrittenSize, epoch: z.int() }),
+  once: z.optional(z.record(z.string(), Instant)),
+})
+
+/** Reads the annotation's text. Never guesses: a record that somebody garbled is an error, because acting could repeat a firing. */
+export function parseRecord(text: string): Result<ScaleRecord, string> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return failure('it is not JSON')
+    throw error
+  }
+  const parsed = z.safeParse(WrittenRecord, value)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    return failure(`${issue?.path.join('.') || 'it'} is not as written`)
+  }
+  const { epoch, owner, key, nominal, decided, before, after, original, once } = parsed.data
+  return success({ epoch, owner, key, nominalMs: nominal, decidedMs: decided, before, after, original, once: once ?? {} })
+}
+
+/** Writes the annotation's text, in one line that a person can read. */
+export function formatRecord(record: ScaleRecord): string {
+  const once = Object.entries(record.once).map(([key, ms]) => [key, instantText(ms)])
+  return JSON.stringify({
+    format: 1,
+    epoch: record.epoch,
+    owner: record.owner,
+    nominal: instantText(record.nominalMs),
+    decided: instantText(record.decidedMs),
+    before: written(record.before),
+    after: written(record.after),
+    original: { size: written(record.original.size), epoch: record.original.epoch },
+    key: record.key,
+    ...(once.length === 0 ? {} : { once: Object.fromEntries(once) }),
+  })
+}
+
+/**
+ * The record after a transition. `found` is the size right before the write. For the firing that is already on record (its
+ * drift is corrected) the size before it, the epoch and the original stay what they are.
+ */
+export function nextRecord(previous: ScaleRecord | undefined, found: Size, transition: Transition): ScaleRecord {
+  const { key, rule, nominalMs, decidedMs, size, onceKey } = transition
+  const once = marksWith(previous?.once ?? {}, onceKey, nominalMs)
+  const written = { owner: rule, key, nominalMs, decidedMs, after: size, once }
+  if (previous !== undefined && previous.nominalMs === nominalMs && previous.owner === rule) {
+    return { ...written, epoch: previous.epoch, before: previous.before, original: previous.original }
+  }
+  const epoch = (previous?.epoch ?? 0) + 1
+  const original = previous !== undefined && sizesEqual(previous.after, found) ? previous.original : { size: found, epoch }
+  return { ...written, epoch, before: found, original }
+}
+
+function marksWith(marks: Readonly<Record<string, number>>, key: string | undefined, ms: number): Readonly<Record<string, number>> {
+  if (key === undefined) return marks
+  const all = Object.entries({ ...marks, [key]: ms })
+  return Object.fromEntries(all.toSorted(([, left], [, right]) => right - left).slice(0, mostMarks))
+}
+
+function written(size: Size): { readonly replicas: number } | { readonly min: number; readonly max: number } {
+  return size.kind === 'replicas' ? { replicas: size.replicas } : { min: size.min, max: size.max }
+}
+
+function instantText(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,168 @@
+import { type CronSchedule, cronWarnings, nextFiring, parseCron } from '#shared/pure/cron.ts'
+import { digestOf } from '#shared/pure/digest.ts'
+import { failure, type Result, success } from '#shared/pure/result.ts'
+import { isTimeZone } from '#shared/pure/zone.ts'
+import { type Calendar, type Excludes, parseExcludes } from './excludes.ts'
+import { largestSize, readTarget, type Size, type Target, type TargetDraft } from './target.ts'
+
+/** A rule as it stands in an HPC object or in the configuration, before anything about it is believed. */
+export interface RuleDraft {
+  readonly source: 'hpc' | 'config'
+  /** `hpc/<namespace>/<object>/<cron>` or `config/<name>`. */
+  readonly id: string
+  /** What stays the same while a rule is edited, and differs when it is made anew: the object's uid and the cron's name. */
+  readonly identity: string
+  /** Id of the cluster. */
+  readonly cluster: string
+  readonly target: TargetDraft
+  /** Namespace of a target that names none. */
+  readonly namespace: string
+  readonly schedule: string
+  readonly timeZone: string
+  readonly targetSize?: number | undefined
+  readonly minSize?: number | undefined
+  readonly maxSize?: number | undefined
+  readonly excludeDates: readonly string[]
+  readonly runOnce: boolean
+  readonly startingDeadlineMs: number
+  readonly enforce: boolean
+  readonly allowHpaConflict: boolean
+  readonly paused: boolean
+  /** Firings before this instant are not the rule's: it did not exist. */
+  readonly existsSinceMs?: number | undefined
+  /** Why the entry could not even be read. */
+  readonly problem?: string | undefined
+  readonly warnings: readonly string[]
+}
+
+/** A rule that can run. */
+export interface Rule {
+  readonly source: 'hpc' | 'config'
+  readonly id: string
+  readonly target: Target
+  readonly schedule: CronSchedule
+  readonly zone: string
+  readonly size: Size
+  readonly excludes: Excludes
+  /** Present on run-once rules: what a mark on the target says has run. */
+  readonly onceKey?: string
+  readonly startingDeadlineMs: number
+  readonly enforce: boolean
+  readonly allowHpaConflict: boolean
+  readonly existsSinceMs: number
+  readonly warnings: readonly string[]
+}
+
+export type InvalidCode =
+  | 'rule-unreadable'
+  | 'target-invalid'
+  | 'schedule-invalid'
+  | 'schedule-never-fires'
+  | 'time-zone-unknown'
+  | 'exclude-invalid'
+  | 'size-missing'
+  | 'size-invalid'
+  | 'size-on-hpa'
+  | 'bounds-on-workload'
+  | 'min-above-max'
+  | 'min-zero'
+
+export interface InvalidRule {
+  readonly code: InvalidCode
+  readonly text: string
+}
+
+export interface RuleContext {
+  readonly calendars: ReadonlyMap<string, Calendar>
+  readonly allowZeroMin: boolean
+  /** Where to start looking whether the schedule ever fires. */
+  readonly now: number
+}
+
+/**
+ * Checks everything about a rule that can be checked without its target. The first thing that is wrong makes the rule
+ * invalid, with a sentence that says what to write; an invalid rule is held and never runs in some other reading.
+ */
+export function compileRule(draft: RuleDraft, context: RuleContext): Result<Rule, InvalidRule> {
+  if (draft.problem !== undefined) return failure({ code: 'rule-unreadable', text: draft.problem })
+  const target = readTarget(draft.target, draft.namespace)
+  if (!target.ok) return failure({ code: 'target-invalid', text: target.error })
+  const schedule = parseCron(draft.schedule)
+  if (!schedule.ok) return failure({ code: 'schedule-invalid', text: schedule.error.message })
+  if (!isTimeZone(draft.timeZone)) {
+    return failure({
+      code: 'time-zone-unknown',
+      text: `${JSON.stringify(draft.timeZone)} is no time zone: write an IANA name such as Asia/Shanghai`,
+    })
+  }
+  if (nextFiring(schedule.value, draft.timeZone, context.now) === undefined) {
+    return failure({
+      code: 'schedule-never-fires',
+      text: `"${schedule.value.spec}" does not fire within the next five years: look at its day of month and month`,
+    })
+  }
+  const excludes = parseExcludes(draft.excludeDates, context.calendars)
+  if (!excludes.ok) return failure({ code: 'exclude-invalid', text: excludes.error })
+  const size = sizeOf(draft, target.value, context.allowZeroMin)
+  if (!size.ok) return size
+  const { kind, namespace, name } = target.value
+  return success({
+    source: draft.source,
+    id: draft.id,
+    target: target.value,
+    schedule: schedule.value,
+    zone: draft.timeZone,
+    size: size.value,
+    excludes: excludes.value,
+    // The schedule and what it acts on, and nothing else: editing a size, a zone or an exclude does not arm the rule again.
+    ...(draft.runOnce ? { onceKey: digestOf([draft.identity, schedule.value.spec, kind, namespace, name]) } : {}),
+    startingDeadlineMs: draft.startingDeadlineMs,
+    enforce: draft.enforce,
+    allowHpaConflict: draft.allowHpaConflict,
+    existsSinceMs: draft.existsSinceMs ?? Number.NEGATIVE_INFINITY,
+    warnings: [...draft.warnings, ...cronWarnings(schedule.value), ...excludes.value.warnings],
+  })
+}
+
+function sizeOf(draft: RuleDraft, target: Target, allowZeroMin: boolean): Result<Size, InvalidRule> {
+  const { targetSize, minSize, maxSize } = draft
+  for (const [field, value] of [
+    ['targetSize', targetSize],
+    ['minSize', minSize],
+    ['maxSize', maxSize],
+  ] as const) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= largestSize)) {
+      return failure({ code: 'size-invalid', text: `${field} ${value} is no number of replicas: write a whole number from 0` })
+    }
+  }
+  if (target.kind !== 'HorizontalPodAutoscaler') {
+    if (minSize !== undefined || maxSize !== undefined) {
+      return failure({
+        code: 'bounds-on-workload',
+        text: `minSize and maxSize are for a HorizontalPodAutoscaler: write targetSize, or name the autoscaler of ${target.kind} ${target.name} as the target`,
+      })
+    }
+    if (targetSize === undefined)
+      return failure({ code: 'size-missing', text: `the rule says no size: write targetSize for a ${target.kind}` })
+    return success({ kind: 'replicas', replicas: targetSize })
+  }
+  if (targetSize !== undefined) {
+    return failure({
+      code: 'size-on-hpa',
+      text: `targetSize does not fit a HorizontalPodAutoscaler, which decides the replicas itself: write minSize and maxSize (both ${targetSize} to hold it at ${targetSize})`,
+    })
+  }
+  if (minSize === undefined || maxSize === undefined) {
+    return failure({ code: 'size-missing', text: 'write minSize and maxSize, both: one of them alone can cross the other' })
+  }
+  if (minSize > maxSize) return failure({ code: 'min-above-max', text: `minSize ${minSize} is above maxSize ${maxSize}` })
+  if (maxSize === 0)
+    return failure({ code: 'size-invalid', text: 'maxSize 0 is not allowed for a HorizontalPodAutoscaler: write 1 or more' })
+  if (minSize === 0 && !allowZeroMin) {
+    return failure({
+      code: 'min-zero',
+      text: 'minSize 0 needs a cluster with HPAScaleToZero: write 1 or more, or set allowZeroMin where the clusters have it',
+    })
+  }
+  return success({ kind: 'bounds', min: minSize, max: maxSize })
+}

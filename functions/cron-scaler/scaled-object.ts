@@ -1,0 +1,72 @@
+import * as z from 'zod/mini'
+import type { KubeObject } from '#cloud/kube.ts'
+import type { ObservedTarget } from './plan.ts'
+import { parseRecord, recordAnnotation } from './record.ts'
+import type { Size, TargetKind } from './target.ts'
+
+/** What a person may write on a target. */
+export const targetAnnotations = { optOut: 'longshore.dev/opt-out', holdUntil: 'longshore.dev/hold-until' } as const
+
+const Metadata = z.object({
+  name: z.string(),
+  namespace: z.string(),
+  uid: z.string(),
+  resourceVersion: z.string(),
+  deletionTimestamp: z.optional(z.nullable(z.string())),
+  annotations: z.optional(z.nullable(z.record(z.string(), z.string()))),
+})
+
+export const Workload = z.object({
+  metadata: Metadata,
+  spec: z.object({ replicas: z.optional(z.nullable(z.int())) }),
+})
+
+export const Autoscaler = z.object({
+  metadata: Metadata,
+  spec: z.object({
+    minReplicas: z.optional(z.nullable(z.int())),
+    maxReplicas: z.int(),
+    scaleTargetRef: z.object({ apiVersion: z.optional(z.string()), kind: z.string(), name: z.string() }),
+  }),
+})
+
+/** An object with what a write needs to be safe. */
+export interface VersionedTarget extends ObservedTarget {
+  readonly resourceVersion: string
+}
+
+/**
+ * What an object says as a target; undefined when it does not look like its kind at all. Absent replicas and minReplicas
+ * are 1, as the API has it.
+ */
+export function targetOf(object: KubeObject, kind: TargetKind): VersionedTarget | undefined {
+  const parsed = kind === 'HorizontalPodAutoscaler' ? z.safeParse(Autoscaler, object) : z.safeParse(Workload, object)
+  if (!parsed.success) return undefined
+  const { metadata, spec } = parsed.data
+  const size: Size =
+    'maxReplicas' in spec
+      ? { kind: 'bounds', min: spec.minReplicas ?? 1, max: spec.maxReplicas }
+      : { kind: 'replicas', replicas: spec.replicas ?? 1 }
+  const annotations = metadata.annotations ?? {}
+  const recordText = annotations[recordAnnotation]
+  const record = recordText === undefined ? undefined : parseRecord(recordText)
+  const holdText = annotations[targetAnnotations.holdUntil]
+  return {
+    kind,
+    namespace: metadata.namespace,
+    name: metadata.name,
+    uid: metadata.uid,
+    resourceVersion: metadata.resourceVersion,
+    size,
+    deleting: metadata.deletionTimestamp != null,
+    optOut: annotations[targetAnnotations.optOut] === 'true',
+    ...(holdText === undefined ? {} : { hold: holdOf(holdText) }),
+    ...(record === undefined ? {} : record.ok ? { record: record.value } : { recordProblem: record.error }),
+  }
+}
+
+/** An instant with its zone written out; anything else stays text, and holds. */
+function holdOf(text: string): number | string {
+  const ms = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isFinite(ms) ? ms : text
+}

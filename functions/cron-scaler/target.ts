@@ -1,0 +1,100 @@
+import { failure, type Result, success } from '#shared/pure/result.ts'
+
+export const targetKinds = ['Deployment', 'StatefulSet', 'HorizontalPodAutoscaler'] as const
+
+export type TargetKind = (typeof targetKinds)[number]
+
+/** What a rule changes, in the one spelling that everything here uses. */
+export interface Target {
+  readonly kind: TargetKind
+  readonly namespace: string
+  readonly name: string
+}
+
+/** A target as somebody wrote it. */
+export interface TargetDraft {
+  readonly apiVersion?: string | null | undefined
+  readonly kind?: string | null | undefined
+  readonly namespace?: string | null | undefined
+  readonly name?: string | null | undefined
+}
+
+/** A size to be reached: the replicas of a workload, or the bounds of an autoscaler. */
+export type Size =
+  | { readonly kind: 'replicas'; readonly replicas: number }
+  | { readonly kind: 'bounds'; readonly min: number; readonly max: number }
+
+/** The largest number that Kubernetes holds in these fields. */
+export const largestSize = 2_147_483_647
+
+/** The versions that have served each kind. All of one kind are views of the same object, so any may be written. */
+const versions: Readonly<Record<TargetKind, readonly string[]>> = {
+  Deployment: ['apps/v1', 'apps/v1beta2', 'apps/v1beta1', 'extensions/v1beta1'],
+  StatefulSet: ['apps/v1', 'apps/v1beta2', 'apps/v1beta1'],
+  HorizontalPodAutoscaler: ['autoscaling/v1', 'autoscaling/v2', 'autoscaling/v2beta2', 'autoscaling/v2beta1'],
+}
+
+const resources: Readonly<Record<TargetKind, { readonly group: string; readonly version: string; readonly resource: string }>> = {
+  Deployment: { group: 'apps', version: 'v1', resource: 'deployments' },
+  StatefulSet: { group: 'apps', version: 'v1', resource: 'statefulsets' },
+  HorizontalPodAutoscaler: { group: 'autoscaling', version: 'v1', resource: 'horizontalpodautoscalers' },
+}
+
+/**
+ * Where the API serves a kind. Every cluster from Kubernetes 1.9 on serves these versions, and `autoscaling/v1` holds both
+ * bounds, so nothing has to be discovered.
+ */
+export function resourceOf(kind: TargetKind): { readonly group: string; readonly version: string; readonly resource: string } {
+  return resources[kind]
+}
+
+/**
+ * Reads a target. The kind is compared without case (the manual itself writes `Statefulset`), the apiVersion exactly: a
+ * `StatefulSet` of another group is another thing and is refused, never taken for the built-in one. Without apiVersion the
+ * built-in kind is meant, without namespace the one given. The error is a sentence that says what to write.
+ */
+export function readTarget(draft: TargetDraft, defaultNamespace: string): Result<Target, string> {
+  const wanted = draft.kind?.toLowerCase()
+  if (wanted === undefined || wanted === '') return failure(`the target has no kind: write one of ${targetKinds.join(', ')}`)
+  const kind = targetKinds.find((candidate) => candidate.toLowerCase() === wanted)
+  if (kind === undefined) {
+    return failure(`the target's kind ${JSON.stringify(draft.kind)} cannot be scaled by schedule: write one of ${targetKinds.join(', ')}`)
+  }
+  const apiVersion = draft.apiVersion ?? ''
+  if (apiVersion !== '' && !versions[kind].includes(apiVersion)) {
+    return failure(`the target's apiVersion ${JSON.stringify(apiVersion)} is none of ${kind}: write ${versions[kind][0]}`)
+  }
+  const name = draft.name ?? ''
+  // Anything else could not name an object; and it becomes part of a path.
+  if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) {
+    return failure(`the target's name ${JSON.stringify(name)} is no name of a Kubernetes object`)
+  }
+  const namespace = draft.namespace ?? ''
+  const chosen = namespace === '' ? defaultNamespace : namespace
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(chosen)) {
+    return failure(`the target's namespace ${JSON.stringify(chosen)} is no name of a namespace`)
+  }
+  return success({ kind, namespace: chosen, name })
+}
+
+/** `default/Deployment/web`: names a target within its cluster. */
+export function targetName(target: Target): string {
+  return `${target.namespace}/${target.kind}/${target.name}`
+}
+
+export function sizesEqual(left: Size, right: Size): boolean {
+  if (left.kind === 'replicas') return right.kind === 'replicas' && left.replicas === right.replicas
+  return right.kind === 'bounds' && left.min === right.min && left.max === right.max
+}
+
+/** Positive when the left size is the higher one; bounds are compared by their lower end first. */
+export function compareSizes(left: Size, right: Size): number {
+  const [leftLow, leftHigh] = left.kind === 'replicas' ? [left.replicas, left.replicas] : [left.min, left.max]
+  const [rightLow, rightHigh] = right.kind === 'replicas' ? [right.replicas, right.replicas] : [right.min, right.max]
+  return leftLow - rightLow || leftHigh - rightHigh
+}
+
+/** `replicas 5`, `min 2, max 6`. */
+export function sizeText(size: Size): string {
+  return size.kind === 'replicas' ? `replicas ${size.replicas}` : `min ${size.min}, max ${size.max}`
+}

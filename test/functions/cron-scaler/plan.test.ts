@@ -1,0 +1,749 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { CronScalerConfig } from '#functions/cron-scaler/event.ts'
+import { type ObservedCluster, type ObservedTarget, plan } from '#functions/cron-scaler/plan.ts'
+import { applied, at, bounds, changesOf, clusterWith, configOf, hpcRules, replicas, ruleOf, summary, targetWith } from './fixtures.ts'
+
+function planOne(target: ObservedTarget | undefined, config: CronScalerConfig, now: number, more: Partial<ObservedCluster> = {}) {
+  return plan({ clusters: [clusterWith(target === undefined ? [] : [target], more)] }, config, now)
+}
+
+/** Runs the plan and applies it, once per instant, as the runtime does in mode enforce. */
+function runThrough(
+  start: ObservedTarget,
+  config: CronScalerConfig,
+  ticks: readonly number[],
+  more: Partial<ObservedCluster> = {},
+): ObservedTarget {
+  let target = start
+  for (const now of ticks) {
+    for (const step of changesOf(planOne(target, config, now, more))) target = applied(target, step, now)
+  }
+  return target
+}
+
+const morning = ruleOf('morning', '0 0 8 * * *', 5)
+const evening = ruleOf('evening', '0 0 20 * * *', 2)
+const office = configOf({ rules: [morning, evening] })
+
+describe('the level', () => {
+  test('the latest firing decides, and says so', () => {
+    const [step] = planOne(targetWith(replicas(2)), office, at('2026-11-24T08:00:05Z'))
+    expect(step).toMatchObject({
+      verdict: 'change',
+      target: 'cls-1/default/Deployment/web',
+      before: 'replicas 2',
+      after: 'replicas 5',
+      reason: { code: 'due' },
+      change: { cluster: 'cls-1', uid: 'uid-web', rule: 'config/morning', nominalMs: at('2026-11-24T08:00:00Z'), to: replicas(5) },
+    })
+    expect(step?.reason.text).toBe(
+      'config/morning fired at Tue 2026-11-24 08:00:00 UTC; next: replicas 2 at Tue 2026-11-24 20:00:00 UTC by config/evening',
+    )
+  })
+
+  test('a change after a late start says how late', () => {
+    const [step] = planOne(targetWith(replicas(2)), office, at('2026-11-24T08:12:00Z'))
+    expect(step).toMatchObject({ verdict: 'change', reason: { code: 'late' } })
+    expect(step?.reason.text).toContain('12m ago')
+  })
+
+  test('two missed rules after an outage: the later nominal time wins whatever the order of the list', () => {
+    const first = ruleOf('first', '0 0 8 * * *', 5)
+    const second = ruleOf('second', '0 10 8 * * *', 9)
+    const now = at('2026-11-24T08:20:00Z')
+    for (const rules of [
+      [first, second],
+      [second, first],
+    ]) {
+      const steps = planOne(targetWith(replicas(2)), configOf({ rules }), now)
+      expect(changesOf(steps).map(({ change }) => [change.rule, change.to])).toEqual([['config/second', replicas(9)]])
+      expect(summary(steps)).toContain('skipped superseded')
+      // And once it is done, the earlier one does not come back.
+      const done = runThrough(targetWith(replicas(2)), configOf({ rules }), [now])
+      expect(summary(planOne(done, configOf({ rules }), now + 60_000))).toEqual(['no-change already-applied'])
+    }
+  })
+
+  test('at the same instant the higher size wins, and both are told', () => {
+    const low = ruleOf('low', '0 0 8 * * *', 3)
+    const high = ruleOf('high', '0 0 8 * * 2', 7)
+    for (const rules of [
+      [low, high],
+      [high, low],
+    ]) {
+      const steps = planOne(targetWith(replicas(2)), configOf({ rules }), at('2026-11-24T08:00:00Z'))
+      expect(changesOf(steps).map(({ change }) => change.rule)).toEqual(['config/high'])
+      expect(changesOf(steps)[0]?.reason.text).toContain('the higher size wins')
+      expect(steps.find(({ reason }) => reason.code === 'tie-lost')?.reason.text).toContain('config/low')
+    }
+  })
+
+  test('of two bounds at the same instant the higher min wins, then the higher max', () => {
+    const rules = [ruleOf('a', '0 0 8 * * *', [2, 20]), ruleOf('b', '0 0 8 * * *', [3, 5]), ruleOf('c', '0 0 8 * * *', [3, 6])]
+    const steps = planOne(targetWith(bounds(1, 1)), configOf({ rules }), at('2026-11-24T08:00:00Z'))
+    expect(changesOf(steps).map(({ change }) => change.rule)).toEqual(['config/c'])
+  })
+
+  test('nothing within the look-back is nothing due, with what comes next', () => {
+    const steps = planOne(targetWith(replicas(2)), configOf({ rules: [ruleOf('yearly', '0 0 8 1 1 *', 5)] }), at('2026-11-24T08:00:00Z'))
+    expect(summary(steps)).toEqual(['skipped not-due'])
+    expect(steps[0]?.reason.text).toContain('replicas 5 at Fri 2027-01-01 08:00:00 UTC')
+  })
+
+  test('without rules there are no steps', () => {
+    expect(planOne(targetWith(replicas(2)), configOf(), at('2026-11-24T08:00:00Z'))).toEqual([])
+  })
+
+  test('each rule fires in its own zone', () => {
+    const config = configOf({ timeZone: 'Asia/Shanghai', rules: [{ ...ruleOf('east', '0 0 8 * * *', 5), timeZone: undefined }] })
+    expect(summary(planOne(targetWith(replicas(2)), config, at('2026-11-24T00:00:00Z')))).toEqual(['change due'])
+    expect(summary(planOne(targetWith(replicas(2)), config, at('2026-11-23T23:59:59Z')))).toEqual(['missed deadline-passed'])
+  })
+
+  test('Europe/Berlin: a 02:30 rule runs at 03:00 on 2026-03-29 and once on 2026-10-25', () => {
+    const config = configOf({ rules: [ruleOf('night', '0 30 2 * * *', 5, { timeZone: 'Europe/Berlin' })] })
+    const spring = changesOf(planOne(targetWith(replicas(2)), config, at('2026-03-29T01:00:00Z')))
+    expect(spring.map(({ change }) => change.nominalMs)).toEqual([at('2026-03-29T01:00:00Z')])
+    const ticks = Array.from({ length: 180 }, (_, minute) => at('2026-10-25T00:00:00Z') + minute * 60_000)
+    let target = targetWith(replicas(2))
+    const nominal: number[] = []
+    for (const now of ticks) {
+      for (const step of changesOf(planOne(target, config, now))) {
+        nominal.push(step.change.nominalMs)
+        // A person sets it down again at once: a second firing would show.
+        target = { ...applied(target, step, now), size: replicas(2) }
+      }
+    }
+    expect(nominal).toEqual([at('2026-10-25T00:30:00Z')])
+  })
+})
+
+describe('once per firing', () => {
+  const now = at('2026-11-24T08:00:05Z')
+
+  test('a duplicate tick is a no-op', () => {
+    const done = runThrough(targetWith(replicas(2)), office, [now])
+    expect(done.size).toEqual(replicas(5))
+    expect(summary(planOne(done, office, now))).toEqual(['no-change already-applied'])
+    expect(summary(planOne(done, office, now + 1))).toEqual(['no-change already-applied'])
+  })
+
+  test("a person's later change stays until the next firing", () => {
+    const done = runThrough(targetWith(replicas(2)), office, [now])
+    const [step] = planOne({ ...done, size: replicas(8) }, office, now + 60_000)
+    expect(step).toMatchObject({ verdict: 'no-change', reason: { code: 'already-applied' } })
+    expect(step?.reason.text).toContain('somebody changed the size since, which stays')
+    const next = planOne({ ...done, size: replicas(8) }, office, at('2026-11-24T20:00:00Z'))
+    expect(changesOf(next).map(({ change }) => [change.from, change.to])).toEqual([[replicas(8), replicas(2)]])
+  })
+
+  test("a size that was there already is put on record, so that a person's later change is not undone by the same firing", () => {
+    const steps = planOne(targetWith(replicas(5)), office, now)
+    expect(summary(steps)).toEqual(['change record'])
+    const done = runThrough(targetWith(replicas(5)), office, [now])
+    expect(summary(planOne({ ...done, size: replicas(3) }, office, now + 60_000))).toEqual(['no-change already-applied'])
+  })
+
+  test('with enforce what was changed is put back, each time with a key of its own, and nothing needs to be on record', () => {
+    const config = configOf({ enforce: true, rules: [morning, evening] })
+    expect(summary(planOne(targetWith(replicas(5)), config, now))).toEqual(['no-change in-place'])
+    const done = runThrough(targetWith(replicas(2)), config, [now])
+    const drift = planOne({ ...done, size: replicas(8) }, config, now + 60_000)
+    expect(summary(drift)).toEqual(['change drift'])
+    const again = applied({ ...done, size: replicas(8) }, changesOf(drift)[0]!, now + 60_000)
+    const second = planOne({ ...again, size: replicas(8) }, config, now + 120_000)
+    expect(summary(second)).toEqual(['change drift'])
+    expect(second[0]?.key).not.toBe(drift[0]?.key)
+  })
+
+  test('with enforce the level holds at any age within the look-back', () => {
+    const config = configOf({ enforce: true, rules: [morning] })
+    expect(summary(planOne(targetWith(replicas(2)), config, at('2026-11-24T17:00:00Z')))).toEqual(['change late'])
+  })
+
+  test('an older run does not correct what a newer one decided', () => {
+    const config = configOf({ enforce: true, rules: [morning] })
+    const done = runThrough(targetWith(replicas(2)), config, [now + 120_000])
+    expect(summary(planOne({ ...done, size: replicas(3) }, config, now + 60_000))).toEqual(['no-change newer-applied'])
+  })
+
+  test('a rule edited after its firing counts from its next firing, and the report says so', () => {
+    const done = runThrough(targetWith(replicas(2)), office, [now])
+    const edited = configOf({ rules: [{ ...morning, targetSize: 7 }, evening] })
+    const [step] = planOne(done, edited, now + 60_000)
+    expect(step).toMatchObject({ verdict: 'no-change', reason: { code: 'already-applied' } })
+    expect(step?.reason.text).toContain('was applied as replicas 5; what the rule says now counts from its next firing')
+  })
+
+  test('taking a rule away does not run an older firing again', () => {
+    const done = runThrough(targetWith(replicas(2)), office, [at('2026-11-24T08:00:00Z'), at('2026-11-24T20:00:00Z')])
+    expect(summary(planOne(done, configOf({ rules: [morning] }), at('2026-11-24T20:05:00Z')))).toEqual(['no-change already-applied'])
+  })
+
+  test('keys depend on cluster, target, rule, firing and end state, and on nothing else', () => {
+    const key = (config: CronScalerConfig, target: ObservedTarget, when: number, id = 'cls-1') =>
+      plan({ clusters: [clusterWith([target], { id })] }, config, when).find(({ verdict }) => verdict === 'change')?.key
+    const base = key(office, targetWith(replicas(2)), now)
+    expect(base).toMatch(/^cron-scaler:[0-9a-f]{40}$/)
+    expect(key(office, targetWith(replicas(3), { uid: 'other' }), now + 30_000)).toBe(base)
+    const elsewhere = {
+      ...office,
+      settings: { ...office.settings, rules: office.settings.rules.map((rule) => ({ ...rule, cluster: 'cls-2' })) },
+    }
+    const others = [
+      key(elsewhere, targetWith(replicas(2)), now, 'cls-2'),
+      key(office, targetWith(replicas(2)), now + 86_400_000),
+      key(configOf({ rules: [{ ...morning, targetSize: 6 }] }), targetWith(replicas(2)), now),
+      key(configOf({ rules: [{ ...morning, name: 'other' }] }), targetWith(replicas(2)), now),
+    ]
+    expect(others).not.toContain(undefined)
+    expect(new Set([base, ...others]).size).toBe(5)
+  })
+})
+
+describe('too late', () => {
+  test('beyond the starting deadline it is missed and not run; exactly at it, it runs', () => {
+    expect(summary(planOne(targetWith(replicas(2)), office, at('2026-11-24T08:30:00Z')))).toEqual(['change late'])
+    const [step] = planOne(targetWith(replicas(2)), office, at('2026-11-24T08:30:01Z'))
+    expect(step).toMatchObject({ verdict: 'missed', reason: { code: 'deadline-passed' } })
+    expect(step?.reason.text).toContain('30m1s ago, which is past its starting deadline of 30m')
+  })
+
+  test('a missed firing whose size is there anyway needs nothing', () => {
+    expect(summary(planOne(targetWith(replicas(5)), office, at('2026-11-24T10:00:00Z')))).toEqual(['no-change in-place'])
+  })
+
+  test('a rule has its own deadline', () => {
+    const config = configOf({ rules: [{ ...morning, startingDeadline: '3h' }] })
+    expect(summary(planOne(targetWith(replicas(2)), config, at('2026-11-24T10:00:00Z')))).toEqual(['change late'])
+  })
+
+  test('a rule that did not exist yet has missed nothing', () => {
+    const config = configOf()
+    const rules = hpcRules([{ name: 'up', schedule: '0 0 8 * * *', targetSize: 5 }], config, {
+      metadata: { creationTimestamp: '2026-11-24T00:30:00Z' },
+    })
+    expect(summary(planOne(targetWith(replicas(2)), config, at('2026-11-24T01:00:00Z'), { rules }))).toEqual(['skipped not-due'])
+    expect(summary(planOne(targetWith(replicas(2)), config, at('2026-11-25T00:00:00Z'), { rules }))).toEqual(['change due'])
+  })
+})
+
+describe('excluded dates', () => {
+  /** Whether a rule of every day at 00:00 and 23:59:59 runs on each date of 2026. */
+  function runsOn(excludeDates: readonly string[], schedule: string): string[] {
+    const config = configOf({ rules: [ruleOf('daily', schedule, 5, { excludeDates: [...excludeDates] })] })
+    const dates: string[] = []
+    for (let day = 0; day < 365; day += 1) {
+      const midnight = Date.UTC(2026, 0, 1 + day)
+      const now = schedule === '0 0 0 * * *' ? midnight : midnight + 86_399_000
+      if (changesOf(planOne(targetWith(replicas(2)), config, now)).length > 0) dates.push(new Date(midnight).toISOString().slice(0, 10))
+    }
+    return dates
+  }
+
+  const all = Array.from({ length: 365 }, (_, day) => new Date(Date.UTC(2026, 0, 1 + day)).toISOString().slice(0, 10))
+
+  test('Fridays excluded: a midnight job runs on all 313 other days of 2026 and on no Friday', () => {
+    const notFridays = all.filter((date) => new Date(date).getUTCDay() !== 5)
+    expect(notFridays).toHaveLength(313)
+    expect(runsOn(['* * * * * 5'], '0 0 0 * * *')).toEqual(notFridays)
+    expect(runsOn(['* * * * * 5'], '59 59 23 * * *')).toEqual(notFridays)
+  })
+
+  test('"* * * 15 11 *" takes 15 November away and no other day of November', () => {
+    const expected = all.filter((date) => date !== '2026-11-15')
+    expect(runsOn(['* * * 15 11 *'], '0 0 0 * * *')).toEqual(expected)
+    expect(runsOn([' * * * 15 11 *'], '59 59 23 * * *')).toEqual(expected)
+  })
+
+  test('the date is the one in the rule’s zone', () => {
+    const config = configOf({
+      rules: [ruleOf('east', '0 0 1 * * *', 5, { timeZone: 'Asia/Shanghai', excludeDates: ['2026-10-01..2026-10-07'] })],
+    })
+    // 01:00 on 1 October in Shanghai is still 30 September in UTC, and 01:00 on the 8th still the 7th.
+    expect(summary(planOne(targetWith(replicas(2)), config, at('2026-09-30T17:00:00Z')))[0]).toBe('skipped excluded-date')
+    expect(changesOf(planOne(targetWith(replicas(2)), config, at('2026-10-07T17:00:00Z')))).toHaveLength(1)
+  })
+
+  test('an excluded firing leaves the level where the firing before it put it', () => {
+    const config = configOf({
+      rules: [ruleOf('morning', '0 0 8 * * *', 5, { excludeDates: ['2026-11-24'] }), evening],
+    })
+    const night = runThrough(targetWith(replicas(9)), config, [at('2026-11-23T20:00:00Z')])
+    const steps = planOne(night, config, at('2026-11-24T08:00:00Z'))
+    expect(summary(steps).toSorted()).toEqual(['no-change already-applied', 'skipped excluded-date'])
+    expect(steps.find(({ reason }) => reason.code === 'excluded-date')?.reason.text).toBe(
+      'config/morning does not run: Tue 2026-11-24 08:00:00 UTC is excluded by "2026-11-24"',
+    )
+    expect(summary(planOne(night, config, at('2026-11-24T08:31:00Z')))).toEqual(['no-change already-applied'])
+  })
+
+  test('time fields are ignored with a warning', () => {
+    const config = configOf({ rules: [ruleOf('morning', '0 0 8 * * *', 5, { excludeDates: ['0 30 12 25 12 *'] })] })
+    const [step] = planOne(targetWith(replicas(2)), config, at('2026-11-24T08:00:00Z'))
+    expect(step?.reason.text).toContain('warning: "0 30 12 25 12 *" excludes whole days: its time fields are ignored')
+    expect(changesOf(planOne(targetWith(replicas(2)), config, at('2026-12-25T08:00:00Z')))).toEqual([])
+  })
+
+  test.each([['* * 15 11 *'], ['2026-02-30'], ['2026-10-07..2026-10-01'], ['@calendar/none'], ['@holidays'], ['* * * 15 13 *'], ['']])(
+    'an exclude that cannot be read (%j) makes the rule invalid and holds it: it never runs',
+    (text) => {
+      const config = configOf({ rules: [ruleOf('morning', '0 0 8 * * *', 5, { excludeDates: [text] }), evening] })
+      const steps = planOne(targetWith(replicas(2)), config, at('2026-11-24T08:00:00Z'))
+      expect(changesOf(steps)).toEqual([])
+      expect(steps.find(({ verdict }) => verdict === 'invalid')?.reason.code).toBe('exclude-invalid')
+    },
+  )
+
+  test('excludes agree with going through all dates by hand', () => {
+    const patterns = fc.tuple(
+      fc.constantFrom('*', '1', '15', '31', '1-7', '*/10'),
+      fc.constantFrom('*', '2', '11', '10-12'),
+      fc.constantFrom('*', '0', '5', '1-5', '0,6'),
+    )
+    fc.assert(
+      fc.property(
+        fc.array(patterns, { maxLength: 2 }),
+        fc.integer({ min: 0, max: 364 }),
+        fc.constantFrom('UTC', 'Asia/Shanghai', 'America/New_York'),
+        (excludes, day, zone) => {
+          const civil = new Date(Date.UTC(2026, 0, 1 + day))
+          const fits = (text: string, value: number, min: number, max: number) =>
+            text.split(',').some((part) => {
+              const [range = '', step = '1'] = part.split('/')
+              const [low, high] = range === '*' ? [min, max] : range.split('-').map(Number)
+              return value >= (low ?? 0) && value <= (high ?? low ?? 0) && (value - (low ?? 0)) % Number(step) === 0
+            })
+          const excluded = excludes.some(([dom, month, dow]) => {
+            const byDom = fits(dom, civil.getUTCDate(), 1, 31)
+            const byDow = fits(dow, civil.getUTCDay(), 0, 6)
+            const days = dom === '*' || dow === '*' ? byDom && byDow : byDom || byDow
+            return days && fits(month, civil.getUTCMonth() + 1, 1, 12)
+          })
+          const rule = ruleOf('noon', '0 0 12 * * *', 5, {
+            timeZone: zone,
+            excludeDates: excludes.map((fields) => `* * * ${fields.join(' ')}`),
+          })
+          const offsetHours = {
+            UTC: 0,
+            'Asia/Shanghai': 8,
+            'America/New_York': civil >= new Date('2026-03-08') && civil < new Date('2026-11-01') ? -4 : -5,
+          }[zone]
+          const now = civil.getTime() + (12 - (offsetHours ?? 0)) * 3_600_000
+          expect(changesOf(planOne(targetWith(replicas(2)), configOf({ rules: [rule] }), now)).length).toBe(excluded ? 0 : 1)
+        },
+      ),
+      { seed: 11, numRuns: 1000 },
+    )
+  })
+})
+
+describe('calendars', () => {
+  const calendars = { cn: { holidays: ['2026-10-01..2026-10-07'], workdays: ['2026-09-27', '2026-10-10'] } }
+  const runs = (excludeDates: readonly string[], date: string) =>
+    changesOf(
+      planOne(
+        targetWith(replicas(2)),
+        configOf({ calendars, rules: [ruleOf('daily', '0 0 8 * * *', 5, { excludeDates: [...excludeDates] })] }),
+        at(`${date}T08:00:00Z`),
+      ),
+    ).length === 1
+
+  test('holidays are days off, and weekend days worked for them are open to what closes weekends', () => {
+    const excludes = ['* * * * * 0,6', '@calendar/cn']
+    expect(runs(excludes, '2026-10-01')).toBe(false)
+    expect(runs(excludes, '2026-10-08')).toBe(true)
+    expect(runs(excludes, '2026-09-26')).toBe(false)
+    expect(runs(excludes, '2026-09-27')).toBe(true)
+    expect(runs(['* * * * * 0,6'], '2026-09-27')).toBe(false)
+  })
+
+  test('a date that a person named stays closed', () => {
+    expect(runs(['2026-09-27', '@calendar/cn'], '2026-09-27')).toBe(false)
+    expect(runs(['* * * 27 9 *', '@calendar/cn'], '2026-09-27')).toBe(false)
+  })
+
+  test('an unknown calendar names the nearest one', () => {
+    const config = configOf({ calendars, rules: [ruleOf('daily', '0 0 8 * * *', 5, { excludeDates: ['@calendar/cm'] })] })
+    const [step] = planOne(targetWith(replicas(2)), config, at('2026-11-24T08:00:00Z'))
+    expect(step).toMatchObject({ verdict: 'invalid', reason: { code: 'exclude-invalid' } })
+    expect(step?.reason.text).toContain('did you mean "@calendar/cn"?')
+  })
+})
+
+describe('rules that cannot run', () => {
+  const now = at('2026-11-24T08:00:00Z')
+
+  test('five fields are refused with the corrected form', () => {
+    const [step] = planOne(targetWith(replicas(2)), configOf({ rules: [ruleOf('bad', '2 8 * * 1-5', 5)] }), now)
+    expect(step).toMatchObject({ verdict: 'invalid', reason: { code: 'schedule-invalid' }, target: 'cls-1/default/Deployment/web' })
+    expect(step?.reason.text).toContain('"0 2 8 * * 1-5"')
+  })
+
+  test.each([
+    ['schedule-never-fires', ruleOf('bad', '0 0 0 30 2 *', 5)],
+    ['size-missing', ruleOf('bad', '0 0 8 * * *', 5, { targetSize: undefined })],
+    ['bounds-on-workload', ruleOf('bad', '0 0 8 * * *', 5, { minSize: 1, maxSize: 2 })],
+    ['size-on-hpa', ruleOf('bad', '0 0 8 * * *', [1, 2], { targetSize: 5 })],
+    ['size-missing', ruleOf('bad', '0 0 8 * * *', [1, 2], { maxSize: undefined })],
+    ['min-above-max', ruleOf('bad', '0 0 8 * * *', [3, 2])],
+    ['min-zero', ruleOf('bad', '0 0 8 * * *', [0, 2])],
+    ['size-invalid', ruleOf('bad', '0 0 8 * * *', [0, 0])],
+    ['target-invalid', ruleOf('bad', '0 0 8 * * *', 5, { target: { kind: 'DaemonSet', name: 'web' } })],
+    [
+      'target-invalid',
+      ruleOf('bad', '0 0 8 * * *', 5, { target: { apiVersion: 'apps.kruise.io/v1alpha1', kind: 'StatefulSet', name: 'web' } }),
+    ],
+    ['target-invalid', ruleOf('bad', '0 0 8 * * *', 5, { target: { kind: 'Deployment', name: '../secrets' } })],
+    ['target-invalid', ruleOf('bad', '0 0 8 * * *', 5, { target: { kind: 'Deployment', name: 'web', namespace: 'a/b' } })],
+    ['cluster-unknown', ruleOf('bad', '0 0 8 * * *', 5, { cluster: 'cls-9' })],
+  ] as const)('%s, and the rule beside it runs', (code, bad) => {
+    const good = ruleOf('good', '0 0 8 * * *', 7)
+    const steps = planOne(targetWith(replicas(2)), configOf({ rules: [bad, good] }), now)
+    expect(steps.filter(({ verdict }) => verdict === 'invalid').map(({ reason }) => reason.code)).toEqual([code])
+    expect(changesOf(steps).map(({ change }) => change.to)).toEqual([replicas(7)])
+  })
+
+  test('targetSize on an autoscaler is answered with what to write', () => {
+    const [step] = planOne(
+      undefined,
+      configOf({ rules: [ruleOf('bad', '0 0 8 * * *', [1, 2], { targetSize: 4, minSize: undefined, maxSize: undefined })] }),
+      now,
+    )
+    expect(step?.reason.text).toContain('write minSize and maxSize (both 4 to hold it at 4)')
+  })
+
+  test('minSize 0 is allowed where the clusters allow it', () => {
+    const config = configOf({ allowZeroMin: true, rules: [ruleOf('night', '0 0 8 * * *', [0, 2])] })
+    expect(changesOf(planOne(targetWith(bounds(1, 5)), config, now)).map(({ change }) => change.to)).toEqual([bounds(0, 2)])
+  })
+
+  test('clusters are named by id or by name', () => {
+    const config = configOf({ rules: [{ ...morning, cluster: 'office' }] })
+    expect(changesOf(planOne(targetWith(replicas(2)), config, now))).toHaveLength(1)
+  })
+})
+
+describe('HPA bounds', () => {
+  const now = at('2026-11-24T08:00:00Z')
+  const day = ruleOf('day', '0 0 8 * * *', [10, 50])
+  const night = ruleOf('night', '0 0 20 * * *', [2, 6])
+
+  test('max comes down again', () => {
+    const config = configOf({ rules: [day, night] })
+    const evening = runThrough(targetWith(bounds(2, 6)), config, [now, at('2026-11-24T20:00:00Z')])
+    expect(evening.size).toEqual(bounds(2, 6))
+    expect(evening.record?.before).toEqual(bounds(10, 50))
+  })
+
+  test('min is raised whatever the present number of pods: only the bounds are looked at', () => {
+    const [step] = planOne(targetWith(bounds(2, 50)), configOf({ rules: [day] }), now)
+    expect(step).toMatchObject({ verdict: 'change', before: 'min 2, max 50', after: 'min 10, max 50' })
+  })
+})
+
+describe('HPC objects', () => {
+  const now = at('2026-11-24T00:00:00Z')
+  const config = configOf()
+  const up = { name: 'up', schedule: '0 0 8 * * *', targetSize: 5 }
+
+  test('run in the configured zone, under a name of their own', () => {
+    const steps = planOne(targetWith(replicas(2)), config, now, { rules: hpcRules([up], config) })
+    expect(changesOf(steps).map(({ change }) => change.rule)).toEqual(['hpc/default/hpc/up'])
+  })
+
+  test('"Statefulset" spelt so is a StatefulSet', () => {
+    const rules = hpcRules([up], config, { spec: { scaleTarget: { apiVersion: 'apps/v1', kind: 'Statefulset', name: 'web' } } })
+    const steps = planOne(targetWith(replicas(2), { kind: 'StatefulSet' }), config, now, { rules })
+    expect(changesOf(steps).map(({ target }) => target)).toEqual(['cls-1/default/StatefulSet/web'])
+  })
+
+  test('one bad entry spoils no other', () => {
+    const rules = hpcRules([{ name: 'bad', schedule: 7 }, null, { name: 'worse', schedule: '0 8 * * *', targetSize: 3 }, up], config)
+    const steps = planOne(targetWith(replicas(2)), config, now, { rules })
+    expect(changesOf(steps)).toHaveLength(1)
+    expect(
+      steps
+        .filter(({ verdict }) => verdict === 'invalid')
+        .map(({ reason }) => reason.code)
+        .toSorted(),
+    ).toEqual(['rule-unreadable', 'rule-unreadable', 'schedule-invalid'])
+  })
+
+  test('an object that cannot be read at all is one invalid rule', () => {
+    const rules = hpcRules([up], config, { spec: { scaleTarget: 'web' } })
+    const steps = planOne(targetWith(replicas(2)), config, now, { rules })
+    expect(summary(steps)).toEqual(['invalid rule-unreadable'])
+    expect(steps[0]?.reason.text).toContain('spec.scaleTarget is no object, or is missing')
+  })
+
+  test('a misspelt field makes the rule invalid, an unknown one is ignored with a warning', () => {
+    const misspelt = planOne(targetWith(replicas(2)), config, now, { rules: hpcRules([{ ...up, excludeDate: ['* * * * * 2'] }], config) })
+    expect(summary(misspelt)).toEqual(['invalid rule-unreadable'])
+    expect(misspelt[0]?.reason.text).toContain('did you mean "excludeDates"?')
+    const unknown = planOne(targetWith(replicas(2)), config, now, { rules: hpcRules([{ ...up, colour: 'red' }], config) })
+    expect(summary(unknown)).toEqual(['change due'])
+    expect(unknown[0]?.reason.text).toContain('warning: the field "colour" is unknown and ignored')
+  })
+
+  test('excludeDates of the whole object count as well', () => {
+    const rules = hpcRules([up], config, { spec: { excludeDates: ['* * * * * 2'] } })
+    expect(changesOf(planOne(targetWith(replicas(2)), config, now, { rules }))).toEqual([])
+  })
+
+  test('annotations on the object: zone, deadline, enforce, pause', () => {
+    const annotated = (annotations: Record<string, string>) => hpcRules([up], config, { metadata: { annotations } })
+    const steps = (annotations: Record<string, string>, when: number, target = targetWith(replicas(2))) =>
+      summary(planOne(target, config, when, { rules: annotated(annotations) }))
+    expect(steps({ 'longshore.dev/time-zone': 'UTC' }, at('2026-11-24T08:00:00Z'))).toEqual(['change due'])
+    expect(steps({ 'longshore.dev/time-zone': 'Mars/Base' }, now)).toEqual(['invalid time-zone-unknown'])
+    expect(steps({ 'longshore.dev/starting-deadline': '3h' }, at('2026-11-24T02:00:00Z'))).toEqual(['change late'])
+    expect(steps({ 'longshore.dev/starting-deadline': '3 hours' }, now)).toEqual(['invalid rule-unreadable'])
+    expect(steps({ 'longshore.dev/enforce': 'true' }, at('2026-11-24T09:00:00Z'))).toEqual(['change late'])
+    expect(steps({ 'longshore.dev/enforce': 'yes' }, now)).toEqual(['invalid rule-unreadable'])
+    expect(steps({ 'longshore.dev/paused': 'true' }, now)).toEqual(['held paused'])
+  })
+
+  test('an object that is being deleted has no rules', () => {
+    expect(hpcRules([up], config, { metadata: { deletionTimestamp: '2026-11-24T00:00:00Z' } })).toEqual([])
+  })
+
+  test('beside a running controller it only compares', () => {
+    const rules = hpcRules([up], config)
+    const differs = planOne(targetWith(replicas(2)), config, now, { rules, controller: 'running' })
+    expect(summary(differs)).toEqual(['held shadow'])
+    expect(differs[0]?.reason.text).toContain('there is replicas 2, which differs; alone it would be decided change (due)')
+    const agrees = planOne(targetWith(replicas(5)), config, now, { rules, controller: 'running' })
+    expect(agrees[0]?.reason.text).toContain('which agrees')
+    const ignoring = configOf({ hpc: { besideController: 'ignore' } })
+    expect(summary(planOne(targetWith(replicas(2)), ignoring, now, { rules, controller: 'running' }))).toEqual(['change due'])
+  })
+
+  test('rules of the configuration run beside the controller', () => {
+    expect(summary(planOne(targetWith(replicas(2)), office, at('2026-11-24T08:00:00Z'), { controller: 'running' }))).toEqual(['change due'])
+  })
+
+  test('where the controller cannot be seen nothing is done for HPC objects', () => {
+    const problems = [{ part: 'controller' as const, text: 'cls-1: 403 Forbidden' }]
+    const steps = planOne(targetWith(replicas(2)), config, now, { rules: hpcRules([up], config), controller: 'unknown', problems })
+    expect(summary(steps)).toEqual(['held controller-unknown'])
+    expect(steps[0]?.reason.text).toContain('403 Forbidden')
+  })
+})
+
+describe('run once', () => {
+  const now = at('2026-11-24T08:00:00Z')
+  const once = ruleOf('once', '0 0 8 * * *', 5, { runOnce: true })
+
+  test('runs once, and not again the next day', () => {
+    const config = configOf({ rules: [once] })
+    const done = runThrough(targetWith(replicas(2)), config, [now])
+    expect(done.size).toEqual(replicas(5))
+    const nextDay = planOne({ ...done, size: replicas(2) }, config, now + 86_400_000)
+    expect(summary(nextDay)).toEqual(['no-change already-applied'])
+    expect(nextDay[0]?.reason.text).toContain('no rule fires again')
+  })
+
+  test('editing a size, an exclude or a name beside it does not arm it again; editing its schedule does', () => {
+    const done = runThrough(targetWith(replicas(2)), configOf({ rules: [once] }), [now])
+    const tomorrow = now + 86_400_000
+    for (const edited of [
+      { ...once, targetSize: 9 },
+      { ...once, excludeDates: ['2026-12-24'] },
+      { ...once, startingDeadline: '1h' },
+    ]) {
+      expect(changesOf(planOne(done, configOf({ rules: [edited] }), tomorrow))).toEqual([])
+    }
+    expect(changesOf(planOne(done, configOf({ rules: [{ ...once, schedule: '0 0 8 * * 1-5', targetSize: 9 }] }), tomorrow))).toHaveLength(1)
+  })
+
+  test('one that did not succeed is retried within its deadline', () => {
+    const config = configOf({ rules: [once] })
+    expect(summary(planOne(targetWith(replicas(2)), config, now + 1_200_000))).toEqual(['change late'])
+    expect(summary(planOne(targetWith(replicas(2)), config, now + 1_900_000))).toEqual(['missed deadline-passed'])
+  })
+
+  test('is marked as run even where enforce would leave no record', () => {
+    const config = configOf({ enforce: true, rules: [once] })
+    expect(summary(planOne(targetWith(replicas(5)), config, now))).toEqual(['change record'])
+  })
+
+  test('an HPC object made anew has rules that have not run', () => {
+    const config = configOf({ timeZone: 'UTC' })
+    const cron = { name: 'once', schedule: '0 0 8 * * *', targetSize: 5, runOnce: true }
+    const rules = hpcRules([cron], config)
+    const done = runThrough(targetWith(replicas(2)), config, [now], { rules })
+    expect(changesOf(planOne({ ...done, size: replicas(2) }, config, now + 86_400_000, { rules }))).toEqual([])
+    const anew = hpcRules([cron], config, { metadata: { uid: 'uid-anew' } })
+    expect(changesOf(planOne({ ...done, size: replicas(2) }, config, now + 86_400_000, { rules: anew }))).toHaveLength(1)
+  })
+})
+
+describe('what holds a target', () => {
+  const now = at('2026-11-24T08:00:00Z')
+  const hold = (target: ObservedTarget | undefined, more: Partial<ObservedCluster> = {}, config = office, when = now) => {
+    const steps = planOne(target, config, when, more)
+    expect(changesOf(steps)).toEqual([])
+    return steps
+  }
+
+  test('a missing target', () => {
+    const [step] = hold(undefined)
+    expect(step).toMatchObject({ verdict: 'held', reason: { code: 'target-missing' }, before: '' })
+    expect(step?.reason.text).toContain('there is no Deployment web in namespace default')
+  })
+
+  test('the opt-out annotation', () => {
+    expect(summary(hold(targetWith(replicas(2), { optOut: true })))).toEqual(['held opt-out'])
+  })
+
+  test('pause in the settings, which still says what would be done', () => {
+    const [step] = hold(targetWith(replicas(2)), {}, configOf({ paused: true, rules: [morning] }))
+    expect(step).toMatchObject({ verdict: 'held', reason: { code: 'paused' } })
+    expect(step?.reason.text).toContain('else it would be decided change (due)')
+  })
+
+  test('pause of one rule, which leaves the others alone', () => {
+    const steps = planOne(
+      targetWith(replicas(2)),
+      configOf({ rules: [{ ...morning, paused: true }, ruleOf('other', '0 59 7 * * *', 3)] }),
+      now,
+    )
+    expect(summary(steps).toSorted()).toEqual(['change due', 'held paused'])
+  })
+
+  test('a hold with an end; after it the firing that came meanwhile is applied, however late', () => {
+    const kept = targetWith(replicas(9), { hold: at('2026-11-24T12:00:00Z') })
+    expect(summary(hold(kept))).toEqual(['held override'])
+    expect(summary(planOne(kept, office, at('2026-11-24T12:00:00Z')))).toEqual(['change late'])
+    expect(summary(planOne(kept, office, at('2026-11-24T12:31:00Z')))).toEqual(['missed deadline-passed'])
+    expect(summary(hold(targetWith(replicas(9), { hold: 'tomorrow' })))).toEqual(['held override'])
+  })
+
+  test('a workload that an autoscaler sizes, with a pointer to the autoscaler', () => {
+    const autoscalers = [{ namespace: 'default', name: 'web-hpa', workload: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' } }]
+    const [step] = hold(targetWith(replicas(2)), { autoscalers })
+    expect(step).toMatchObject({ verdict: 'held', reason: { code: 'hpa-conflict' } })
+    expect(step?.reason.text).toContain('HorizontalPodAutoscaler default/web-hpa sizes this workload')
+    const allowed = configOf({ allowHpaConflict: true, rules: [morning] })
+    expect(summary(planOne(targetWith(replicas(2)), allowed, now, { autoscalers }))).toEqual(['change due'])
+    const elsewhere = [
+      { namespace: 'other', name: 'a', workload: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' } },
+      { namespace: 'default', name: 'b', workload: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'web' } },
+      { namespace: 'default', name: 'c', workload: { apiVersion: 'apps.kruise.io/v1alpha1', kind: 'Deployment', name: 'web' } },
+    ]
+    expect(summary(planOne(targetWith(replicas(2)), office, now, { autoscalers: elsewhere }))).toEqual(['change due'])
+  })
+
+  test('a record that cannot be read', () => {
+    const [step] = hold(targetWith(replicas(2), { recordProblem: 'it is not JSON' }))
+    expect(step).toMatchObject({ verdict: 'held', reason: { code: 'record-unreadable' } })
+  })
+
+  test('a target that is being deleted', () => {
+    expect(summary(hold(targetWith(replicas(2), { deleting: true })))).toEqual(['held target-deleting'])
+  })
+
+  test('kinds and autoscalers that could not be read', () => {
+    const unreadable = (part: 'Deployment' | 'HorizontalPodAutoscaler') =>
+      hold(targetWith(replicas(2)), { problems: [{ part, text: 'no answer' }] })
+    expect(summary(unreadable('Deployment'))).toEqual(['held target-unreadable'])
+    expect(summary(unreadable('HorizontalPodAutoscaler'))).toEqual(['held target-unreadable'])
+  })
+
+  test('a cluster whose rules cannot be read is held as a whole, and the other cluster goes on', () => {
+    const broken = clusterWith([targetWith(replicas(2))], { problems: [{ part: 'rules', text: 'cls-1: 403 Forbidden' }] })
+    const sound = clusterWith([targetWith(replicas(2))], { id: 'cls-2' })
+    const config = configOf({ rules: [morning, { ...morning, name: 'morning-2', cluster: 'cls-2' }] })
+    const steps = plan({ clusters: [broken, sound] }, config, now)
+    expect(steps.map(({ target, verdict, reason }) => `${target} ${verdict} ${reason.code}`)).toEqual([
+      'cls-1 held cluster-unreadable',
+      'cls-1/default/Deployment/web held cluster-unreadable',
+      'cls-2/default/Deployment/web change due',
+    ])
+    expect(steps[0]?.reason.text).toContain('403 Forbidden')
+  })
+})
+
+describe('laws', () => {
+  const schedules = fc.constantFrom(
+    '0 0 8 * * *',
+    '0 0 20 * * *',
+    '0 */10 * * * *',
+    '0 5 8,20 * * 1-5',
+    '30 15 9 24-26 11 *',
+    '0 0 8 * * 2',
+  )
+  const rule = fc.record({
+    schedule: schedules,
+    targetSize: fc.integer({ min: 0, max: 6 }),
+    excludeDates: fc.constantFrom([], ['* * * 24 11 *'], ['* * * * * 3']),
+    runOnce: fc.boolean(),
+    enforce: fc.boolean(),
+  })
+  const rules = fc.array(rule, { minLength: 1, maxLength: 5 })
+  const named = (list: readonly (typeof rule extends fc.Arbitrary<infer R> ? R : never)[]) =>
+    list.map(({ schedule, targetSize, ...more }, index) =>
+      ruleOf(`rule-${index}`, schedule, targetSize, { ...more, excludeDates: [...more.excludeDates] }),
+    )
+  const start = at('2026-11-24T00:00:00Z')
+  const minutes = fc.integer({ min: 0, max: 3 * 1440 })
+
+  test('permuting rules and clusters changes nothing', () => {
+    fc.assert(
+      fc.property(rules, minutes, fc.integer(), (list, minute, seed) => {
+        const base = named(list)
+        const shuffled = fc.sample(fc.shuffledSubarray(base, { minLength: base.length }), { seed, numRuns: 1 })[0] ?? base
+        const now = start + minute * 60_000
+        const cluster = clusterWith([targetWith(replicas(3))])
+        const other = clusterWith([], { id: 'cls-2' })
+        const straight = plan({ clusters: [cluster, other] }, configOf({ rules: base }), now)
+        const mixed = plan({ clusters: [other, cluster] }, configOf({ rules: shuffled }), now)
+        expect(mixed).toEqual(straight)
+      }),
+      { seed: 21, numRuns: 400 },
+    )
+  })
+
+  test('running twice at the same instant is running once', () => {
+    fc.assert(
+      fc.property(rules, minutes, (list, minute) => {
+        const config = configOf({ rules: named(list) })
+        const now = start + minute * 60_000
+        const once = runThrough(targetWith(replicas(3)), config, [now])
+        expect(runThrough(once, config, [now, now])).toEqual(once)
+      }),
+      { seed: 22, numRuns: 400 },
+    )
+  })
+
+  test('ticks every minute end where late, lost, doubled and reordered ticks end', () => {
+    const deadline = '3d'
+    fc.assert(
+      fc.property(
+        rules,
+        fc.integer({ min: 1, max: 720 }),
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 719 }), fc.integer({ min: 0, max: 3 })), { maxLength: 12 }),
+        (list, length, stray) => {
+          const config = configOf({ startingDeadline: deadline, rules: named(list.map((one) => ({ ...one, runOnce: false }))) })
+          const from = start + 7.5 * 3_600_000
+          const punctual = Array.from({ length }, (_, minute) => from + minute * 60_000)
+          const last = punctual.at(-1) ?? from
+          const strayTicks = stray.flatMap(([minute, times]) =>
+            Array.from({ length: times }, () => from + Math.min(minute, length - 1) * 60_000),
+          )
+          const expected = runThrough(targetWith(replicas(3)), config, punctual)
+          // Ticks in any order, as long as one comes at the end; and only one, late.
+          const reordered = runThrough(targetWith(replicas(3)), config, [...strayTicks, last])
+          const late = runThrough(targetWith(replicas(3)), config, [last])
+          expect(late.size).toEqual(expected.size)
+          expect(reordered.size).toEqual(expected.size)
+          // And a straggler after the end changes nothing.
+          expect(runThrough(expected, config, strayTicks).size).toEqual(expected.size)
+        },
+      ),
+      { seed: 23, numRuns: 60 },
+    )
+  }, 20_000)
+})

@@ -1,0 +1,125 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { formatRecord, nextRecord, parseRecord, type ScaleRecord, type Transition } from '#functions/cron-scaler/record.ts'
+import type { Size } from '#functions/cron-scaler/target.ts'
+import { at, bounds, replicas } from './fixtures.ts'
+
+function transition(rule: string, nominal: string, size: Size, more: Partial<Transition> = {}): Transition {
+  const nominalMs = at(nominal)
+  return { key: `key-${rule}-${nominal}`, rule, nominalMs, decidedMs: nominalMs + 5000, size, ...more }
+}
+
+describe('transitions', () => {
+  const first = nextRecord(undefined, replicas(4), transition('morning', '2026-11-24T08:00:00Z', replicas(5)))
+
+  test('the first change keeps what was there before', () => {
+    expect(first).toMatchObject({
+      epoch: 1,
+      owner: 'morning',
+      before: replicas(4),
+      after: replicas(5),
+      original: { size: replicas(4), epoch: 1 },
+    })
+  })
+
+  test('undisturbed transitions keep the first original', () => {
+    const second = nextRecord(first, replicas(5), transition('evening', '2026-11-24T20:00:00Z', replicas(2)))
+    expect(second).toMatchObject({
+      epoch: 2,
+      owner: 'evening',
+      before: replicas(5),
+      after: replicas(2),
+      original: { size: replicas(4), epoch: 1 },
+    })
+  })
+
+  test('a size that a person set in between is the original from then on', () => {
+    const second = nextRecord(first, replicas(7), transition('evening', '2026-11-24T20:00:00Z', replicas(2)))
+    expect(second).toMatchObject({ epoch: 2, before: replicas(7), original: { size: replicas(7), epoch: 2 } })
+  })
+
+  test('correcting drift for the same firing does not write over what was there before it', () => {
+    const corrected = nextRecord(
+      first,
+      replicas(1),
+      transition('morning', '2026-11-24T08:00:00Z', replicas(5), { key: 'drift', decidedMs: at('2026-11-24T09:00:00Z') }),
+    )
+    expect(corrected).toMatchObject({
+      epoch: 1,
+      before: replicas(4),
+      original: { size: replicas(4), epoch: 1 },
+      key: 'drift',
+      decidedMs: at('2026-11-24T09:00:00Z'),
+    })
+  })
+
+  test('marks of run-once rules add up, and the oldest go when there are too many', () => {
+    let record: ScaleRecord | undefined
+    for (let day = 1; day <= 70; day += 1) {
+      const nominalMs = Date.UTC(2026, 0, day)
+      record = nextRecord(record, replicas(1), {
+        key: 'k',
+        rule: 'r',
+        nominalMs,
+        decidedMs: nominalMs,
+        size: replicas(1),
+        onceKey: `once-${day}`,
+      })
+    }
+    expect(Object.keys(record?.once ?? {})).toHaveLength(64)
+    expect(record?.once).not.toHaveProperty('once-6')
+    expect(record?.once['once-7']).toBe(Date.UTC(2026, 0, 7))
+  })
+})
+
+describe('the annotation', () => {
+  const sizes = fc.oneof(
+    fc.nat(100).map(replicas),
+    fc.tuple(fc.nat(100), fc.nat(100)).map(([min, max]) => bounds(min, max)),
+  )
+  const instants = fc.integer({ min: 0, max: 4_000_000_000_000 })
+  const records: fc.Arbitrary<ScaleRecord> = fc.record({
+    epoch: fc.nat(),
+    owner: fc.string({ unit: 'grapheme' }),
+    key: fc.string(),
+    nominalMs: instants,
+    decidedMs: instants,
+    before: sizes,
+    after: sizes,
+    original: fc.record({ size: sizes, epoch: fc.nat() }),
+    once: fc.dictionary(fc.stringMatching(/^[0-9a-f]{1,40}$/), instants, {
+      noNullPrototype: true,
+    }),
+  })
+
+  test('what is written is read back', () => {
+    fc.assert(
+      fc.property(records, (record) => {
+        expect(parseRecord(formatRecord(record))).toEqual({ ok: true, value: record })
+      }),
+      { seed: 5, numRuns: 500 },
+    )
+  })
+
+  test('is one readable line', () => {
+    const record = nextRecord(undefined, replicas(4), transition('config/morning', '2026-11-24T08:00:00Z', replicas(5)))
+    expect(formatRecord(record)).toBe(
+      '{"format":1,"epoch":1,"owner":"config/morning","nominal":"2026-11-24T08:00:00.000Z","decided":"2026-11-24T08:00:05.000Z",' +
+        '"before":{"replicas":4},"after":{"replicas":5},"original":{"size":{"replicas":4},"epoch":1},' +
+        '"key":"key-config/morning-2026-11-24T08:00:00Z"}',
+    )
+  })
+
+  test.each(['', '{', '[]', 'null', '{"format":2}', '{"format":1}'])('%j is not guessed at', (text) => {
+    expect(parseRecord(text).ok).toBe(false)
+  })
+
+  test('a field that somebody changed is named', () => {
+    const text = formatRecord(nextRecord(undefined, replicas(4), transition('r', '2026-11-24T08:00:00Z', replicas(5))))
+    expect(parseRecord(text.replace('"2026-11-24T08:00:00.000Z"', '"yesterday"'))).toEqual({
+      ok: false,
+      error: 'nominal is not as written',
+    })
+    expect(parseRecord(text.replace('{"replicas":5}', '{"replicas":"5"}'))).toEqual({ ok: false, error: 'after is not as written' })
+  })
+})
