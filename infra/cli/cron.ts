@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util'
+import { nextFiring, parseCron } from '#shared/pure/cron.ts'
+import type { Command } from './command.ts'
+import { UsageError } from './command.ts'
+import { isZone, parseInstant, parseWhole } from './words.ts'
+
+export const cron: Command = {
+  summary: 'show when a schedule fires',
+  help: `Usage: longshore cron next "<spec>" [--zone Asia/Shanghai] [--from 2026-11-24T00:00:00Z] [--count 5]
+
+Prints the next fire times of a six-field schedule (second minute hour day-of-month month day-of-week), one UTC instant a
+line. --zone is an IANA time zone (UTC when absent), --from the instant after which to look (now when absent). A schedule
+that cannot be read is explained and ends with exit code 1; one that does not fire within five years prints nothing.`,
+  run: async (words, io) => {
+    const { values, positionals } = parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: { zone: { type: 'string' }, from: { type: 'string' }, count: { type: 'string' } },
+    })
+    const [verb, spec, ...more] = positionals
+    if (verb !== 'next') throw new UsageError(verb === undefined ? 'say what to do: next' : `there is no "cron ${verb}", only "cron next"`)
+    if (spec === undefined) throw new UsageError('the schedule is missing')
+    if (more.length > 0) throw new UsageError('put the schedule in quotes, so that it is one word')
+    const zone = values.zone ?? 'UTC'
+    if (!isZone(zone)) throw new UsageError(`"${zone}" is no IANA time zone, such as Asia/Shanghai or UTC`)
+    const count = values.count === undefined ? 5 : parseWhole(values.count, '--count', 1, 10_000)
+    let after = values.from === undefined ? Date.now() : parseInstant(values.from, '--from')
+    const schedule = parseCron(spec)
+    if (!schedule.ok) {
+      io.err(schedule.error.message)
+      return 1
+    }
+    for (let i = 0; i < count; i += 1) {
+      const next = nextFiring(schedule.value, zone, after)
+      if (next === undefined) {
+        if (i === 0) io.err(`"${spec}" does not fire within five years of ${new Date(after).toISOString()}`)
+        break
+      }
+      io.out(new Date(next).toISOString().replace('.000Z', 'Z'))
+      after = next
+    }
+    return 0
+  },
+}

@@ -1,0 +1,26 @@
+import { runCli } from './main.ts'
+
+/** The process around the command line: its streams, its signals, its exit code. */
+const stop = new AbortController()
+let interrupts = 0
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    interrupts += 1
+    // The second one does not wait for what the first one asked to end.
+    if (interrupts > 1) process.exit(130)
+    stop.abort(new Error(`stopped by ${name}`))
+  })
+}
+// A reader that went away (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  out: (line) => process.stdout.write(`${line}\n`),
+  err: (line) => process.stderr.write(`${line}\n`),
+  env: process.env,
+  cwd: process.cwd(),
+  signal: stop.signal,
+})

@@ -1,0 +1,69 @@
+import { nearest } from '#shared/pure/nearest.ts'
+import type { Command, CommandIo } from './command.ts'
+import { UsageError } from './command.ts'
+
+/** The commands by name; each is loaded only when it is called, so that `--help` is quick. */
+const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
+  start: {
+    summary: 'run the functions here: on the sandbox, or on a real platform with --config',
+    load: async () => (await import('./start.ts')).start,
+  },
+  sandbox: {
+    summary: 'run the sandbox cloud alone, for your own client or kubectl',
+    load: async () => (await import('./sandbox.ts')).sandbox,
+  },
+  validate: { summary: 'check a longshore.yaml', load: async () => (await import('./validate.ts')).validate },
+  call: { summary: 'send one signed API call, or print it with --dry-run', load: async () => (await import('./call.ts')).call },
+  cron: { summary: 'show when a schedule fires', load: async () => (await import('./cron.ts')).cron },
+  invoke: { summary: 'run one function on one event file', load: async () => (await import('./invoke.ts')).invoke },
+}
+
+/** Runs the command that the words name and answers its exit code. Mistakes in the words are explained, not thrown. */
+export async function runCli(words: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = words
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    io.out(overview())
+    return name === undefined ? 1 : 0
+  }
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (entry === undefined) {
+    const near = nearest(name, Object.keys(commands))
+    io.err(
+      `longshore: there is no command "${name}".${near === undefined ? '' : ` Did you mean "${near}"?`} \`longshore --help\` lists them.`,
+    )
+    return 1
+  }
+  const command = await entry.load()
+  if (rest.includes('--help') || rest.includes('-h')) {
+    io.out(command.help)
+    return 0
+  }
+  try {
+    return await command.run(rest, io)
+  } catch (error) {
+    if (error instanceof UsageError || isParseArgsError(error)) {
+      io.err(`longshore ${name}: ${error.message}`)
+      io.err(`\`longshore ${name} --help\` explains it.`)
+      return 1
+    }
+    io.err(`longshore ${name}: ${error instanceof Error ? error.message : String(error)}`)
+    if (io.env.LONGSHORE_DEBUG === '1' && error instanceof Error) io.err(error.stack ?? '')
+    return 1
+  }
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length))
+  return [
+    'Longshore: the chores of a TKE and TCR platform, decided with reasons.',
+    '',
+    'Usage: longshore <command> [options]; `longshore <command> --help` says more.',
+    '',
+    ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+  ].join('\n')
+}
+
+/** What `parseArgs` of Node throws for an unknown option or a missing value. */
+function isParseArgsError(error: unknown): error is Error {
+  return error instanceof TypeError && 'code' in error && typeof error.code === 'string' && error.code.startsWith('ERR_PARSE_ARGS_')
+}

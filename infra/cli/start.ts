@@ -1,0 +1,158 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { systemClock } from '#cloud/clock.ts'
+import { type LocalFunction, schedulesOf } from '#infra/local/local-function.ts'
+import { localFunctions } from '#infra/local/local-functions.ts'
+import { type Platform, realPlatform, sandboxPlatform } from '#infra/local/platform.ts'
+import { createRunner, type Runner } from '#infra/local/runner.ts'
+import { startWebhookServer, type WebhookServer } from '#infra/local/webhook-server.ts'
+import { createLog, silentLog } from '#shared/runtime/log.ts'
+import { createRedactor } from '#shared/runtime/redact.ts'
+import { whollyFailed } from '#shared/runtime/report.ts'
+import type { Command, CommandIo } from './command.ts'
+import { UsageError } from './command.ts'
+import { parseWhole } from './words.ts'
+
+const defaultPort = 8780
+const defaultSandboxPort = 8781
+
+export const start: Command = {
+  summary: 'run the functions here: on the sandbox, or on a real platform with --config',
+  help: `Usage: npm start [-- options]   (or: longshore start [options])
+
+Without options: starts the sandbox (a stand-in for the platform on this machine) and every function, runs each schedule
+once, prints one line per decision, then goes on ticking and serving webhooks on loopback until Ctrl-C.
+
+  --once               run every schedule once and end; exit code 1 when something failed
+  --config FILE        run against the platform of this configuration; credentials from TENCENTCLOUD_SECRET_ID and _SECRET_KEY.
+                       Nothing is written there unless the file says \`mode: enforce\`.
+  --sandbox            with --config: try that configuration on the sandbox instead
+  --port N             port of the webhooks (${defaultPort}; any free one when that is taken)
+  --sandbox-port N     port of the sandbox (${defaultSandboxPort}; any free one when that is taken)
+  --seed N             seed of the sandbox's world (1)
+  --verbose            also write the structured log, as JSON lines on stderr`,
+  run: async (words, io) => {
+    const { values } = parseArgs({
+      args: [...words],
+      options: {
+        once: { type: 'boolean' },
+        config: { type: 'string' },
+        sandbox: { type: 'boolean' },
+        port: { type: 'string' },
+        'sandbox-port': { type: 'string' },
+        seed: { type: 'string' },
+        verbose: { type: 'boolean' },
+      },
+    })
+    const once = values.once === true
+    const redactor = createRedactor()
+    const log = values.verbose === true ? createLog({ write: io.err, redactor, level: 'debug' }) : silentLog
+    const real = values.config !== undefined && values.sandbox !== true
+    if (real && (values.seed !== undefined || values['sandbox-port'] !== undefined)) {
+      throw new UsageError('--seed and --sandbox-port are about the sandbox; add --sandbox to try the configuration there')
+    }
+    const seed = values.seed === undefined ? 1 : parseWhole(values.seed, '--seed', 0, 2 ** 31 - 1)
+    const port = values.port === undefined ? undefined : parseWhole(values.port, '--port', 0, 65_535)
+    const sandboxPort = values['sandbox-port'] === undefined ? undefined : parseWhole(values['sandbox-port'], '--sandbox-port', 0, 65_535)
+
+    const platform =
+      values.config !== undefined && real
+        ? await realPlatform({ configPath: values.config, cwd: io.cwd, env: io.env, redactor })
+        : await onFreePort(sandboxPort ?? (once ? 0 : defaultSandboxPort), sandboxPort !== undefined, (chosen) =>
+            sandboxPlatform({ configPath: values.config, cwd: io.cwd, redactor, sandbox: { port: chosen, seed } }),
+          )
+    let webhooks: WebhookServer | undefined
+    try {
+      const functions: { function: LocalFunction; schedules: Awaited<ReturnType<typeof schedulesOf>> }[] = []
+      for (const fn of localFunctions) functions.push({ function: fn, schedules: await schedulesOf(fn.name) })
+      const runner = createRunner({
+        functions,
+        config: platform.config,
+        cloud: platform.cloud,
+        now: platform.now,
+        sleep: sleepOrStop,
+        log,
+        print: (line) => io.out(redactor.text(line)),
+        signal: io.signal,
+      })
+      await introduce(platform, functions.length, values.config, io)
+      if (!once) webhooks = await serveWebhooks(port, runner, platform, io)
+      const reports = await runner.runOnce()
+      if (once || io.signal.aborted) return reports.some((report) => whollyFailed(report) || report.counts.Failed > 0) ? 1 : 0
+      io.out(`Ticking on; status at ${webhooks?.url ?? ''}/healthz. Ctrl-C ends it.`)
+      await runner.keepTicking()
+      io.out('Stopped.')
+      return 0
+    } finally {
+      await webhooks?.close()
+      await platform.close()
+    }
+  },
+}
+
+async function introduce(platform: Platform, functionCount: number, configPath: string | undefined, io: CommandIo): Promise<void> {
+  const { config, sandbox } = platform
+  const { endpoint } = config.platform
+  const address = endpoint.kind === 'url' ? endpoint.url : `${endpoint.protocol}://…${endpoint.domain}`
+  if (sandbox !== undefined) {
+    io.out(`Longshore on its sandbox at ${sandbox.url}: a stand-in for the platform on this machine; nothing real is touched.`)
+    if (configPath === undefined) await hint(io)
+  } else {
+    io.out(`Longshore on ${address}, configured by ${configPath}.`)
+    if (address.startsWith('http:')) io.err('Warning: the connection is not encrypted; anybody on the way can read and change the answers.')
+  }
+  const what = { observe: 'reports only', plan: 'prints what would be done, writes nothing', enforce: 'carries out what it decides' }
+  io.out(
+    `Mode ${config.mode} (${what[config.mode]}); ${config.clusters.length} clusters; ${functionCount} function${functionCount === 1 ? '' : 's'}.`,
+  )
+  io.out('')
+}
+
+/** Somebody who set up a real platform may expect it to be used: say why it is not. */
+async function hint(io: CommandIo): Promise<void> {
+  if (io.env.TENCENTCLOUD_SECRET_ID !== undefined || io.env.LONGSHORE_CONFIG !== undefined) {
+    io.out('TENCENTCLOUD_… variables are set but not used: a real platform is only touched with --config FILE.')
+    return
+  }
+  try {
+    await access(join(io.cwd, 'longshore.yaml'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
+    throw error
+  }
+  io.out('There is a longshore.yaml, but it is not used: a real platform is only touched with --config longshore.yaml.')
+}
+
+async function serveWebhooks(port: number | undefined, runner: Runner, platform: Platform, io: CommandIo): Promise<WebhookServer> {
+  const server = await onFreePort(port ?? defaultPort, port !== undefined, (chosen) =>
+    startWebhookServer({
+      routes: [],
+      port: chosen,
+      now: platform.now,
+      health: () => ({ ok: true, mode: platform.config.mode, functions: runner.status() }),
+      onError: (route, error) => io.err(`webhook ${route} failed: ${error instanceof Error ? error.message : String(error)}`),
+    }),
+  )
+  return server
+}
+
+/** Starts a server on a port; when that is taken and was not asked for by name, on any free one. */
+async function onFreePort<T>(port: number, insist: boolean, open: (port: number) => Promise<T>): Promise<T> {
+  try {
+    return await open(port)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    if (insist) throw new Error(`port ${port} of 127.0.0.1 is in use; stop what uses it, or name another port`, { cause: error })
+    return await open(0)
+  }
+}
+
+/** Waits; resolves early when the signal is aborted, because stopping is no failure. */
+async function sleepOrStop(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await systemClock.sleep(ms, signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}

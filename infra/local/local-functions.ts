@@ -1,0 +1,9 @@
+import { handler as cronScaler } from '#functions/cron-scaler/handler.ts'
+import type { SettingsSchemas } from '#shared/runtime/config-schema.ts'
+import { type LocalFunction, localFunction } from './local-function.ts'
+
+/** Every function that exists, in the order in which a first run goes through them. A test compares it with functions/. */
+export const localFunctions: readonly LocalFunction[] = [localFunction(cronScaler.definition)]
+
+/** The settings schemas of all functions, for reading a whole configuration. */
+export const settingsSchemas: SettingsSchemas = Object.fromEntries(localFunctions.map(({ name, settings }) => [name, settings]))

@@ -1,0 +1,140 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+
+/** One route of a function: the method and the path of its `httpApi` trigger, and what answers. */
+export interface WebhookRoute {
+  readonly method: string
+  readonly path: string
+  readonly answer: (event: APIGatewayProxyEventV2) => Promise<APIGatewayProxyStructuredResultV2>
+}
+
+export interface WebhookServer {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** The largest body a webhook may have; what is larger is answered 413 without being read to its end. */
+export const maxBodyBytes = 256 * 1024
+
+/**
+ * Serves the functions' webhooks the way API Gateway does (payload version 2), and `GET /healthz`. Listens on loopback
+ * unless a host is given. An unknown path is 404; an error inside a function is told to `onError` and answered 500 without
+ * its text.
+ */
+export async function startWebhookServer(options: {
+  readonly routes: readonly WebhookRoute[]
+  readonly port: number
+  readonly host?: string
+  readonly health: () => object
+  readonly now: () => number
+  readonly onError: (route: string, error: unknown) => void
+}): Promise<WebhookServer> {
+  const server = createServer((request, response) => {
+    void handle(request, response).catch((error: unknown) => {
+      options.onError(`${request.method} ${request.url}`, error)
+      if (response.headersSent) response.destroy()
+      else sendText(response, 500, 'internal error')
+    })
+  })
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '/', 'http://localhost')
+    if (request.method === 'GET' && url.pathname === '/healthz') {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(options.health())}\n`)
+      return
+    }
+    const route = options.routes.find(({ method, path }) => (method === '*' || method === request.method) && path === url.pathname)
+    if (route === undefined) {
+      sendText(response, 404, 'there is no such webhook')
+      return
+    }
+    const body = await readBody(request)
+    if (body === undefined) {
+      response.setHeader('connection', 'close')
+      sendText(response, 413, `the body is larger than ${maxBodyBytes} bytes`)
+      return
+    }
+    const result = await route.answer(eventOf(request, url, body, options.now()))
+    response.writeHead(result.statusCode ?? 200, plainHeaders(result.headers))
+    response.end(result.isBase64Encoded === true ? Buffer.from(result.body ?? '', 'base64') : (result.body ?? ''))
+  }
+  await listen(server, options.port, options.host ?? '127.0.0.1')
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') throw new Error('the webhook server is not bound to a port')
+  const { address, port } = bound
+  return {
+    url: `http://${address.includes(':') ? `[${address}]` : address}:${port}`,
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close((error) => (error === undefined ? resolve() : reject(error)))
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) return undefined
+  const pieces: Buffer[] = []
+  let sizeBytes = 0
+  for await (const piece of request) {
+    sizeBytes += piece.length
+    if (sizeBytes > maxBodyBytes) return undefined
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+/** The event that API Gateway would make of the request. The body travels as base64, so that signatures see the exact bytes. */
+function eventOf(request: IncomingMessage, url: URL, body: Buffer, now: number): APIGatewayProxyEventV2 {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
+  }
+  return {
+    version: '2.0',
+    routeKey: `${request.method} ${url.pathname}`,
+    rawPath: url.pathname,
+    rawQueryString: url.search.slice(1),
+    headers,
+    ...(url.search === '' ? {} : { queryStringParameters: Object.fromEntries(url.searchParams) }),
+    requestContext: {
+      accountId: 'local',
+      apiId: 'local',
+      domainName: headers.host ?? 'localhost',
+      domainPrefix: 'local',
+      http: {
+        method: request.method ?? 'GET',
+        path: url.pathname,
+        protocol: `HTTP/${request.httpVersion}`,
+        sourceIp: request.socket.remoteAddress ?? '',
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: `local-${now.toString(36)}`,
+      routeKey: `${request.method} ${url.pathname}`,
+      stage: '$default',
+      time: new Date(now).toUTCString(),
+      timeEpoch: now,
+    },
+    ...(body.length === 0 ? {} : { body: body.toString('base64') }),
+    isBase64Encoded: body.length > 0,
+  }
+}
+
+function plainHeaders(headers: APIGatewayProxyStructuredResultV2['headers']): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, String(value)]))
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`)
+}

@@ -1,0 +1,198 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runWords } from './run-words.ts'
+
+const root = join(import.meta.dirname, '../../..')
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'longshore-cli-'))
+})
+
+afterAll(async () => {
+  await rm(folder, { recursive: true })
+})
+
+describe('longshore', () => {
+  it('lists its commands', async () => {
+    const { code, out } = await runWords(['--help'])
+    expect(code).toBe(0)
+    for (const name of ['start', 'sandbox', 'validate', 'call', 'cron', 'invoke']) expect(out).toContain(name)
+    expect((await runWords([])).code).toBe(1)
+  })
+
+  it('suggests the command that was meant', async () => {
+    const { code, err } = await runWords(['strat'])
+    expect(code).toBe(1)
+    expect(err).toMatch(/no command "strat".*"start"/)
+  })
+
+  it.each(['start', 'sandbox', 'validate', 'call', 'cron', 'invoke'])('explains %s', async (name) => {
+    const { code, out } = await runWords([name, '--help'])
+    expect(code).toBe(0)
+    expect(out).toMatch(/^Usage: /)
+  })
+})
+
+describe('longshore cron next', () => {
+  it('agrees with every case of the recorded vectors', async () => {
+    interface Case {
+      readonly spec: string
+      readonly tz: string
+      readonly start: string
+      readonly next?: readonly string[]
+      readonly error?: string
+    }
+    const { cases }: { cases: readonly Case[] } = JSON.parse(await readFile(join(root, 'test/vectors/cron.json'), 'utf8'))
+    let compared = 0
+    for (const { spec, tz, start, next, error } of cases) {
+      const { code, out, err } = await runWords(['cron', 'next', spec, '--zone', tz, '--from', start, '--count', '20'])
+      if (error !== undefined) {
+        expect(code, spec).toBe(1)
+        expect(err, spec).not.toBe('')
+      } else {
+        expect(code, spec).toBe(0)
+        expect(out, `${spec} in ${tz}`).toBe((next ?? []).map((time) => new Date(time).toISOString().replace('.000Z', 'Z')).join('\n'))
+      }
+      compared += 1
+    }
+    expect(compared).toBeGreaterThan(100)
+  })
+
+  it.each([
+    [['cron'], /next/],
+    [['cron', 'last', '* * * * * *'], /cron last/],
+    [['cron', 'next'], /schedule is missing/],
+    [['cron', 'next', '0', '0', '*'], /quotes/],
+    [['cron', 'next', '* * * * * *', '--zone', 'Mars/Base'], /Mars\/Base/],
+    [['cron', 'next', '* * * * * *', '--from', '2026-11-24T08:00:00'], /instant/],
+    [['cron', 'next', '* * * * * *', '--count', '0'], /--count/],
+    [['cron', 'next', '2 8 * * 1-5'], /0 2 8 \* \* 1-5/],
+  ])('refuses %j', async (words, why) => {
+    const { code, err } = await runWords(words)
+    expect(code).toBe(1)
+    expect(err).toMatch(why)
+  })
+})
+
+describe('longshore validate', () => {
+  const env = { TENCENTCLOUD_REGION: 'ap-guangzhou' }
+
+  it('accepts a sound file', async () => {
+    await writeFile(join(folder, 'good.yaml'), 'mode: enforce\nclusters:\n  - id: cls-9f3kq2vd\nfunctions:\n  cron-scaler: {}\n')
+    const { code, out } = await runWords(['validate', 'good.yaml'], { cwd: folder, env })
+    expect(code).toBe(0)
+    expect(out).toMatch(/valid: mode enforce.*1 clusters.*cron-scaler/)
+  })
+
+  it('names line, key and the nearest key of every mistake', async () => {
+    await writeFile(join(folder, 'bad.yaml'), 'mdoe: enforce\nclusters:\n  - idd: cls-9f3kq2vd\nfunctions:\n  cron-scalr: {}\n')
+    const { code, err } = await runWords(['validate', 'bad.yaml'], { cwd: folder, env })
+    expect(code).toBe(1)
+    expect(err).toMatch(/line 1, mdoe: unknown key; did you mean "mode"/)
+    expect(err).toMatch(/line 3, clusters\[0\]\.idd: unknown key; did you mean "id"/)
+    expect(err).toMatch(/line 5, functions\.cron-scalr: unknown key; did you mean "cron-scaler"/)
+  })
+
+  it('says which file is not there', async () => {
+    const { code, err } = await runWords(['validate', 'none.yaml'], { cwd: folder, env })
+    expect(code).toBe(1)
+    expect(err).toMatch(/none\.yaml.*ENOENT/)
+  })
+})
+
+describe('longshore invoke', () => {
+  it('prints the same for the same event', async () => {
+    const words = ['invoke', 'cron-scaler', '--event', join(root, 'events/cron-scaler/base.json')]
+    const first = await runWords(words)
+    expect(first.code).toBe(0)
+    expect(first.out).toMatch(/Deployment\/.* Applied /)
+    expect(await runWords(words)).toEqual(first)
+  })
+
+  it('runs every sample event, and refuses those that are meant to be refused', async () => {
+    for (const name of await readdir(join(root, 'events'))) {
+      for (const file of await readdir(join(root, 'events', name))) {
+        const { code, err } = await runWords(['invoke', name, '--event', join(root, 'events', name, file)])
+        if (file.startsWith('invalid')) {
+          expect(code, file).toBe(1)
+          expect(err, file).toMatch(/Nothing was done/)
+        } else expect({ file, code, err }).toEqual({ file, code: 0, err: '' })
+      }
+    }
+  })
+
+  it.each([
+    [['invoke'], /name one function/],
+    [['invoke', 'cron-scalr', '--event', 'x.json'], /cron-scaler/],
+    [['invoke', 'cron-scaler'], /--event/],
+    [['invoke', 'cron-scaler', '--event', 'nowhere.json'], /nowhere\.json.*ENOENT/],
+  ])('refuses %j', async (words, why) => {
+    const { code, err } = await runWords(words)
+    expect(code).toBe(1)
+    expect(err).toMatch(why)
+  })
+})
+
+describe('longshore sandbox', () => {
+  it('prints what a client needs, answers, and ends when told to', async () => {
+    const stop = new AbortController()
+    let endpoint = ''
+    const ready = Promise.withResolvers<void>()
+    const ran = runWords(['sandbox', '--port', '0'], {
+      signal: stop.signal,
+      onOut: (line) => {
+        endpoint ||= /^endpoint +(\S+)$/.exec(line)?.[1] ?? ''
+        if (line.startsWith('steering')) ready.resolve()
+      },
+    })
+    await ready.promise
+    const answer = await fetch(`${endpoint}/_sandbox/clock`)
+    expect(answer.status).toBe(200)
+    stop.abort()
+    expect(await ran).toMatchObject({ code: 0, err: '' })
+    await expect(fetch(`${endpoint}/_sandbox/clock`)).rejects.toThrow()
+  })
+
+  it('refuses an --attach it cannot read', async () => {
+    const { code, err } = await runWords(['sandbox', '--attach', 'cls-1=http://127.0.0.1:1'])
+    expect(code).toBe(1)
+    expect(err).toMatch(/--attach/)
+  })
+})
+
+describe('the launcher', () => {
+  it('runs the command line and passes its exit code on', async () => {
+    const result = await new Promise<{ code: number | null; err: string }>((resolve) => {
+      execFile(process.execPath, [join(root, 'infra/cli/longshore.mjs'), 'frob'], (error, _, err) =>
+        resolve({ code: typeof error?.code === 'number' ? error.code : 0, err }),
+      )
+    })
+    expect(result).toEqual({ code: 1, err: expect.stringContaining('no command "frob"') })
+  })
+
+  it('ends `start` cleanly at Ctrl-C', async () => {
+    const child = spawn(process.execPath, [join(root, 'infra/cli/longshore.mjs'), 'start', '--port', '0', '--sandbox-port', '0'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let out = ''
+    let err = ''
+    child.stderr.on('data', (piece) => (err += piece))
+    const ticking = new Promise<void>((resolve) => {
+      child.stdout.on('data', (piece) => {
+        out += piece
+        if (out.includes('Ticking on')) resolve()
+      })
+    })
+    await ticking
+    const health = /status at (\S+)\./.exec(out)?.[1] ?? ''
+    expect(await (await fetch(health)).json()).toMatchObject({ ok: true, mode: 'enforce', functions: [{ function: 'cron-scaler' }] })
+    child.kill('SIGINT')
+    const code = await new Promise((resolve) => child.on('exit', resolve))
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out.trimEnd().endsWith('Stopped.')).toBe(true)
+  })
+})

@@ -1,0 +1,97 @@
+import { connect } from 'node:net'
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { afterEach, describe, expect, it } from 'vitest'
+import { maxBodyBytes, startWebhookServer, type WebhookRoute, type WebhookServer } from '#infra/local/webhook-server.ts'
+
+let server: WebhookServer | undefined
+const errors: string[] = []
+
+afterEach(async () => {
+  await server?.close()
+  server = undefined
+  errors.length = 0
+})
+
+async function serve(answer: WebhookRoute['answer']): Promise<string> {
+  server = await startWebhookServer({
+    routes: [{ method: 'POST', path: '/hooks/registry', answer }],
+    port: 0,
+    now: () => Date.parse('2026-11-24T08:00:00Z'),
+    health: () => ({ ok: true }),
+    onError: (route, error) => errors.push(`${route}: ${String(error)}`),
+  })
+  return server.url
+}
+
+describe('the webhook server', () => {
+  it('listens on loopback', async () => {
+    expect(await serve(async () => ({ statusCode: 202 }))).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+  })
+
+  it('hands the exact bytes over as API Gateway does', async () => {
+    const events: APIGatewayProxyEventV2[] = []
+    const url = await serve(async (event) => {
+      events.push(event)
+      return { statusCode: 202, headers: { 'x-seen': 'yes' }, body: 'taken' }
+    })
+    const body = Buffer.from([0x7b, 0xff, 0x00, 0x7d])
+    const answer = await fetch(`${url}/hooks/registry?source=a`, { method: 'POST', body, headers: { 'X-Signature': 'abc' } })
+    expect([answer.status, answer.headers.get('x-seen'), await answer.text()]).toEqual([202, 'yes', 'taken'])
+    expect(events[0]).toMatchObject({
+      version: '2.0',
+      rawPath: '/hooks/registry',
+      queryStringParameters: { source: 'a' },
+      headers: { 'x-signature': 'abc' },
+      isBase64Encoded: true,
+      requestContext: { http: { method: 'POST' }, timeEpoch: Date.parse('2026-11-24T08:00:00Z') },
+    })
+    expect(Buffer.from(events[0]?.body ?? '', 'base64')).toEqual(body)
+  })
+
+  it('answers 404 to other paths and other methods', async () => {
+    const url = await serve(async () => ({ statusCode: 202 }))
+    expect((await fetch(`${url}/hooks/other`, { method: 'POST' })).status).toBe(404)
+    expect((await fetch(`${url}/hooks/registry`)).status).toBe(404)
+  })
+
+  it('answers 413 to a body over the limit, announced or not, and takes one at the limit', async () => {
+    let calls = 0
+    const url = await serve(async () => {
+      calls += 1
+      return { statusCode: 202 }
+    })
+    const post = (body: string | ReadableStream): Promise<Response> =>
+      fetch(`${url}/hooks/registry`, { method: 'POST', body, duplex: 'half' } as RequestInit)
+    expect((await post('x'.repeat(maxBodyBytes))).status).toBe(202)
+    expect((await post('x'.repeat(maxBodyBytes + 1))).status).toBe(413)
+    const streamed = new ReadableStream({
+      start: (controller) => {
+        controller.enqueue(new Uint8Array(maxBodyBytes))
+        controller.enqueue(new Uint8Array(1))
+        controller.close()
+      },
+    })
+    expect((await post(streamed)).status).toBe(413)
+    expect(calls).toBe(1)
+  })
+
+  it('tells an error of a function to the log, not to the sender', async () => {
+    const url = await serve(async () => {
+      throw new Error('the database password is wrong')
+    })
+    const answer = await fetch(`${url}/hooks/registry`, { method: 'POST', body: '{}' })
+    expect([answer.status, await answer.text()]).toEqual([500, 'internal error\n'])
+    expect(errors).toEqual(['POST /hooks/registry: Error: the database password is wrong'])
+  })
+
+  it('closes although a sender keeps its connection open', async () => {
+    const url = new URL(await serve(async () => ({ statusCode: 202 })))
+    const socket = connect(Number(url.port), url.hostname)
+    await new Promise((resolve) => socket.on('connect', resolve))
+    const ended = new Promise((resolve) => socket.on('close', resolve))
+    socket.on('error', () => undefined)
+    await server?.close()
+    server = undefined
+    await ended
+  })
+})
