@@ -67,7 +67,7 @@ export async function runSchedule<Settings, Observed, Change>(
     steps = definition.plan(observed, config, now)
   } catch (error) {
     const failure = reasonOf(error, 'run.no-plan')
-    log.write('error', 'run-failed', { code: failure.code, reason: failure.text })
+    log.write('error', 'run-failed', { code: failure.code, reason: failure.text, error: stackOfBug(error) })
     return { ...facts, decisions: [], counts: countOutcomes([]), failure }
   }
 
@@ -96,18 +96,21 @@ export async function runSchedule<Settings, Observed, Change>(
   for (const [index, step] of steps.entries()) {
     if (step.verdict !== 'change') {
       decisions[index] = decide(step, { outcome: outcomeOf[step.verdict] })
-    } else if (keys.has(step.key)) {
+      continue
+    }
+    if (keys.has(step.key)) {
       decisions[index] = decide(step, {
         outcome: 'Skipped',
         reason: { code: 'duplicate-step', text: 'an earlier step of this plan decides the same; it is not done twice' },
       })
-    } else if (config.mode !== 'enforce') {
-      keys.add(step.key)
+      continue
+    }
+    keys.add(step.key)
+    if (config.mode !== 'enforce') {
       decisions[index] = decide(step, { outcome: 'Planned' })
     } else if (hold !== undefined) {
       decisions[index] = decide(step, { outcome: 'Held', reason: hold })
     } else {
-      keys.add(step.key)
       const queue = queues.get(step.target)
       if (queue === undefined) queues.set(step.target, [{ index, step }])
       else queue.push({ index, step })
@@ -117,7 +120,8 @@ export async function runSchedule<Settings, Observed, Change>(
   const waiting = [...queues.values()]
   const work = async (): Promise<void> => {
     for (let queue = waiting.shift(); queue !== undefined; queue = waiting.shift()) {
-      for (const { index, step } of queue) decisions[index] = decide(step, await applyStep(definition, step, config, options, limits))
+      for (const { index, step } of queue)
+        decisions[index] = decide(step, await applyStep(definition, step, config, { ...options, log }, limits))
     }
   }
   await Promise.all(Array.from({ length: Math.max(1, options.concurrency ?? 6) }, work))
@@ -144,6 +148,8 @@ async function applyStep<Settings, Observed, Change>(
     const reason = reasonOf(error, 'apply-failed')
     const stopped = error instanceof CloudError && (error.kind === 'cloud.deadline' || error.kind === 'cloud.aborted')
     if (stopped && writer.writes() === 0) return { outcome: 'Held', reason: limits.whyStop() ?? noTimeLeft(reason.text) }
+    const bug = stackOfBug(error)
+    if (bug !== undefined) options.log.write('error', 'step-crashed', { target: step.target, error: bug })
     const requestId = error instanceof Error && 'requestId' in error && typeof error.requestId === 'string' ? error.requestId : undefined
     return { outcome: 'Failed', reason, ...(requestId === undefined ? {} : { requestId }) }
   }
@@ -239,6 +245,11 @@ function decisionOf(name: string, step: Step<unknown>, result: Result): Decision
     reason: result.reason ?? step.reason,
     ...(result.requestId === undefined ? {} : { requestId: result.requestId }),
   }
+}
+
+/** Where an error that nobody foresaw comes from; one with a kind says all there is to say. */
+function stackOfBug(error: unknown): string | undefined {
+  return error instanceof Error && !('kind' in error) ? error.stack : undefined
 }
 
 /** Code and sentence for what was thrown: the error's own kind where it has one, and the platform's code with it. */

@@ -429,6 +429,19 @@ describe('the log of a run', () => {
     expect(lines[4]).toMatchObject({ counts: 'Applied 1, NoChange 1, Missed 1, Failed 1' })
   })
 
+  it('says where a bug is, and only for a bug', async () => {
+    const lines: string[] = []
+    const log = createLog({ write: (line) => lines.push(line), redactor: createRedactor() })
+    const cloud = cloudOf((target) => {
+      throw target === 'bug' ? new TypeError('undefined is not a function') : cloudError('cloud.rejected', 'InvalidParameter')
+    })
+    await run(configOf('enforce', [{ target: 'bug' }, { target: 'fault' }]), { cloud, log })
+    const crashes = lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event === 'step-crashed')
+    expect(crashes).toMatchObject([
+      { level: 'error', target: 'bug', function: 'cron-scaler', error: expect.stringMatching(/^TypeError: .*\n {4}at /) },
+    ])
+  })
+
   it('has every decision at level debug', async () => {
     expect((await linesOf('debug')).filter(({ event }) => event === 'decision')).toHaveLength(4)
   })

@@ -1,0 +1,28 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as z from 'zod/mini'
+import { settingsSchemas } from '#infra/local/local-functions.ts'
+import { configSchema } from '#shared/runtime/config-schema.ts'
+
+const fileName = 'longshore.schema.json'
+
+/**
+ * The JSON Schema of longshore.yaml, as text: the common part and every function's settings, as a person writes them (before
+ * defaults and conversions). An editor that is told of it completes and checks while typing.
+ */
+export function configJsonSchema(): string {
+  const schema = z.toJSONSchema(configSchema(settingsSchemas, 'refuse'), { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' })
+  const { $schema, ...rest } = schema
+  return `${JSON.stringify({ $schema, title: 'Longshore configuration', ...rest }, null, 2)}\n`
+}
+
+if (import.meta.main) {
+  const path = join(import.meta.dirname, '../..', fileName)
+  const text = configJsonSchema()
+  if (process.argv.includes('--check')) {
+    if ((await readFile(path, 'utf8')) !== text) throw new Error(`${fileName} is not what the schemas say; run \`npm run schema\`.`)
+  } else {
+    await writeFile(path, text)
+    console.log(`${fileName} written`)
+  }
+}

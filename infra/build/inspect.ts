@@ -1,0 +1,269 @@
+import type { Bundle } from './bundle.ts'
+import type { FunctionFile } from './function-file.ts'
+
+/** A CloudFormation template, as far as it is looked at. */
+export interface Template {
+  readonly Resources: Readonly<Record<string, TemplateResource>>
+}
+
+export interface TemplateResource {
+  readonly Type: string
+  readonly Properties?: unknown
+}
+
+/** What is inspected of one function. */
+export interface InspectedFunction {
+  readonly name: string
+  readonly file: FunctionFile
+}
+
+/** Kinds of resources that a package may make. Anything else, such as a public address, is a decision that this list has to follow. */
+const knownTypes = new Set([
+  'AWS::IAM::Role',
+  'AWS::Lambda::EventInvokeConfig',
+  'AWS::Lambda::Function',
+  'AWS::Logs::LogGroup',
+  'AWS::S3::Bucket',
+  'AWS::S3::BucketPolicy',
+  'AWS::SQS::Queue',
+  'AWS::Scheduler::Schedule',
+])
+
+/**
+ * Everything that is wrong with a packaged template, one sentence each; empty when all is well. It demands:
+ * every function and no other, on the runtime, with the handler, time and memory that function.yml says;
+ * for each exactly one role that nothing else uses, assumed by Lambda only, allowed no wildcard and nothing that is not the
+ * function's own; each schedule of function.yml, switched on, on time, without retries and with a dead-letter queue, started
+ * by a role that may start this function only; logs with an end; no other kinds of resources.
+ */
+export function inspectTemplate(template: Template, functions: readonly InspectedFunction[], stage = 'dev'): string[] {
+  const problems: string[] = []
+  const { Resources: resources } = template
+  const ids = (type: string): string[] => Object.keys(resources).filter((id) => resources[id]?.Type === type)
+  for (const [id, { Type }] of Object.entries(resources)) {
+    if (!knownTypes.has(Type)) problems.push(`${id} is a ${Type}, which no function is known to need`)
+  }
+  const expectedIds = functions.map(({ name }) => `${logicalName(name)}LambdaFunction`)
+  for (const id of ids('AWS::Lambda::Function'))
+    if (!expectedIds.includes(id)) problems.push(`${id} is a function without a folder under functions/`)
+
+  const roles = new Map<string, string>()
+  for (const { name, file } of functions) {
+    const id = `${logicalName(name)}LambdaFunction`
+    const properties = resources[id]?.Properties
+    if (properties === undefined) {
+      problems.push(`${name} is not in the template; add it to serverless.yml`)
+      continue
+    }
+    problems.push(...inspectFunction(name, file, properties, stage))
+    const role = targetOf(at(properties, 'Role'))
+    if (role === undefined) problems.push(`${name} has no role of its own`)
+    else {
+      const other = roles.get(role)
+      if (other !== undefined) problems.push(`${name} and ${other} share the role ${role}`)
+      roles.set(role, name)
+      problems.push(...inspectRole(role, resources[role]?.Properties, name, stage, 'lambda.amazonaws.com'))
+    }
+    problems.push(...inspectSchedules(name, file, resources, stage, roles))
+    problems.push(...inspectInvocation(name, resources))
+  }
+  for (const id of ids('AWS::IAM::Role')) if (!roles.has(id)) problems.push(`the role ${id} belongs to no function`)
+  for (const id of ids('AWS::Logs::LogGroup')) {
+    if (typeof at(resources[id]?.Properties, 'RetentionInDays') !== 'number') problems.push(`the log group ${id} keeps its logs for ever`)
+  }
+  for (const id of ids('AWS::SQS::Queue')) {
+    if (at(resources[id]?.Properties, 'SqsManagedSseEnabled') !== true) problems.push(`the queue ${id} is not encrypted`)
+  }
+  return problems
+}
+
+/** What is wrong with a bundle's size: above its budget, or so far below that the budget says nothing any more. */
+export function inspectSize(bundle: Bundle, budgetsKib: Readonly<Record<string, number>>): string[] {
+  const sizeKib = bundle.sizeBytes / 1024
+  const budgetKib = budgetsKib[bundle.function]
+  if (budgetKib === undefined) return [`${bundle.function} has no budget in infra/build/budgets.json; it is ${sizeKib.toFixed(1)} KiB now`]
+  if (sizeKib > budgetKib)
+    return [`the bundle of ${bundle.function} is ${sizeKib.toFixed(1)} KiB, above its budget of ${budgetKib}; find out what came in`]
+  if (sizeKib < budgetKib * 0.7)
+    return [`the bundle of ${bundle.function} is ${sizeKib.toFixed(1)} KiB, far below its budget of ${budgetKib}; lower the budget`]
+  return []
+}
+
+/** What is wrong with the permissions that function.yml declares, compared with the actions that are in the bundle. */
+export function inspectPermissions(name: string, inBundle: readonly string[], declared: readonly string[]): string[] {
+  const problems: string[] = []
+  for (const action of inBundle)
+    if (!declared.includes(action)) problems.push(`${name} can send ${action}, which its platformActions do not declare`)
+  for (const action of declared) if (!inBundle.includes(action)) problems.push(`${name} declares ${action}, which is not in its bundle`)
+  if (declared.join() !== [...new Set(declared)].sort().join())
+    problems.push(`the platformActions of ${name} are not sorted, or name one twice`)
+  return problems
+}
+
+/** What is wrong with the contents of a function's zip: it holds the function's folder and nothing else. */
+export function inspectZip(name: string, entries: readonly string[], files: readonly string[]): string[] {
+  const expected = files.map((file) => `dist/${name}/${file}`)
+  return [
+    ...entries
+      .filter((entry) => !expected.includes(entry))
+      .map((entry) => `the zip of ${name} holds ${entry}, which does not belong there`),
+    ...expected.filter((entry) => !entries.includes(entry)).map((entry) => `the zip of ${name} misses ${entry}`),
+  ]
+}
+
+function inspectFunction(name: string, file: FunctionFile, properties: unknown, stage: string): string[] {
+  const problems: string[] = []
+  const expect = (key: string, expected: unknown): void => {
+    const found = at(properties, key)
+    if (JSON.stringify(found) !== JSON.stringify(expected)) {
+      problems.push(`${name}: ${key} is ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`)
+    }
+  }
+  expect('FunctionName', `longshore-${stage}-${name}`)
+  expect('Runtime', 'nodejs24.x')
+  expect('Handler', `dist/${name}/handler.handler`)
+  expect('Timeout', file.function.timeout)
+  expect('MemorySize', file.function.memorySize)
+  const variables = at(at(properties, 'Environment'), 'Variables')
+  for (const [key, value] of Object.entries(isRecord(variables) ? variables : {})) {
+    if (/SECRET|TOKEN|PASSWORD|PRIVATE/i.test(key) && typeof value === 'string') {
+      problems.push(`${name}: the variable ${key} would put a secret into the template; refer to it with ssm:`)
+    }
+  }
+  return problems
+}
+
+/** An execution role, or the role that starts a function: one principal, no managed policies, nothing that is not the function's own. */
+function inspectRole(id: string, properties: unknown, name: string, stage: string, principal: string): string[] {
+  if (properties === undefined) return [`the role ${id} of ${name} is not in the template`]
+  const problems: string[] = []
+  const trust = statementsOf(at(properties, 'AssumeRolePolicyDocument'))
+  const trusted = trust.map((statement) => JSON.stringify(at(at(statement, 'Principal'), 'Service')))
+  if (trusted.join() !== JSON.stringify(principal))
+    problems.push(`the role ${id} is assumed by ${trusted.join(', ') || 'nobody'} instead of ${principal} alone`)
+  if (at(properties, 'ManagedPolicyArns') !== undefined)
+    problems.push(`the role ${id} has managed policies, which allow more than the function needs`)
+  const policies = at(properties, 'Policies')
+  for (const policy of Array.isArray(policies) ? policies : []) {
+    for (const statement of statementsOf(at(policy, 'PolicyDocument'))) {
+      if (at(statement, 'Effect') !== 'Allow')
+        problems.push(`the role ${id} has a statement that does not allow; write what is allowed only`)
+      if (at(statement, 'NotAction') !== undefined || at(statement, 'NotResource') !== undefined)
+        problems.push(`the role ${id} allows all but something`)
+      for (const action of listOf(at(statement, 'Action'))) {
+        if (typeof action !== 'string' || action.includes('*'))
+          problems.push(`the role ${id} allows the wildcard action ${JSON.stringify(action)}`)
+      }
+      for (const resource of listOf(at(statement, 'Resource'))) {
+        if (!isOwn(resource, name, stage)) problems.push(`the role ${id} reaches ${JSON.stringify(resource)}, which is not ${name}'s own`)
+      }
+    }
+  }
+  return problems
+}
+
+/**
+ * Whether a resource is the function's own: something in this template that is called after it, or an ARN that names the function
+ * or its part of the parameter store. A `*` may only come after that name.
+ */
+function isOwn(resource: unknown, name: string, stage: string): boolean {
+  const target = targetOf(resource)
+  if (target !== undefined) return target.startsWith(logicalName(name)) || target.startsWith(pascalName(name))
+  const text = typeof resource === 'string' ? resource : at(resource, 'Fn::Sub')
+  if (typeof text !== 'string') return false
+  const owned = [`:/aws/lambda/longshore-${stage}-${name}:`, `:function:longshore-${stage}-${name}`, `:parameter/longshore/${name}/`]
+  return owned.some((part) => text.includes(part) && !text.slice(0, text.indexOf(part)).includes('*'))
+}
+
+function inspectSchedules(
+  name: string,
+  file: FunctionFile,
+  resources: Template['Resources'],
+  stage: string,
+  roles: Map<string, string>,
+): string[] {
+  const problems: string[] = []
+  const wanted = file.function.events.flatMap(({ schedule }) =>
+    schedule === undefined ? [] : schedule.rate.map((rate) => ({ rate, zone: schedule.timezone })),
+  )
+  const own = Object.entries(resources).filter(
+    ([, resource]) =>
+      resource.Type === 'AWS::Scheduler::Schedule' &&
+      targetOf(at(at(resource.Properties, 'Target'), 'Arn')) === `${logicalName(name)}LambdaFunction`,
+  )
+  for (const { rate, zone } of wanted) {
+    const found = own.some(
+      ([, { Properties }]) => at(Properties, 'ScheduleExpression') === rate && at(Properties, 'ScheduleExpressionTimezone') === zone,
+    )
+    if (!found) problems.push(`${name} has no schedule ${rate} in ${zone} in the template`)
+  }
+  if (own.length !== wanted.length)
+    problems.push(`${name} has ${own.length} schedules in the template and ${wanted.length} in its function.yml`)
+  for (const [id, { Properties }] of own) {
+    const target = at(Properties, 'Target')
+    if (at(Properties, 'State') !== 'ENABLED') problems.push(`the schedule ${id} is not switched on`)
+    if (at(at(Properties, 'FlexibleTimeWindow'), 'Mode') !== 'OFF') problems.push(`the schedule ${id} may start late`)
+    if (at(at(target, 'RetryPolicy'), 'MaximumRetryAttempts') !== 0)
+      problems.push(`the schedule ${id} retries; the next tick does what one missed`)
+    const queue = targetOf(at(at(target, 'DeadLetterConfig'), 'Arn'))
+    if (queue === undefined || resources[queue]?.Type !== 'AWS::SQS::Queue')
+      problems.push(`the schedule ${id} loses ticks that cannot be delivered: it has no dead-letter queue`)
+    const role = targetOf(at(target, 'RoleArn'))
+    if (role === undefined) problems.push(`the schedule ${id} has no role`)
+    else {
+      const other = roles.get(role)
+      if (other !== undefined && other !== `schedules of ${name}`) problems.push(`the schedule ${id} uses the role of ${other}`)
+      roles.set(role, `schedules of ${name}`)
+      problems.push(...inspectRole(role, resources[role]?.Properties, name, stage, 'scheduler.amazonaws.com'))
+    }
+  }
+  return problems
+}
+
+/** Lambda itself repeats an event that failed, twice, unless it is told not to. */
+function inspectInvocation(name: string, resources: Template['Resources']): string[] {
+  const properties = resources[`${logicalName(name)}LambdaEvConf`]?.Properties
+  const problems: string[] = []
+  if (at(properties, 'MaximumRetryAttempts') !== 0)
+    problems.push(`${name}: Lambda would repeat a failed event; set maximumRetryAttempts to 0`)
+  const queue = targetOf(at(at(at(properties, 'DestinationConfig'), 'OnFailure'), 'Destination'))
+  if (queue === undefined || resources[queue]?.Type !== 'AWS::SQS::Queue')
+    problems.push(`${name}: a failed event vanishes; set destinations.onFailure`)
+  return problems
+}
+
+/** How osls writes a function's name in logical ids. */
+export function logicalName(name: string): string {
+  const text = name.replaceAll('-', 'Dash')
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
+}
+
+/** How infra/resources writes it. */
+function pascalName(name: string): string {
+  return name.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** The logical id that `Fn::GetAtt: [id, Arn]` or `Ref: id` points to. */
+function targetOf(value: unknown): string | undefined {
+  const attribute = at(value, 'Fn::GetAtt')
+  if (Array.isArray(attribute) && typeof attribute[0] === 'string') return attribute[0]
+  const reference = at(value, 'Ref')
+  return typeof reference === 'string' ? reference : undefined
+}
+
+function statementsOf(document: unknown): unknown[] {
+  return listOf(at(document, 'Statement'))
+}
+
+function listOf(value: unknown): unknown[] {
+  if (value === undefined) return []
+  return Array.isArray(value) ? value : [value]
+}
+
+function at(value: unknown, key: string): unknown {
+  return isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
