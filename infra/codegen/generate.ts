@@ -62,12 +62,11 @@ function actionFile(service: string, facts: CatalogService, name: string): strin
   const paging = pagingOf(name, action.input, action.output)
   const imports = [`import type { Action${int64 ? ', Int64' : ''} } from '#cloud/action.ts'`]
   if (used.size > 0) imports.push(`import type { ${[...used].sort().join(', ')} } from './structures.ts'`)
-  return (
-    [
-      header + imports.join('\n'),
-      interfaceText(`${name}Request`, request),
-      interfaceText(`${name}Response`, [...response, '  readonly RequestId: string']),
-      `export const ${name}: Action<'${name}', '${effect.effect}', ${name}Request, ${name}Response> = {
+  return `${[
+    header + imports.join('\n'),
+    interfaceText(`${name}Request`, request),
+    interfaceText(`${name}Response`, [...response, '  readonly RequestId: string']),
+    `export const ${name}: Action<'${name}', '${effect.effect}', ${name}Request, ${name}Response> = {
   service: '${service}',
   version: '${facts.version}',
   name: '${name}',
@@ -76,8 +75,7 @@ function actionFile(service: string, facts: CatalogService, name: string): strin
   regional: ${action.regionUsed},${paging === undefined ? '' : `\n  paging: ${paging},`}
   input: ${shapeText(facts, action.input, '  ')},
 }`,
-    ].join('\n\n') + '\n'
-  )
+  ].join('\n\n')}\n`
 }
 
 function structuresFile(service: string, facts: CatalogService): string {

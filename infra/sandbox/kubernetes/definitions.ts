@@ -1,4 +1,4 @@
-import { builtInKind } from './kinds.ts'
+import { knownKind } from './kinds.ts'
 import type { CustomResourceDefinition } from './shapes.ts'
 import { isCustomResourceDefinition } from './shapes.ts'
 import type { KubernetesState } from './state.ts'
@@ -10,8 +10,7 @@ import { timeText } from './time.ts'
  * moment after they are made. A definition whose plural or kind another one of its group has is not accepted.
  */
 export function establishDefinitions(state: KubernetesState, now: number): void {
-  const facts = builtInKind('apiextensions.k8s.io', 'CustomResourceDefinition')
-  if (facts === undefined) return
+  const facts = knownKind('apiextensions.k8s.io', 'CustomResourceDefinition')
   const definitions = allObjects(state, facts.group, facts.plural).filter(isCustomResourceDefinition)
   for (const definition of definitions) {
     if (definition.status.conditions !== null && definition.status.conditions !== undefined) continue

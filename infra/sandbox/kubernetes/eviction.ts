@@ -1,4 +1,4 @@
-import { builtInKind } from './kinds.ts'
+import { knownKind } from './kinds.ts'
 import { forbidden, KubeFault, tooManyRequests } from './kube-fault.ts'
 import type { DeleteOptions, WriteContext } from './registry.ts'
 import { deleteObject } from './registry.ts'
@@ -35,8 +35,6 @@ export function budgetsOf(state: KubernetesState, pod: Pod): DisruptionBudget[] 
  * draining can go on with the next pod. Pods that have ended or never started are not protected.
  */
 export function evictPod(state: KubernetesState, pod: Pod, options: DeleteOptions, context: WriteContext): KubeFault | undefined {
-  const facts = builtInKind('', 'Pod')
-  if (facts === undefined) return undefined
   const phase = pod.status.phase
   const isUnprotected = phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending' || pod.metadata.deletionTimestamp !== undefined
   if (!isUnprotected) {
@@ -50,7 +48,7 @@ export function evictPod(state: KubernetesState, pod: Pod, options: DeleteOption
       if (refused !== undefined) return refused
     }
   }
-  deleteObject(state, facts, pod, 'v1', options, context)
+  deleteObject(state, knownKind('', 'Pod'), pod, 'v1', options, context)
   return undefined
 }
 
@@ -68,9 +66,8 @@ function spendDisruption(state: KubernetesState, budget: DisruptionBudget, pod: 
   if (status.disruptionsAllowed === 0) {
     return because(`The disruption budget ${metadata.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`)
   }
-  const facts = builtInKind('policy', 'PodDisruptionBudget')
-  if (facts === undefined || context.dryRun === true) return undefined
-  storeObject(state, facts, {
+  if (context.dryRun === true) return undefined
+  storeObject(state, knownKind('policy', 'PodDisruptionBudget'), {
     ...budget,
     status: {
       ...status,

@@ -139,6 +139,13 @@ export function builtInKind(group: string, kind: string): KindFacts | undefined 
   return byGroupKind.get(resourceKey(group, kind))
 }
 
+/** The facts of a kind that the table certainly has. Throws on a misspelt one. */
+export function knownKind(group: string, kind: string): KindFacts {
+  const facts = builtInKind(group, kind)
+  if (facts === undefined) throw new Error(`kinds.ts has no ${kind} in group "${group}"`)
+  return facts
+}
+
 /** The versions of a kind that a server of this version serves, preferred first. */
 export function servedVersions(facts: KindFacts, serverVersion: string): readonly string[] {
   const minor = minorOf(serverVersion)

@@ -1,5 +1,5 @@
 import type { JsonObject } from './json.ts'
-import { builtInKind } from './kinds.ts'
+import { knownKind } from './kinds.ts'
 import { evictPod } from './eviction.ts'
 import { getObject, putObject, removeObject } from './objects.ts'
 import type { Condition, KubeObject, Node, Pod, StringMap, Taint } from './shapes.ts'
@@ -228,6 +228,5 @@ export function applyTaints(state: KubernetesState, name: string, now: number): 
 }
 
 function store(state: KubernetesState, node: KubeObject): void {
-  const facts = builtInKind('', 'Node')
-  if (facts !== undefined) storeObject(state, facts, node)
+  storeObject(state, knownKind('', 'Node'), node)
 }

@@ -3,7 +3,7 @@ import { establishDefinitions } from './definitions.ts'
 import type { Json, JsonObject } from './json.ts'
 import { isJsonObject, listAt, objectAt, sameJson, stringAt, withAt } from './json.ts'
 import type { KindFacts } from './kinds.ts'
-import { builtInKind, builtInKinds, builtInResource, groupOf, resourceKey } from './kinds.ts'
+import { builtInKind, builtInKinds, builtInResource, groupOf, knownKind, resourceKey } from './kinds.ts'
 import { decodeObject } from './registry.ts'
 import type { KubeObject } from './shapes.ts'
 import { isKubeObject } from './shapes.ts'
@@ -62,8 +62,7 @@ export function putObject(state: KubernetesState, object: JsonObject, now: numbe
   const namespace = facts.namespaced ? (stringAt(metadata, 'namespace') ?? 'default') : undefined
   if (namespace !== undefined) {
     metadata['namespace'] = namespace
-    const namespaces = builtInKind('', 'Namespace')
-    if (namespaces !== undefined && readObject(state, namespaces, undefined, namespace) === undefined) {
+    if (readObject(state, knownKind('', 'Namespace'), undefined, namespace) === undefined) {
       putObject(state, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }, now)
     }
   }
@@ -118,6 +117,19 @@ export function listObjects(state: KubernetesState, group: string, resource: str
 export function getObject(state: KubernetesState, group: string, resource: string, name: string, namespace?: string): KubeObject | undefined {
   const facts = resourceOf(state, group, resource)
   return facts && readObject(state, facts, namespace, name)
+}
+
+/** One object by its kind rather than its plural, with what is known about the kind. */
+export function objectOfKind(
+  state: KubernetesState,
+  group: string,
+  kind: string,
+  name: string,
+  namespace: string | undefined,
+): { readonly facts: KindFacts; readonly object: KubeObject } | undefined {
+  const facts = kindOf(state, group, kind)
+  const object = facts && readObject(state, facts, namespace, name)
+  return facts === undefined || object === undefined ? undefined : { facts, object }
 }
 
 /** Takes an object away at once, whatever finalizers it has. Nothing happens when there is none. */

@@ -6,7 +6,7 @@ import { fillDefaults } from './defaults.ts'
 import type { Json, JsonObject } from './json.ts'
 import { numberAt, objectAt, sameJson, stringAt } from './json.ts'
 import type { KindFacts } from './kinds.ts'
-import { apiVersionOf, builtInKind } from './kinds.ts'
+import { apiVersionOf, knownKind } from './kinds.ts'
 import { alreadyExists, badRequest, conflict, forbidden, invalid, KubeFault, notFound, staleWrite } from './kube-fault.ts'
 import type { KubeObject } from './shapes.ts'
 import { isKubeObject } from './shapes.ts'
@@ -126,10 +126,10 @@ function refuse(facts: KindFacts, name: string, problems: Parameters<typeof inva
 }
 
 function checkNamespace(state: KubernetesState, facts: KindFacts, namespace: string, name: string): void {
-  const namespaces = builtInKind('', 'Namespace')
-  const home = namespaces && readObject(state, namespaces, undefined, namespace)
-  if (namespaces !== undefined && home === undefined) throw notFound(namespaces, namespace)
-  if (home?.metadata.deletionTimestamp === undefined) return
+  const namespaces = knownKind('', 'Namespace')
+  const home = readObject(state, namespaces, undefined, namespace)
+  if (home === undefined) throw notFound(namespaces, namespace)
+  if (home.metadata.deletionTimestamp === undefined) return
   const refusal = forbidden(facts, name, `unable to create new content in namespace ${namespace} because it is being terminated`)
   throw new KubeFault(refusal.code, refusal.reason, refusal.message, {
     ...refusal.details,

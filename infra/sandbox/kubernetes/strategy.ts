@@ -43,6 +43,8 @@ export function prepareNew(state: KubernetesState, facts: KindFacts, object: Jso
       metadata['annotations'] = { [templateGeneration]: '1', ...withoutKey(objectAt(metadata, 'annotations'), templateGeneration) }
       return
     case 'Job':
+      // Before 1.21 the field is behind a gate that is off.
+      if (minorOf(state.version) < 21) delete spec['ttlSecondsAfterFinished']
       selectByUid(object, metadata, spec)
       return
     case 'Service':

@@ -2,7 +2,6 @@ import { advanceKubernetes } from '../kubernetes/controllers.ts'
 import type { JsonObject } from '../kubernetes/json.ts'
 import { putObject } from '../kubernetes/objects.ts'
 import { createRandom } from '../random.ts'
-import { imageExists } from '../tcr/images.ts'
 import { isoTime } from '../tke/iso-time.ts'
 import type { World } from '../world.ts'
 import {
@@ -19,7 +18,7 @@ import {
   service,
   statefulSet,
 } from './kube-objects.ts'
-import { newWorld } from './new-world.ts'
+import { hooksOf, newWorld } from './new-world.ts'
 import { placeAsGroup, placeCluster, placeMachines, placeNetwork, placeNodes } from './place.ts'
 import { type PlacedHistory, placeHistory } from './registry.ts'
 
@@ -160,7 +159,7 @@ function kubernetesOf(world: World, clusterId: string, random: () => number) {
     put: (objects: readonly JsonObject[], atMs: number) => {
       for (const object of objects) putObject(state, object, atMs)
     },
-    run: (untilMs: number) => advanceKubernetes(state, untilMs, { imageExists: (image) => imageExists(world, image), random }),
+    run: (untilMs: number) => advanceKubernetes(state, untilMs, hooksOf(world, random)),
   }
 }
 

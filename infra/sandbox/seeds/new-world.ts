@@ -1,3 +1,5 @@
+import type { ControllerHooks } from '../kubernetes/controllers.ts'
+import { imageExists, resolveImage } from '../tcr/images.ts'
 import { createTcrState } from '../tcr/state.ts'
 import { createTkeState } from '../tke/state.ts'
 import type { World } from '../world.ts'
@@ -11,5 +13,14 @@ export function newWorld(): World {
     tke: createTkeState(),
     tcr: createTcrState(),
     kubernetes: {},
+  }
+}
+
+/** What the controllers of a seeded cluster ask the world: its own registry answers. */
+export function hooksOf(world: World, random: () => number): ControllerHooks {
+  return {
+    imageExists: (reference) => imageExists(world, reference),
+    imageDigest: (reference) => resolveImage(world, reference)?.digest,
+    random,
   }
 }

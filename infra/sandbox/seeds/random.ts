@@ -2,7 +2,7 @@ import { advanceKubernetes } from '../kubernetes/controllers.ts'
 import type { JsonObject } from '../kubernetes/json.ts'
 import { putObject } from '../kubernetes/objects.ts'
 import { createRandom } from '../random.ts'
-import { imageExists, pushImage } from '../tcr/images.ts'
+import { pushImage } from '../tcr/images.ts'
 import { registryServer } from '../tcr/state.ts'
 import { freshId } from '../tke/fresh-id.ts'
 import type { World } from '../world.ts'
@@ -19,7 +19,7 @@ import {
   scalerDefinition,
   statefulSet,
 } from './kube-objects.ts'
-import { newWorld } from './new-world.ts'
+import { hooksOf, newWorld } from './new-world.ts'
 import { placeAsGroup, placeCluster, placeNetwork, placeNodes } from './place.ts'
 
 /** How large a random world is. */
@@ -86,7 +86,7 @@ export function createRandomWorld(now: number, seed: number, options: RandomWorl
     const state = world.kubernetes[clusterId]
     if (state === undefined) continue
     for (const object of list) putObject(state, object, putMs)
-    advanceKubernetes(state, now, { imageExists: (image) => imageExists(world, image), random: throws.random })
+    advanceKubernetes(state, now, hooksOf(world, throws.random))
   }
   return world
 }

@@ -4,15 +4,26 @@ import { milliOf } from '../kubernetes/quantity.ts'
 import { isDaemonSet, isNode, isPod, type Node, type Pod, type PodSpec } from '../kubernetes/shapes.ts'
 import type { KubernetesState } from '../kubernetes/state.ts'
 import type { World } from '../world.ts'
+import { writeAutoscalerStatus } from './autoscaler-status.ts'
 import { kubernetesOf } from './find-cluster.ts'
 import { instanceType } from './instance-types.ts'
 import { groupMachines, nodesOf, terminate } from './machines.ts'
-import type { AsGroupState, ClusterState, MachineState } from './state.ts'
+import { labelRecord } from './node-settings.ts'
+import type { AsGroupState, ClusterState, MachineState, NodeSettingsState } from './state.ts'
 
-/** Thousandths of a core and of a byte. */
+/** What pods ask for: thousandths of a core, thousandths of a byte, places. */
+interface Load {
+  readonly cpu: number
+  readonly memory: number
+  readonly pods: number
+}
+
+/** What a node, or one to come, has left. */
 interface Room {
   cpu: number
   memory: number
+  pods: number
+  readonly labels: Readonly<Record<string, string>>
 }
 
 const minuteMs = 60_000
@@ -30,11 +41,13 @@ export function autoscale(world: World, cluster: ClusterState, now: number, rand
   const groups = Object.values(cluster.asGroups).filter((group) => group.status === 'enabled' && group.settles === null)
   if (groups.length === 0) return
   cluster.autoscaler.lastScanMs = now
-  const pods = listObjects(kubernetes, '', 'pods').filter(isPod)
-  const homeless = pods.filter(hasNoPlace)
-  if (homeless.length > 0) grow(world, cluster, kubernetes, groups, homeless, now, random)
+  const pods = listObjects(kubernetes, '', 'pods')
+    .filter(isPod)
+    .filter((pod) => pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed')
+  if (pods.some(hasNoPlace)) grow(world, cluster, kubernetes, groups, pods, now, random)
   if (cluster.asOption.isScaleDownEnabled) shrink(world, cluster, kubernetes, groups, pods, now)
   else for (const instanceId of Object.keys(cluster.autoscaler.idleSinceMs)) delete cluster.autoscaler.idleSinceMs[instanceId]
+  writeAutoscalerStatus(world, cluster, kubernetes, groups, now)
 }
 
 /** Whether the scheduler has tried a pod and found no node for it. */
@@ -47,42 +60,61 @@ function hasNoPlace(pod: Pod): boolean {
   )
 }
 
-function requests(pod: Pod): Room {
-  return requestsOf(pod.spec)
+function loadOf(spec: PodSpec): Load {
+  return total(
+    spec.containers.map(({ resources }) => ({
+      cpu: milliOf(resources.requests?.cpu),
+      memory: milliOf(resources.requests?.memory),
+      pods: 0,
+    })),
+    1,
+  )
 }
 
-function requestsOf(spec: PodSpec): Room {
-  const sum: Room = { cpu: 0, memory: 0 }
-  for (const container of spec.containers) {
-    sum.cpu += milliOf(container.resources.requests?.cpu)
-    sum.memory += milliOf(container.resources.requests?.memory)
-  }
-  return sum
+function total(loads: readonly Load[], pods = 0): Load {
+  return loads.reduce((sum, load) => ({ cpu: sum.cpu + load.cpu, memory: sum.memory + load.memory, pods: sum.pods + load.pods }), {
+    cpu: 0,
+    memory: 0,
+    pods,
+  })
 }
 
-function total(rooms: readonly Room[]): Room {
-  return rooms.reduce((sum, room) => ({ cpu: sum.cpu + room.cpu, memory: sum.memory + room.memory }), { cpu: 0, memory: 0 })
-}
-
-/** Puts a pod into the first room that holds it. */
-function place(pod: Room, rooms: readonly Room[]): boolean {
-  const room = rooms.find((each) => each.cpu >= pod.cpu && each.memory >= pod.memory)
+/** Puts a pod into the first room that it accepts by its node selector and that holds it. */
+function place(pod: Pod, rooms: readonly Room[]): boolean {
+  const load = loadOf(pod.spec)
+  const room = rooms.find(
+    (each) => each.cpu >= load.cpu && each.memory >= load.memory && each.pods >= load.pods && accepts(pod, each.labels),
+  )
   if (room === undefined) return false
-  room.cpu -= pod.cpu
-  room.memory -= pod.memory
+  room.cpu -= load.cpu
+  room.memory -= load.memory
+  room.pods -= load.pods
   return true
 }
 
-/** The room of a machine for the pods of workloads: what the pods of DaemonSets leave. */
-function roomOf(cpuCores: number, memoryGib: number, daemons: Room): Room {
-  return { cpu: cpuCores * 1000 - daemons.cpu, memory: memoryGib * gibMilli - daemons.memory }
+function accepts(pod: Pod, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value)
 }
 
-/** Whether a pod would accept a node of the group by its labels. */
-function accepts(pod: Pod, group: AsGroupState): boolean {
-  return Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) =>
-    group.launch.settings.labels.some((label) => label.name === key && label.value === value),
-  )
+/** The nodes that take pods, each with what its pods leave; `except` is left out. */
+function roomsOfNodes(nodes: readonly Node[], pods: readonly Pod[], except = ''): Room[] {
+  return nodes
+    .filter((node) => node.metadata.name !== except && node.spec.unschedulable !== true && (node.spec.taints ?? []).length === 0)
+    .map((node) => {
+      const taken = total(pods.filter((pod) => pod.spec.nodeName === node.metadata.name).map((pod) => loadOf(pod.spec)))
+      const whole = allocatable(node)
+      return {
+        cpu: whole.cpu - taken.cpu,
+        memory: whole.memory - taken.memory,
+        pods: whole.pods - taken.pods,
+        labels: node.metadata.labels ?? {},
+      }
+    })
+}
+
+function allocatable(node: Node): Load {
+  const resources = node.status.allocatable
+  return { cpu: milliOf(resources?.cpu), memory: milliOf(resources?.memory), pods: milliOf(resources?.pods) / 1000 }
 }
 
 interface Option {
@@ -98,25 +130,36 @@ function grow(
   cluster: ClusterState,
   kubernetes: KubernetesState,
   groups: readonly AsGroupState[],
-  homeless: readonly Pod[],
+  pods: readonly Pod[],
   now: number,
   random: () => number,
 ): void {
   const daemons = total(
     listObjects(kubernetes, 'apps', 'daemonsets')
       .filter(isDaemonSet)
-      .map((set) => requestsOf(set.spec.template.spec)),
+      .map((set) => loadOf(set.spec.template.spec)),
   )
-  const coming = nodesOf(world, cluster.clusterId)
-    .filter((machine) => machine.node?.state === 'initializing')
-    .map((machine) => roomOf(machine.cpuCores, machine.memoryGib, daemons))
-  for (const group of groups) {
+  const newRoom = (cpuCores: number, memoryGib: number, settings: NodeSettingsState): Room => ({
+    cpu: cpuCores * 1000 - daemons.cpu,
+    memory: memoryGib * gibMilli - daemons.memory,
+    pods: cluster.network.maxNodePodNum - daemons.pods,
+    labels: labelRecord(settings.labels),
+  })
+  const launched = (group: AsGroupState): Room | undefined => {
     const type = instanceType(group.launch.instanceType)
-    const missing = group.desiredSize - groupMachines(world, cluster.clusterId, group.autoScalingGroupId).length
-    for (let index = 0; type !== undefined && index < missing; index += 1) coming.push(roomOf(type.cpuCores, type.memoryGib, daemons))
+    return type === undefined ? undefined : newRoom(type.cpuCores, type.memoryGib, group.launch.settings)
   }
-  const waiting = homeless.filter((pod) => !place(requests(pod), coming))
-  const options = groups.map((group) => optionFor(group, waiting, daemons)).filter((option) => option.nodes > 0)
+  // A node that is ready may not have got its pods yet, one that initialises or is still to be bought gets them later.
+  const rooms = roomsOfNodes(listObjects(kubernetes, '', 'nodes').filter(isNode), pods)
+  for (const machine of nodesOf(world, cluster.clusterId)) {
+    if (machine.node?.state === 'initializing') rooms.push(newRoom(machine.cpuCores, machine.memoryGib, machine.node.settings))
+  }
+  for (const group of groups) {
+    const missing = group.desiredSize - groupMachines(world, cluster.clusterId, group.autoScalingGroupId).length
+    for (let index = 0; index < missing; index += 1) rooms.push(...[launched(group)].filter((room) => room !== undefined))
+  }
+  const waiting = pods.filter(hasNoPlace).filter((pod) => !place(pod, rooms))
+  const options = groups.map((group) => optionFor(group, waiting, launched)).filter((option) => option.nodes > 0)
   const chosen = choose(options, cluster.asOption.expander, random)
   if (chosen === undefined) return
   chosen.group.desiredSize += chosen.nodes
@@ -125,20 +168,18 @@ function grow(
 }
 
 /** How many nodes a group would add for the pods that it can help, within its maximum. */
-function optionFor(group: AsGroupState, pods: readonly Pod[], daemons: Room): Option {
-  const type = instanceType(group.launch.instanceType)
+function optionFor(group: AsGroupState, pods: readonly Pod[], launched: (group: AsGroupState) => Room | undefined): Option {
   const rooms: Room[] = []
   let helped = 0
-  for (const pod of type === undefined ? [] : pods.filter((each) => accepts(each, group))) {
-    const wanted = requests(pod)
-    if (place(wanted, rooms)) {
+  for (const pod of pods) {
+    if (place(pod, rooms)) {
       helped += 1
-    } else if (type !== undefined && group.desiredSize + rooms.length < group.maxSize) {
-      const room = roomOf(type.cpuCores, type.memoryGib, daemons)
-      if (place(wanted, [room])) {
-        rooms.push(room)
-        helped += 1
-      }
+      continue
+    }
+    const room = group.desiredSize + rooms.length < group.maxSize ? launched(group) : undefined
+    if (room !== undefined && place(pod, [room])) {
+      rooms.push(room)
+      helped += 1
     }
   }
   const left = rooms.reduce((sum, room) => sum + room.cpu, 0)
@@ -188,15 +229,18 @@ function shrink(
     }
   }
   if (now - cluster.autoscaler.lastScaleOutMs < option.scaleDownDelayMinutes * minuteMs) return
-  const empty = due.filter(({ movable }) => movable.length === 0).slice(0, option.maxEmptyBulkDelete)
-  for (const { machine, group } of empty) {
-    if (group.desiredSize <= group.minSize) continue
+  let removed = 0
+  for (const { machine, group, movable } of due) {
+    if (movable.length > 0 || group.desiredSize <= group.minSize || removed >= option.maxEmptyBulkDelete) continue
     group.desiredSize -= 1
     terminate(world, machine, now)
+    removed += 1
   }
-  const full = empty.length > 0 ? undefined : due.find(({ group, movable }) => movable.length > 0 && group.desiredSize > group.minSize)
-  if (full !== undefined && fitElsewhere(full.machine, full.movable, nodes, pods))
-    drainNode(kubernetes, full.machine.node?.nodeName ?? '', now)
+  const full = removed > 0 ? undefined : due.find(({ group, movable }) => movable.length > 0 && group.desiredSize > group.minSize)
+  const fullName = full?.machine.node?.nodeName ?? ''
+  if (full === undefined) return
+  const elsewhere = roomsOfNodes([...nodes.values()], pods, fullName)
+  if (full.movable.every((pod) => place(pod, elsewhere))) drainNode(kubernetes, fullName, now)
 }
 
 function ofDaemonSet(pod: Pod): boolean {
@@ -216,7 +260,7 @@ function isIdle(cluster: ClusterState, node: Node, pods: readonly Pod[]): boolea
   )
   if (stays) return false
   const counted = option.ignoreDaemonSetsUtilization ? movable : pods
-  const sum = total(counted.map(requests))
+  const sum = total(counted.map((pod) => loadOf(pod.spec)))
   const room = allocatable(node)
   return Math.max(sum.cpu / room.cpu, sum.memory / room.memory) * 100 < option.scaleDownUtilizationPercent
 }
@@ -227,26 +271,4 @@ function hasLocalStorage(pod: Pod): boolean {
     Array.isArray(volumes) &&
     volumes.some((volume) => typeof volume === 'object' && volume !== null && ('emptyDir' in volume || 'hostPath' in volume))
   )
-}
-
-function allocatable(node: Node): Room {
-  return { cpu: milliOf(node.status.allocatable?.cpu), memory: milliOf(node.status.allocatable?.memory) }
-}
-
-/** Whether the pods of a node would find room on the other nodes that take pods. */
-function fitElsewhere(machine: MachineState, movable: readonly Pod[], nodes: ReadonlyMap<string, Node>, pods: readonly Pod[]): boolean {
-  const rooms = [...nodes.values()]
-    .filter(
-      (node) => node.metadata.name !== machine.node?.nodeName && node.spec.unschedulable !== true && (node.spec.taints ?? []).length === 0,
-    )
-    .map((node) => {
-      const room = allocatable(node)
-      for (const pod of pods.filter((each) => each.spec.nodeName === node.metadata.name)) {
-        const taken = requests(pod)
-        room.cpu -= taken.cpu
-        room.memory -= taken.memory
-      }
-      return room
-    })
-  return movable.every((pod) => place(requests(pod), rooms))
 }

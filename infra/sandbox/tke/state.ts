@@ -190,7 +190,7 @@ export interface MachineState {
   readonly publicIp: string | null
   readonly chargeType: ChargeType
   osName: string
-  /** Whether the machine itself is up; a stopped one cannot join a cluster and its node is NotReady. */
+  /** Whether the machine itself is up; a stopped one cannot join a cluster. */
   power: 'RUNNING' | 'STOPPED'
   securityGroupIds: string[]
   readonly createdMs: number
@@ -386,7 +386,7 @@ export interface BehaviourState {
   /** A node takes between these two to become running, drawn when it is bought. */
   nodeBootMinMs: number
   nodeBootMaxMs: number
-  /** Share (0 to 1) of new nodes that end as failed, and with which reason. */
+  /** Share (0 to 1) of new nodes, real and virtual, that end as failed, and with which reason. */
   nodeFailureShare: number
   nodeFailureReason: string
   /** Sold out: instance types (`S5.LARGE8`), zones (`ap-guangzhou-3`) or both (`ap-guangzhou-3/S5.LARGE8`). */

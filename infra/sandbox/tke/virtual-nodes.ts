@@ -105,6 +105,7 @@ export const createClusterVirtualNode: TkeReducer<'CreateClusterVirtualNode'> = 
   const subnets = subnetIds.map((subnetId) => subnetOf(context, cluster, subnetId))
   const full = subnets.find((subnet) => addressesLeft(subnet) < 1)
   if (full !== undefined) throw new PlatformFault('InternalError', `Subnet ${full.subnetId} has no address left.`)
+  const behaviour = context.world.tke.behaviour
   const names = subnets.map((subnet) => {
     const name = `eklet-${subnet.subnetId}-${randomLetters(context.random, 8)}`
     pool.nodes[name] = {
@@ -113,8 +114,8 @@ export const createClusterVirtualNode: TkeReducer<'CreateClusterVirtualNode'> = 
       phase: 'Pending',
       privateIp: takeAddress(subnet),
       createdMs: context.now,
-      readyAtMs: context.now + context.world.tke.behaviour.virtualNodeCreateMs,
-      failure: null,
+      readyAtMs: context.now + behaviour.virtualNodeCreateMs,
+      failure: context.random() < behaviour.nodeFailureShare ? behaviour.nodeFailureReason : null,
     }
     return name
   })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { DescribeImagePersonal } from '#cloud/generated/tcr/describe-image-personal.ts'
+import { DescribeRepositoryPersonal } from '#cloud/generated/tcr/describe-repository-personal.ts'
 import { createFaultSwitches, type FaultSubject, lie, storm, stormFaults } from '#infra/sandbox/faults.ts'
 
 const subject: FaultSubject = { service: 'tcr', action: 'DescribeImagePersonal', effect: 'read', paged: true, kubernetes: false }
@@ -116,6 +117,12 @@ test('a storm hits about the part of the calls it was told, with every kind, and
   expect(run(6)).not.toEqual(drawn)
 })
 
+test('a storm leaves alone what it is not for', () => {
+  const switches = createFaultSwitches(1)
+  storm(switches, { seed: 1, probability: 1, match: { effect: 'write' }, faults: [{ kind: 'throttle' }] })
+  expect([switches.draw(subject, 0).length, switches.draw(forward, 0).length]).toEqual([0, 1])
+})
+
 test('tells each lie about a page once, in a copy', () => {
   const answer = { Data: { TagCount: 3, TagInfo: [{ TagName: 'a' }, { TagName: 'b' }, { TagName: 'c' }] } }
   const before = structuredClone(answer)
@@ -128,4 +135,12 @@ test('tells each lie about a page once, in a copy', () => {
   )
   expect(names(lie(answer, DescribeImagePersonal, { kind: 'lying-page', lie: 'wrong-total', by: -2 }))).toContain('"TagCount":1')
   expect(answer).toEqual(before)
+  const empty = { Data: { TagCount: 0, TagInfo: null } }
+  for (const kind of ['repeat-row', 'skip-row'] as const) {
+    expect(lie(empty, DescribeImagePersonal, { kind: 'lying-page', lie: kind })).toEqual(empty)
+    expect(lie({ Data: null }, DescribeImagePersonal, { kind: 'lying-page', lie: kind })).toEqual({ Data: null })
+  }
+  const single = { Data: { TagCount: 1, TagInfo: [{ TagName: 'a' }] } }
+  expect(lie(single, DescribeImagePersonal, { kind: 'lying-page', lie: 'repeat-row' })).toEqual(single)
+  expect(lie(single, DescribeRepositoryPersonal, { kind: 'lying-page', lie: 'skip-row' })).toEqual(single)
 })

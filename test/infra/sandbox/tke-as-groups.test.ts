@@ -290,6 +290,25 @@ describe('the cluster autoscaler', () => {
     }
   })
 
+  test('it leaves its status in kube-system at each look, and stops where no group is enabled', async () => {
+    const groupId = await create({ MinSize: 1, MaxSize: 4 })
+    const kubernetes = desk.world.kubernetes[ClusterId] ?? neverState()
+    const read = () => getObject(kubernetes, '', 'configmaps', 'cluster-autoscaler-status', 'kube-system')
+    expect(read()).toBeUndefined()
+    desk.move(300_000)
+    desk.move(10_000)
+    expect(read()?.metadata.annotations).toEqual({ 'cluster-autoscaler.kubernetes.io/last-updated': '2026-03-02T04:05:10Z' })
+    expect(JSON.stringify(read()?.data)).toContain(`${groupId}`)
+    expect(JSON.stringify(read()?.data)).toContain('cloudProviderTarget=1 (minSize=1, maxSize=4)')
+    await desk.call('ModifyClusterAsGroupAttribute', {
+      ClusterId,
+      ClusterAsGroupAttribute: { AutoScalingGroupId: groupId, AutoScalingGroupEnabled: false },
+    })
+    const last = read()
+    desk.move(600_000)
+    expect(read()).toEqual(last)
+  })
+
   test('pods without a place enlarge a group, no further than its maximum, and get their place', async () => {
     const groupId = await create({ MinSize: 1, MaxSize: 4 })
     desk.move(300_000)
@@ -316,6 +335,45 @@ describe('the cluster autoscaler', () => {
     expect(await nodeCount()).toBe(3)
     for (let step = 0; step < 5; step += 1) desk.move(60_000)
     expect([await nodeCount(), group(groupId).desiredSize]).toEqual([1, 1])
+  })
+
+  test('a node with few pods is drained and taken when they fit elsewhere; one that says no is left', async () => {
+    await create({ MinSize: 1, MaxSize: 4, DesiredCapacity: 2 })
+    desk.move(300_000)
+    const kubernetes = desk.world.kubernetes[ClusterId] ?? neverState()
+    putObject(kubernetes, deployment({ namespace: 'default', name: 'web', image: 'nginx:1.25', replicas: 2, cpu: '500m' }), desk.now())
+    desk.move(60_000)
+    const option = { IsScaleDownEnabled: true, Expander: 'random', ScaleDownUnneededTime: 1, ScaleDownDelay: 0 }
+    await desk.call('ModifyClusterAsGroupOptionAttribute', { ClusterId, ClusterAsGroupOption: option })
+    for (const node of listObjects(kubernetes, '', 'nodes')) {
+      const annotations = { 'cluster-autoscaler.kubernetes.io/scale-down-disabled': 'true' }
+      putObject(kubernetes, { ...node, metadata: { ...node.metadata, annotations } }, desk.now())
+    }
+    for (let step = 0; step < 20; step += 1) desk.move(30_000)
+    expect(await nodeCount()).toBe(2)
+    for (const node of listObjects(kubernetes, '', 'nodes'))
+      putObject(kubernetes, { ...node, metadata: { ...node.metadata, annotations: {} } }, desk.now())
+    for (let step = 0; step < 20; step += 1) desk.move(30_000)
+    expect(await nodeCount()).toBe(1)
+    expect(getObject(kubernetes, 'apps', 'deployments', 'web', 'default')?.status).toMatchObject({ readyReplicas: 2 })
+  })
+
+  test('a pod that asks for labels no group has enlarges nothing', async () => {
+    const groupId = await create({ MinSize: 0, MaxSize: 4 })
+    desk.move(300_000)
+    const kubernetes = desk.world.kubernetes[ClusterId] ?? neverState()
+    const pod = (pool: string) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: pool, namespace: 'default' },
+      spec: { nodeSelector: { pool }, containers: [{ name: 'main', image: 'nginx:1.25' }] },
+    })
+    putObject(kubernetes, pod('gpu'), desk.now())
+    for (let step = 0; step < 10; step += 1) desk.move(15_000)
+    expect(group(groupId).desiredSize).toBe(0)
+    putObject(kubernetes, pod('general'), desk.now())
+    for (let step = 0; step < 10; step += 1) desk.move(15_000)
+    expect(group(groupId).desiredSize).toBe(1)
   })
 
   test('without an enabled group, or switched off, it does nothing', async () => {

@@ -7,7 +7,7 @@ import { checkRequest } from '#infra/sandbox/check-request.ts'
 import { advanceKubernetes } from '#infra/sandbox/kubernetes/controllers.ts'
 import { createRandom, nextId } from '#infra/sandbox/random.ts'
 import { PlatformFault, type ReducerContext } from '#infra/sandbox/reducer.ts'
-import { imageExists } from '#infra/sandbox/tcr/images.ts'
+import { hooksOf } from '#infra/sandbox/seeds/new-world.ts'
 import { advanceTke } from '#infra/sandbox/tke/advance.ts'
 import { tkeTable } from '#infra/sandbox/tke/table.ts'
 import type { World } from '#infra/sandbox/world.ts'
@@ -52,7 +52,7 @@ export function openDesk(world: World, options: { readonly now?: number; readonl
   const advance = () => {
     advanceTke(world, now, random)
     for (const state of Object.values(world.kubernetes)) {
-      advanceKubernetes(state, now, { imageExists: (image) => imageExists(world, image), random })
+      advanceKubernetes(state, now, hooksOf(world, random))
     }
   }
   async function call<Name extends TkeName>(

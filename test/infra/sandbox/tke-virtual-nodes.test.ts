@@ -145,3 +145,14 @@ test('what a pool needs is checked', async () => {
   expect(await desk.code('CreateClusterVirtualNodePool', { ...pool, Taints: [{ Key: 'a', Effect: 'Sometimes' }] })).toBe('InvalidParameter')
   expect(await desk.code('CreateClusterVirtualNodePool', { ...pool, Taints: [{ Value: 'a' }] })).toBe('InvalidParameter')
 })
+
+test('a node that fails says so and never reaches Kubernetes', async () => {
+  const { NodePoolId } = await createPool()
+  desk.move(15_000)
+  desk.world.tke.behaviour.nodeFailureShare = 1
+  const [name = ''] = await addNode(NodePoolId)
+  desk.move(20_000)
+  expect((await desk.call('DescribeClusterVirtualNode', { ClusterId, NodePoolId })).Nodes[0]?.Phase).toBe('Failed')
+  expect(getObject(kubernetes(), '', 'nodes', name)).toBeUndefined()
+  expect(await desk.code('DrainClusterVirtualNode', { ClusterId, NodeName: name })).toBe('InternalError')
+})

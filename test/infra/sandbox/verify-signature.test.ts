@@ -90,11 +90,15 @@ interface Tc3Choices {
   readonly token?: string
   readonly host?: string
   readonly timestamp?: string
+  readonly method?: 'GET' | 'POST'
+  readonly query?: string
 }
 
 /** Signs as the manual says, with every choice open, so that each rule can be broken alone. */
 function tc3Call(choices: Tc3Choices = {}): ReceivedCall {
-  const body = Buffer.from('{"Limit":20}')
+  const method = choices.method ?? 'POST'
+  const body = Buffer.from(method === 'POST' ? '{"Limit":20}' : '')
+  const query = choices.query ?? ''
   const host = choices.host ?? 'tke.example.com'
   const headers: (readonly [string, string])[] = [
     ['Content-Type', 'application/json'],
@@ -109,12 +113,12 @@ function tc3Call(choices: Tc3Choices = {}): ReceivedCall {
   const headerValue = (name: string) => headers.findLast(([given]) => given.toLowerCase() === name)?.[1] ?? ''
   const canonicalHeaders = signedHeaders.split(';').map((name) => `${name}:${headerValue(name).trim().toLowerCase()}\n`)
   const hash = (data: string | Buffer) => createHash('sha256').update(data).digest('hex')
-  const canonical = ['POST', '/', '', canonicalHeaders.join(''), signedHeaders, hash(body)].join('\n')
+  const canonical = [method, '/', method === 'POST' ? '' : query, canonicalHeaders.join(''), signedHeaders, hash(body)].join('\n')
   const stringToSign = `TC3-HMAC-SHA256\n${headerValue('x-tc-timestamp')}\n${date}/${service}/tc3_request\n${hash(canonical)}`
   const mac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()
   const signature = mac(mac(mac(mac(`TC3${secretKey}`, date), service), 'tc3_request'), stringToSign).toString('hex')
   const authorization = `TC3-HMAC-SHA256 Credential=${secretId}/${date}/${service}/tc3_request, SignedHeaders=${signedHeaders}, Signature=${signature}`
-  return { method: 'POST', target: '/', headers: [...headers, ['Authorization', authorization]], body }
+  return { method, target: query === '' ? '/' : `/?${query}`, headers: [...headers, ['Authorization', authorization]], body }
 }
 
 function verify(call: ReceivedCall, options: { token?: string; leniencies?: readonly Leniency[]; now?: number } = {}): Verdict {
@@ -137,6 +141,8 @@ describe('TC3-HMAC-SHA256, rule by rule', () => {
   test.each([
     ['content-type is not signed', { signedHeaders: 'host' }, /content-type and host/],
     ['host is not signed', { signedHeaders: 'content-type' }, /content-type and host/],
+    ['a signed header is named twice', { signedHeaders: 'content-type;host;host' }, /repeats/],
+    ['a signed header is not in lower case', { signedHeaders: 'Content-Type;content-type;host' }, /lower-case/],
     ['the signed headers are not sorted', { signedHeaders: 'host;content-type' }, /sorted/],
     ['a signed header is missing', { signedHeaders: 'content-type;host;x-tc-action' }, /no such header/],
     ['the date is the local one and not the UTC one', { date: '2019-02-26' }, /2019-02-25 UTC/],
@@ -147,6 +153,23 @@ describe('TC3-HMAC-SHA256, rule by rule', () => {
       code: 'AuthFailure.SignatureFailure',
       message: expect.stringMatching(message),
     })
+  })
+
+  test('signs the query of a GET, also when there is none, and none of a POST', () => {
+    expect(verify(tc3Call({ method: 'GET' })).accepted).toBe(true)
+    expect(verify(tc3Call({ method: 'GET', query: 'Limit=20&Offset=0' })).accepted).toBe(true)
+    expect(verify({ ...tc3Call({ method: 'GET', query: 'Limit=20' }), target: '/?Limit=21' }).accepted).toBe(false)
+    expect(verify(tc3Call({ query: 'ignored=1' })).accepted).toBe(true)
+  })
+
+  test('refuses an Authorization header of another form as a wrong signature, whatever else is there', () => {
+    for (const authorization of ['SKIP', 'Bearer token', 'TC3-HMAC-SHA256 Credential=AKIDTEST/2019-02-25/tke/tc3_request']) {
+      const headers = [...tc3Call().headers.filter(([name]) => name !== 'Authorization'), ['Authorization', authorization] as const]
+      expect(verify({ ...tc3Call(), headers })).toMatchObject({
+        code: 'AuthFailure.SignatureFailure',
+        message: expect.stringContaining('form'),
+      })
+    }
   })
 
   test('refuses a time that is no number', () => {
