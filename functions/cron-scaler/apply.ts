@@ -61,7 +61,7 @@ export async function apply(step: ChangeStep, cloud: CloudWriter, config: CronSc
       return verdictOn(written, found, change)
     } catch (error) {
       if (error instanceof KubeError && error.kind === 'kube.conflict') continue
-      if (isAmbiguous(error)) return await settle(kube, path, step, found, now, error)
+      if (isAmbiguous(error)) return await settle(kube, path, step, found, error)
       throw error
     }
   }
@@ -155,7 +155,6 @@ async function settle(
   path: string,
   step: ChangeStep,
   found: VersionedTarget,
-  now: number,
   lost: CloudError | KubeError,
 ): Promise<StepResult> {
   const { change } = step
@@ -177,8 +176,7 @@ async function settle(
     throw error
   }
   if (seen === 'gone' || seen === 'strange') return absent(seen, change)
-  const arrived = seen.record !== undefined && seen.record.key === step.key && seen.record.decidedMs === now
-  if (!arrived) return unknown('the target does not show it')
+  if (seen.record?.key !== step.key) return unknown('the target does not show it')
   return { ...verdictOn(seen, found, change), ...requestId }
 }
 

@@ -244,7 +244,7 @@ describe('excluded dates', () => {
 
   const all = Array.from({ length: 365 }, (_, day) => new Date(Date.UTC(2026, 0, 1 + day)).toISOString().slice(0, 10))
 
-  test('Fridays excluded: a midnight job runs on all 313 other days of 2026 and on no Friday', () => {
+  test('Fridays excluded: a midnight job is not skipped on the 277 other days of 2026 that the ancestor skips, nor on any of the 313', () => {
     const notFridays = all.filter((date) => new Date(date).getUTCDay() !== 5)
     expect(notFridays).toHaveLength(313)
     expect(runsOn(['* * * * * 5'], '0 0 0 * * *')).toEqual(notFridays)
@@ -543,6 +543,13 @@ describe('run once', () => {
     const nextDay = planOne({ ...done, size: replicas(2) }, config, now + 86_400_000)
     expect(summary(nextDay)).toEqual(['no-change already-applied'])
     expect(nextDay[0]?.reason.text).toContain('no rule fires again')
+  })
+
+  test('what ran longer ago than the look-back decides nothing any more', () => {
+    const config = configOf({ rules: [once] })
+    const done = runThrough(targetWith(replicas(2)), config, [now])
+    expect(summary(planOne(done, config, now + 8 * 86_400_000))).toEqual(['no-change already-applied'])
+    expect(summary(planOne(done, config, now + 8 * 86_400_000 + 1))).toEqual(['skipped not-due'])
   })
 
   test('editing a size, an exclude or a name beside it does not arm it again; editing its schedule does', () => {

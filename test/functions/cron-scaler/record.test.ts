@@ -38,6 +38,16 @@ describe('transitions', () => {
     expect(second).toMatchObject({ epoch: 2, before: replicas(7), original: { size: replicas(7), epoch: 2 } })
   })
 
+  test('the same rule the next day is a new transition', () => {
+    const second = nextRecord(first, replicas(5), transition('morning', '2026-11-25T08:00:00Z', replicas(5)))
+    expect(second).toMatchObject({ epoch: 2, before: replicas(5), original: { size: replicas(4), epoch: 1 } })
+  })
+
+  test('another rule for the same instant is a new transition', () => {
+    const second = nextRecord(first, replicas(5), transition('other', '2026-11-24T08:00:00Z', replicas(6)))
+    expect(second).toMatchObject({ epoch: 2, owner: 'other', before: replicas(5) })
+  })
+
   test('correcting drift for the same firing does not write over what was there before it', () => {
     const corrected = nextRecord(
       first,

@@ -136,6 +136,38 @@ describe('a tick', () => {
     expect((await shownSize(stage, webPath, clusterB)).spec.replicas).toBe(5)
   })
 
+  test("finds HPC objects under the manual's other plural", async () => {
+    const group = 'autoscaling.finance.cloud.tencent.com'
+    stage.put(web(2))
+    const [crd, object] = webSchedules([up], group)
+    const text = JSON.stringify(crd).replaceAll('horizontalpodcronscalers', 'horizontalpodcronscales')
+    stage.put(JSON.parse(text))
+    stage.put(object!)
+    expect(outcomes(await stage.tick())).toEqual(['Applied due'])
+  })
+
+  test('lists each kind once: per namespace for a few namespaces, the whole cluster for many', async () => {
+    const rules = (namespaces: readonly string[]) =>
+      namespaces.map((namespace, index) =>
+        ruleOf(`rule-${index}`, '0 0 0 * * *', 5, { cluster: clusterA, target: { kind: 'Deployment', namespace, name: 'web' } }),
+      )
+    const listed = async (namespaces: readonly string[]) => {
+      const from = stage.sandbox.journal.length
+      await stage.observe({ hpc: { enabled: false }, rules: rules(namespaces) })
+      return stage.sandbox.journal.slice(from).map(({ request }) => String(request?.Path).replace(/\?.*/, ''))
+    }
+    expect((await listed(['a', 'b', 'a'])).toSorted()).toEqual([
+      '/apis/apps/v1/namespaces/a/deployments',
+      '/apis/apps/v1/namespaces/b/deployments',
+      '/apis/autoscaling/v1/namespaces/a/horizontalpodautoscalers',
+      '/apis/autoscaling/v1/namespaces/b/horizontalpodautoscalers',
+    ])
+    expect((await listed(['a', 'b', 'c', 'd'])).toSorted()).toEqual([
+      '/apis/apps/v1/deployments',
+      '/apis/autoscaling/v1/horizontalpodautoscalers',
+    ])
+  })
+
   test('with enforce puts drift back, keeping what was there before the firing', async () => {
     stage.put(web(2))
     for (const object of webSchedules([up])) stage.put(object)
