@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { parseAttach } from '#infra/sandbox/attach.ts'
 import { startSandbox } from '#infra/sandbox/server.ts'
-import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
+import { sandboxCredential, sandboxKubeToken } from '#infra/sandbox/test-credentials.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
 import { parseWhole } from './words.ts'
@@ -33,7 +33,7 @@ port (8781 when absent). --attach sends ForwardRequest of a cluster to a real ku
     io.out(`clusters     ${clusters.join(' ')}`)
     io.out(`try          TENCENTCLOUD_SECRET_ID=${sandboxCredential.secretId} TENCENTCLOUD_SECRET_KEY=${sandboxCredential.secretKey} \\`)
     io.out(`               npx longshore call tke DescribeClusters --region ap-guangzhou --endpoint ${running.url}`)
-    io.out(`kubectl      kubectl --server ${running.url}/_kubernetes/${clusters[0] ?? 'CLUSTER'} --token sandbox-token get deployments -A`)
+    io.out(`kubectl      kubectl --server ${running.url}/_kubernetes/${clusters[0] ?? 'CLUSTER'}:${sandboxKubeToken} get deployments -A`)
     io.out(`steering     ${running.url}/_sandbox lists what can be switched; Ctrl-C ends it`)
     if (!io.signal.aborted) await new Promise((resolve) => io.signal.addEventListener('abort', resolve, { once: true }))
     await running.close()

@@ -1,6 +1,6 @@
 import { advanceKubernetes } from './kubernetes/controllers.ts'
 import { advanceTcr } from './tcr/advance.ts'
-import { imageExists } from './tcr/images.ts'
+import { imageExists, resolveImage } from './tcr/images.ts'
 import { advanceTke } from './tke/advance.ts'
 import type { World } from './world.ts'
 
@@ -12,8 +12,12 @@ import type { World } from './world.ts'
 export function advanceWorld(world: World, now: number, random: () => number): void {
   advanceTcr(world, now)
   advanceTke(world, now, random)
-  const exists = (reference: string) => imageExists(world, reference)
+  const hooks = {
+    imageExists: (reference: string) => imageExists(world, reference),
+    imageDigest: (reference: string) => resolveImage(world, reference)?.digest,
+    random,
+  }
   for (const cluster of Object.values(world.kubernetes)) {
-    advanceKubernetes(cluster, now, { imageExists: exists, random })
+    advanceKubernetes(cluster, now, hooks)
   }
 }

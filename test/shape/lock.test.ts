@@ -37,7 +37,7 @@ describe('package-lock.json', () => {
 
 describe('completeLock', () => {
   it('adds what is missing, with what makes npm skip it elsewhere', () => {
-    const { lock: complete, added } = completeLock({
+    const { lock: complete, added } = completeLock<Lock>({
       packages: {
         '': {},
         'node_modules/tool': {

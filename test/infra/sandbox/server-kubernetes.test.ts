@@ -89,6 +89,49 @@ test('time passes in clusters when somebody looks: what runs is there before the
   expect(JSON.parse(JSON.stringify(sandbox.world))).toEqual(sandbox.world)
 })
 
+test('at the same instant with nothing changed, looking again changes nothing', () => {
+  sandbox.advance()
+  const before = JSON.stringify(sandbox.world)
+  sandbox.advance()
+  expect(JSON.stringify(sandbox.world)).toBe(before)
+})
+
+test('pods run the content that the registry has, and cannot pull what it has not', async () => {
+  const image = `ccr.ccs.tencentyun.com/shop/fresh:v1`
+  const { content } = sandbox.push({ repo: 'shop/fresh', tag: 'v1', content: 'fresh' })
+  for (const [name, pulled] of [
+    ['fresh', image],
+    ['stale', 'ccr.ccs.tencentyun.com/shop/fresh:gone'],
+  ] as const) {
+    const labels = { app: name }
+    await must(sandbox, 'ForwardRequest', {
+      Method: 'POST',
+      Path: '/apis/apps/v1/namespaces/default/deployments',
+      ClusterName: production,
+      RequestBody: JSON.stringify({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: labels },
+          template: { metadata: { labels }, spec: { containers: [{ name: 'app', image: pulled }] } },
+        },
+      }),
+    })
+  }
+  sandbox.clock.move(120_000)
+  const podOf = async (name: string) => {
+    const answer = await direct(`${production}/api/v1/namespaces/default/pods?labelSelector=app%3D${name}`)
+    const pods = JSON.parse(answer.text) as {
+      items: { status: { containerStatuses?: { imageID: string; state: { waiting?: { reason: string } } }[] } }[]
+    }
+    return pods.items[0]?.status.containerStatuses?.[0]
+  }
+  expect((await podOf('fresh'))?.imageID).toContain(content.digest)
+  expect((await podOf('stale'))?.state.waiting?.reason).toMatch(/^(ErrImagePull|ImagePullBackOff)$/)
+})
+
 test('the base world is the default, at the clock of the sandbox', async () => {
   const other = await startSandbox({ clock: createSandboxClock({ startMs, frozen: true }), seed: 1 })
   expect(JSON.stringify(other.world)).toBe(JSON.stringify(createBaseWorld(startMs, 1)))

@@ -1,5 +1,4 @@
 import { byText } from '../json.ts'
-import { isNodeReady } from '../nodes.ts'
 import type { DaemonSet, KubeObject, Node, Pod, Toleration } from '../shapes.ts'
 import { isControllerRevision, isDaemonSet, isNode } from '../shapes.ts'
 import { allObjects } from '../store.ts'
@@ -55,8 +54,7 @@ function takes(node: Node, set: DaemonSet): { readonly run: boolean; readonly st
   const tolerations = [...(set.spec.template.spec.tolerations ?? []), ...daemonTolerations]
   if (!fitsNode(set.spec.template.spec, node)) return { run: false, stay: false }
   const refused = (node.spec.taints ?? []).filter((taint) => taint.effect !== 'PreferNoSchedule' && !tolerates(tolerations, taint))
-  const ownRefused = refused.filter(({ key }) => key !== 'node.kubernetes.io/not-ready')
-  return { run: ownRefused.length === 0 && (refused.length === 0 || !isNodeReady(node)), stay: !ownRefused.some(({ effect }) => effect === 'NoExecute') }
+  return { run: refused.length === 0, stay: !refused.some(({ effect }) => effect === 'NoExecute') }
 }
 
 function reconcile(cluster: Cluster, set: DaemonSet, nodes: readonly Node[], pods: readonly Pod[]): number | undefined {

@@ -122,6 +122,7 @@ function makePod(cluster: Cluster, set: StatefulSet, ordinal: number, template: 
   createPod(cluster, {
     namespace,
     name,
+    generateName: `${set.metadata.name}-`,
     template,
     owner: controllerReference(set),
     labels: { [revisionLabel]: revision, [podNameLabel]: name },
