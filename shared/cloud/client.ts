@@ -219,8 +219,8 @@ class Client implements CloudClient {
     const { target, signal } = call
     const clock = this.#clock
     tried.at = clock.now()
-    if (signal?.aborted === true) return new Failure(abortedError(target.name), 'never')
-    if (tried.at >= call.deadline) return new Failure(deadlineError(target.name, 'before the request could be sent'), 'never')
+    if (signal?.aborted === true) return new Failure(abortedError(target.name, 'before it was sent'), 'never')
+    if (tried.at >= call.deadline) return new Failure(deadlineError(target.name, 'the deadline has passed'), 'never')
     let held = false
     try {
       const since = clock.monotonic()
@@ -234,16 +234,18 @@ class Client implements CloudClient {
       tried.credentials = credentials
       if (call.refused !== undefined && isSame(credentials, call.refused.credentials)) return new Failure(call.refused.error, 'never')
       tried.at = clock.now()
-      if (tried.at >= call.deadline) return new Failure(deadlineError(target.name, 'while it waited for the rate limit'), 'never')
+      if (tried.at >= call.deadline)
+        return new Failure(deadlineError(target.name, 'the deadline passed while it waited for the rate limit or for credentials'), 'never')
       // Signed only now: the wait may have been long, and the process frozen.
       const signed = this.#sign(call, tried, credentials)
-      target.limiter.left()
       held = false
       return await this.#exchange(call, tried, signed)
     } catch (error) {
       if (error instanceof LimitError) {
         return new Failure(
-          error.reason === 'aborted' ? abortedError(target.name) : deadlineError(target.name, 'by the wait for the rate limit'),
+          error.reason === 'aborted'
+            ? abortedError(target.name, 'while it waited for the rate limit')
+            : deadlineError(target.name, 'the wait for the rate limit would pass the deadline'),
           'never',
         )
       }
@@ -254,12 +256,28 @@ class Client implements CloudClient {
     }
   }
 
+  /** Sends, and ends the permit of the limiter when the request really leaves: it may wait for a connection before. */
   async #exchange<A extends Action>(call: Call<A>, tried: Try, signed: SignedRequest): Promise<ResponseOf<A> | Failure> {
     const { action, target } = call
     const clock = this.#clock
-    const sentMonotonic = clock.monotonic()
+    const since = clock.monotonic()
     const deadline = Math.min(tried.at + this.#timeoutMs, call.deadline)
     const repeatable = action.effect === 'read'
+    const { limiter } = target
+    let departedAt = since
+    let held = true
+    let over = false
+    const onDeparture = (): void => {
+      departedAt = clock.monotonic()
+      held = false
+      limiter.left(departedAt)
+    }
+    const beforeResend = async (): Promise<void> => {
+      await limiter.take(deadline, call.signal)
+      // The exchange may have ended while this waited: then nobody else gives the permit back.
+      if (over) limiter.giveBack()
+      else held = true
+    }
     try {
       const answer = await this.#options.transport.send({
         origin: target.origin,
@@ -270,18 +288,22 @@ class Client implements CloudClient {
         deadline,
         signal: call.signal,
         repeatable,
-        beforeResend: repeatable ? () => takeAnother(target.limiter, deadline, call.signal) : undefined,
+        onDeparture,
+        beforeResend,
       })
-      tried.durationMs = clock.monotonic() - sentMonotonic
+      tried.durationMs = clock.monotonic() - since
       tried.httpStatus = answer.status
-      tried.platformNow = this.#skew.learn(answer.headers, sentMonotonic)
+      tried.platformNow = this.#skew.learn(answer.headers, departedAt)
       const { secretKey, token } = tried.credentials ?? noCredentials
       return readAnswer(action, answer, token === undefined ? [secretKey] : [secretKey, token])
     } catch (error) {
       if (!(error instanceof TransportError)) throw error
-      tried.durationMs = clock.monotonic() - sentMonotonic
+      tried.durationMs = clock.monotonic() - since
       tried.httpStatus = error.status
       return transportFailure(action, error)
+    } finally {
+      over = true
+      if (held) limiter.giveBack()
     }
   }
 
@@ -309,14 +331,19 @@ class Client implements CloudClient {
   /** Asks for credentials, no longer than one try may take and the call's deadline allows. */
   async #credentials(call: Call<Action>): Promise<Credentials> {
     const asked = this.#options.credentials()
-    let settled = false
-    const settle = (): void => {
-      settled = true
-    }
-    asked.then(settle, settle)
+    let known: Credentials | undefined
+    let failed = false
+    asked.then(
+      (credentials) => {
+        known = credentials
+      },
+      () => {
+        failed = true
+      },
+    )
     // They are nearly always in memory, a few turns of the microtask queue away: then no timer is needed.
-    for (let turn = 0; turn < 6 && !settled; turn += 1) await undefined
-    return settled ? asked : this.#credentialsInTime(asked, call)
+    for (let turn = 0; turn < 6 && known === undefined && !failed; turn += 1) await undefined
+    return known ?? (failed ? asked : this.#credentialsInTime(asked, call))
   }
 
   async #credentialsInTime(asked: Promise<Credentials>, call: Call<Action>): Promise<Credentials> {
@@ -328,9 +355,9 @@ class Client implements CloudClient {
       try {
         await this.#clock.sleep(leftMs, end)
       } catch {
-        throw abortedError(name)
+        throw abortedError(name, 'while it waited for credentials')
       }
-      if (leftMs < this.#timeoutMs) throw deadlineError(name, 'while it waited for credentials')
+      if (leftMs < this.#timeoutMs) throw deadlineError(name, 'the deadline passed while it waited for credentials')
       const text = `${name}: no credentials within ${leftMs} ms; nothing was sent. Check where they come from (platform.credentials).`
       throw new CloudError(text, { kind: 'cloud.credentials', code: 'credentials.refresh-failed', action: name, retryable: true })
     }
@@ -394,7 +421,7 @@ class Client implements CloudClient {
       await this.#clock.sleep(delayMs, call.signal)
     } catch (error) {
       if (call.signal?.aborted !== true) throw error
-      throw abortedError(call.target.name)
+      throw abortedError(call.target.name, 'while it waited to be tried again')
     }
   }
 
@@ -419,11 +446,6 @@ class Client implements CloudClient {
 }
 
 const noCredentials: Credentials = { secretId: '', secretKey: '' }
-
-async function takeAnother(limiter: Limiter, deadline: number, signal: AbortSignal | undefined): Promise<void> {
-  await limiter.take(deadline, signal)
-  limiter.left()
-}
 
 /** Whether a source gave the same credentials again. */
 function isSame(one: Credentials, other: Credentials): boolean {
@@ -451,22 +473,14 @@ function invalid(name: string, what: string, advice: string): CloudError {
   })
 }
 
-function abortedError(name: string): CloudError {
-  return new CloudError(`${name}: the caller ended the call before it was sent.`, {
-    kind: 'cloud.aborted',
-    code: 'cloud.aborted',
-    action: name,
-    retryable: false,
-  })
+function abortedError(name: string, when: string): CloudError {
+  const text = `${name}: its caller ended it ${when}.`
+  return new CloudError(text, { kind: 'cloud.aborted', code: 'cloud.aborted', action: name, retryable: false })
 }
 
-function deadlineError(name: string, when: string): CloudError {
-  return new CloudError(`${name}: the deadline passed ${when}; nothing was sent. Give the call more time, or make fewer at once.`, {
-    kind: 'cloud.deadline',
-    code: 'cloud.deadline',
-    action: name,
-    retryable: true,
-  })
+function deadlineError(name: string, what: string): CloudError {
+  const text = `${name}: ${what}; it was not sent. Give the call more time, or make fewer at once.`
+  return new CloudError(text, { kind: 'cloud.deadline', code: 'cloud.deadline', action: name, retryable: true })
 }
 
 /** The same failure told differently; the first telling is its cause. */

@@ -73,6 +73,7 @@ export abstract class Exchange {
   onStarted(): void {
     this.#sent = true
     this.#answered = false
+    this.request.onDeparture?.()
   }
 
   /** The first bytes of an answer are there. */
@@ -145,7 +146,7 @@ export abstract class Exchange {
   #failNetwork(cause: unknown, code: string): void {
     const known = code === 'UND_ERR_SOCKET' ? 'ECONNRESET' : code
     const what = this.#status === 0 ? 'the connection died before the answer' : 'the connection died inside the answer'
-    this.#fail('network', known, `${what} (${known})`, cause)
+    this.#fail(this.#sent ? 'network' : 'not-sent', known, `${what} (${known})`, cause)
   }
 
   #failTooLarge(): void {

@@ -66,10 +66,10 @@ export class Limiter {
     return this.#wait(deadline, signal)
   }
 
-  /** The request is about to leave. */
-  left(): void {
+  /** The request is about to leave, at `now` on the monotonic clock. */
+  left(now: number): void {
     this.#held -= 1
-    this.#departures.push(this.#clock.monotonic())
+    this.#departures.push(now)
     if (this.#waiters.length > 0) this.#serve()
   }
 

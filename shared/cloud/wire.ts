@@ -21,6 +21,8 @@ export interface WireRequest {
    * is replaced and the request is sent once more. When false that is an error with `sent: true`.
    */
   readonly repeatable?: boolean | undefined
+  /** Called right before the bytes of each copy leave, after any wait for a connection: rate limits count from here. Must not throw. */
+  readonly onDeparture?: (() => void) | undefined
   /** Awaited before such a second copy, so that it is counted against a rate limit. When it rejects, the copy is not sent. */
   readonly beforeResend?: (() => Promise<void>) | undefined
 }

@@ -371,7 +371,8 @@ describe('the client', () => {
             const clock = hurriedClock()
             const startedAt: number[] = []
             const transport: Transport = {
-              async send() {
+              async send(request) {
+                request.onDeparture?.()
                 startedAt.push(clock.now())
                 const fault = faults[startedAt.length - 1] ?? 'ok'
                 if (fault === 'network') throw new TransportError('died', { kind: 'network', sent: true, code: 'ECONNRESET', host: 'x' })
@@ -428,12 +429,19 @@ describe('the client', () => {
       const sentAt: number[] = []
       const transport: Transport = {
         async send(request: WireRequest) {
-          sentAt.push(clock.monotonic())
+          const depart = (): void => {
+            request.onDeparture?.()
+            sentAt.push(clock.monotonic())
+          }
+          // As if a connection had to be made first.
+          await clock.sleep(sentAt.length < 10 ? 700 : 0)
+          depart()
           const number = sentAt.length
           await clock.sleep(5)
           if (number % 7 === 0 && request.beforeResend !== undefined) {
             await request.beforeResend()
-            sentAt.push(clock.monotonic())
+            await clock.sleep(3)
+            depart()
           }
           if (number % 5 === 0) throw new TransportError('died', { kind: 'network', sent: true, code: 'ECONNRESET', host: 'x' })
           const content = number % 4 === 0 ? { Error: { Code: 'RequestLimitExceeded' } } : {}
@@ -502,6 +510,35 @@ describe('the client', () => {
       expect([error.kind, error.retryable]).toEqual(['cloud.deadline', true])
       expect(clock.sleeperCount).toBe(0)
       expect(platform.calls).toHaveLength(1)
+    })
+
+    it('gives back the place of a second copy whose call has ended meanwhile', async () => {
+      const clock = manualClock()
+      let resend: (() => Promise<void>) | undefined
+      const transport: Transport = {
+        async send(request) {
+          request.onDeparture?.()
+          resend = request.beforeResend
+          throw new TransportError('ended', { kind: 'aborted', sent: true, code: 'aborted', host: 'x' })
+        },
+        close: () => Promise.resolve(),
+      }
+      const client = createClient({
+        credentials,
+        region: 'r',
+        endpoint: { kind: 'url', url: 'http://127.0.0.1:1' },
+        clock,
+        transport,
+        random: () => 0,
+        rateShare: 0.05,
+      })
+      await failure(client.send(DescribeClusters, {}))
+      const late = resend?.()
+      await clock.advance(1001)
+      await late
+      // A permit that nobody gave back would hold this one up for ever.
+      const next = await failure(client.send(DescribeClusters, {}, { deadline: clock.now() + 1 }))
+      expect([next.kind, clock.sleeperCount]).toEqual(['cloud.aborted', 0])
     })
 
     it('gives its place back when a try does not come to sending', async () => {

@@ -22,7 +22,7 @@ async function depart(
 ): Promise<void> {
   await limiter.take(deadline, signal)
   if (holdMs > 0) await clock.sleep(holdMs)
-  limiter.left()
+  limiter.left(clock.monotonic())
   times.push(clock.monotonic())
 }
 
@@ -66,7 +66,7 @@ describe('the rate limit of one action', () => {
             ended += 1
             if (giveBack && index % 3 === 0) limiter.giveBack()
             else {
-              limiter.left()
+              limiter.left(clock.monotonic())
               times.push(clock.monotonic())
             }
           })
@@ -113,7 +113,7 @@ describe('the rate limit of one action', () => {
     const all = Array.from({ length: 23 }, async (_, index) => {
       await limiter.take(noDeadline, undefined)
       order.push(index)
-      limiter.left()
+      limiter.left(clock.monotonic())
     })
     await runOut(clock)
     await Promise.all(all)
@@ -153,7 +153,7 @@ describe('the rate limit of one action', () => {
     const limiter = new Limiter({ clock, ratePerSecond: 2, share: 1 })
     for (let index = 0; index < 2; index += 1) {
       await limiter.take(noDeadline, undefined)
-      limiter.left()
+      limiter.left(clock.monotonic())
     }
     await clock.advance(300)
     expect(() => limiter.take(clock.now() + 699, undefined)).toThrow(LimitError)
@@ -182,7 +182,7 @@ describe('the rate limit of one action', () => {
     const clock = manualClock()
     const limiter = new Limiter({ clock, ratePerSecond: 1, share: 1 })
     await limiter.take(noDeadline, undefined)
-    limiter.left()
+    limiter.left(clock.monotonic())
     const end = new AbortController()
     const aborted = limiter.take(noDeadline, end.signal)
     const second = limiter.take(noDeadline, undefined)
@@ -191,7 +191,7 @@ describe('the rate limit of one action', () => {
     await clock.advance(1001)
     await second
     expect(() => limiter.take(noDeadline, AbortSignal.abort())).toThrow(expect.objectContaining({ reason: 'aborted' }))
-    limiter.left()
+    limiter.left(clock.monotonic())
     await runOut(clock)
     expect(clock.sleeperCount).toBe(0)
   })
@@ -214,7 +214,7 @@ describe('the rate limit of one action', () => {
     const limiter = new Limiter({ clock, ratePerSecond: 100_000, share: 1 })
     for (let index = 0; index < 50_000; index += 1) {
       expect(limiter.take(noDeadline, undefined)).toBeUndefined()
-      limiter.left()
+      limiter.left(clock.monotonic())
       if (index % 1000 === 0) await clock.advance(40)
     }
   })

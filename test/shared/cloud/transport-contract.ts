@@ -204,14 +204,15 @@ export function describeTransport(name: string, createTransport: TransportFactor
           else socket.destroy()
         })
         const wire = transport()
-        let resends = 0
+        const events: string[] = []
         const beforeResend = async (): Promise<void> => {
-          resends += 1
+          events.push('before resend')
         }
-        await wire.send(get(at.port, { beforeResend }))
-        const answer = await wire.send(get(at.port, { beforeResend }))
+        const onDeparture = (): void => void events.push('departure')
+        await wire.send(get(at.port, { beforeResend, onDeparture }))
+        const answer = await wire.send(get(at.port, { beforeResend, onDeparture }))
         expect(answer.status).toBe(200)
-        expect(resends).toBe(1)
+        expect(events).toEqual(['departure', 'departure', 'before resend', 'departure'])
         expect(at.requests.map((request) => [request.connection, request.ordinal])).toEqual([
           [1, 1],
           [1, 2],
@@ -272,6 +273,13 @@ export function describeTransport(name: string, createTransport: TransportFactor
         frozenMs = 60_000
         await wire.send(post(at.port, { deadline: Date.now() + 62_000 }))
         expect(at.requests.map((request) => request.connection)).toEqual([1, 1, 2])
+      })
+
+      it('keeps the connection of a call that took longer than the keep-alive time', async () => {
+        const at = await server((socket) => setTimeout(() => socket.write(answerText('{}')), 120))
+        const wire = transport({ keepAliveMs: 80 })
+        for (let index = 0; index < 3; index += 1) await wire.send(get(at.port))
+        expect(at.connectionCount).toBe(1)
       })
 
       it('ends connections that are unused for the keep-alive time', async () => {
@@ -353,8 +361,12 @@ export function describeTransport(name: string, createTransport: TransportFactor
         })
         const wire = transport({ maxConnections: 1 })
         const first = wire.send(get(at.port))
-        const second = await within(600, () => failure(wire.send(post(at.port, { deadline: Date.now() + 40 }))))
-        expect([second.kind, second.sent]).toEqual(['timeout', false])
+        let departed = false
+        const onDeparture = (): void => {
+          departed = true
+        }
+        const second = await within(600, () => failure(wire.send(post(at.port, { deadline: Date.now() + 40, onDeparture }))))
+        expect([second.kind, second.sent, departed]).toEqual(['timeout', false, false])
         expect((await first).status).toBe(200)
         await wire.send(get(at.port))
         expect(at.requests).toHaveLength(2)
@@ -672,7 +684,7 @@ export function describeTransport(name: string, createTransport: TransportFactor
         const at = await server((socket) => setTimeout(() => socket.write(answerText('"late"')), 50))
         const wire = transport({ maxConnections: 1 })
         const both = [wire.send(post(at.port)), wire.send(post(at.port))]
-        const closing = wire.close()
+        const closing = Promise.all([wire.close(), wire.close()])
         expect(await Promise.all(both.map(async (each) => (await each).body.toString()))).toEqual(['"late"', '"late"'])
         await closing
         await expect.poll(() => at.openCount, { interval: 5 }).toBe(0)
