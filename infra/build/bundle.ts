@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { build, type Metafile } from 'esbuild'
+import { lazyBuiltins } from './lazy-builtins.ts'
 
 /** What became of one function's code. */
 export interface Bundle {
@@ -40,6 +41,7 @@ export async function bundleFunction(root: string, name: string): Promise<Bundle
     legalComments: 'none',
     charset: 'utf8',
     external: ['yaml', '@aws-sdk/*'],
+    plugins: [lazyBuiltins],
     metafile: true,
     logLevel: 'silent',
   })

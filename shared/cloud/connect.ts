@@ -22,7 +22,7 @@ export interface ConnectorOptions {
  * Not `import`: as an ES module `node:tls` evaluates all its exports, among them the texts of the 150 certificates that Node
  * brings along (2 to 5 ms).
  */
-const tls = process.getBuiltinModule('node:tls')
+const loadTls = () => process.getBuiltinModule('node:tls')
 
 /** A proxy's answer to CONNECT is a status line and a few headers. */
 const longestProxyHeadBytes = 16_384
@@ -39,13 +39,13 @@ export function createConnector(options: ConnectorOptions): Connector {
   let secureContext: SecureContext | undefined
   const tlsSettings = (): { readonly secureContext?: SecureContext } => {
     if (options.ca === undefined) return {}
-    secureContext ??= tls.createSecureContext({ ca: typeof options.ca === 'string' ? options.ca : [...options.ca] })
+    secureContext ??= loadTls().createSecureContext({ ca: typeof options.ca === 'string' ? options.ca : [...options.ca] })
     return { secureContext }
   }
 
   const secure = (route: Route, raw: Socket | undefined): Socket => {
     const session = sessions.get(route.host)
-    const socket = tls.connect({
+    const socket = loadTls().connect({
       ...tlsSettings(),
       ...(raw === undefined ? { port: route.port } : { socket: raw }),
       ...(isIP(route.hostname) === 0 ? { servername: route.hostname } : {}),
@@ -71,7 +71,7 @@ export function createConnector(options: ConnectorOptions): Connector {
         return
       }
       const toProxy = proxy.tls
-        ? tls.connect({
+        ? loadTls().connect({
             ...tlsSettings(),
             ...(isIP(proxy.hostname) === 0 ? { servername: proxy.hostname } : {}),
             host: proxy.hostname,

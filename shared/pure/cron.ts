@@ -412,17 +412,15 @@ function isEmpty({ seconds, minutes, hours }: CronSchedule): boolean {
   return (seconds.low | seconds.high) === 0 || (minutes.low | minutes.high) === 0 || hours === 0
 }
 
-/** For each of 7 first weekdays and 128 sets of weekdays: the days of a month of 31 that fall on one of the set. */
-const weekdayPatterns: readonly number[] = Array.from({ length: 7 * 128 }, (_, index) => {
-  const firstWeekday = index >> 7
-  let days = 0
-  for (let day = 0; day < 31; day += 1) if ((index & (1 << ((firstWeekday + day) % 7))) !== 0) days |= 1 << day
-  return days
-})
+/** The days of a month of 31, beginning on a weekday, that fall on one of a set of weekdays: the set, turned and laid end to end. */
+function daysOnWeekdays(weekdays: number, firstWeekday: number): number {
+  const week = ((weekdays >> firstWeekday) | (weekdays << (7 - firstWeekday))) & 0x7f
+  return (week | (week << 7) | (week << 14) | (week << 21) | (week << 28)) & 0x7fff_ffff
+}
 
 /** The days of one month that the two day fields allow; bit 0 is the first. */
 function dayBits(schedule: CronSchedule, year: number, month: number): number {
-  const byWeekday = weekdayPatterns[(weekdayOfDay(dayNumber(year, month, 1)) << 7) | schedule.daysOfWeek] ?? 0
+  const byWeekday = daysOnWeekdays(schedule.daysOfWeek, weekdayOfDay(dayNumber(year, month, 1)))
   const days = schedule.anyDayOfMonth || schedule.anyDayOfWeek ? schedule.daysOfMonth & byWeekday : schedule.daysOfMonth | byWeekday
   return days & (0x7fff_ffff >>> (31 - daysInMonth(year, month)))
 }
