@@ -1,12 +1,12 @@
 #!/bin/bash
 # Starts etcd, kube-apiserver and (with KUBE_CONTROLLERS=1) kube-controller-manager on 127.0.0.1: RBAC on, tokens for access.
-# usage: start.sh DATA         env: KUBE_BIN (folder of the binaries), API_PORT, ETCD_PORT, PEER_PORT, KUBE_CONTROLLERS
+# usage: start.sh DATA         env: KUBE_BIN (folder of the binaries), API_PORT, ETCD_PORT, PEER_PORT, KUBE_CONTROLLERS, CONTROLLERS_PORT
 # DATA/tokens.csv holds an administrator's token in its first line and one without any rights in its second;
 # DATA/kubeconfig is for kubectl. stop.sh DATA ends everything.
 set -euo pipefail
 data=${1:?say where to keep the data: start.sh DATA}
 binaries=${KUBE_BIN:-${LONGSHORE_KUBE:-${XDG_CACHE_HOME:-$HOME/.cache}/longshore-kube}/bin}
-api=${API_PORT:-16443} etcd=${ETCD_PORT:-23790} peer=${PEER_PORT:-23800}
+api=${API_PORT:-16443} etcd=${ETCD_PORT:-23790} peer=${PEER_PORT:-23800} controllers=${CONTROLLERS_PORT:-$((api + 1))}
 [ -x "$binaries/kube-apiserver" ] || { echo "no kube-apiserver in $binaries: run infra/kube/build.sh first" >&2; exit 1; }
 command -v etcd >/dev/null || { echo "no etcd on the path: install Debian's etcd-server" >&2; exit 1; }
 mkdir -p "$data/certs"
@@ -61,9 +61,23 @@ current-context: local
 YAML
 )
 if [ "${KUBE_CONTROLLERS:-0}" = 1 ]; then
-  "$binaries/kube-controller-manager" --kubeconfig="$data/kubeconfig" --bind-address=127.0.0.1 --port=0 --secure-port=$((api + 1)) \
-    --leader-elect=false --horizontal-pod-autoscaler-sync-period=1s --concurrent-gc-syncs=5 \
+  "$binaries/kube-controller-manager" --kubeconfig="$data/kubeconfig" --bind-address=127.0.0.1 --port=0 --secure-port="$controllers" \
+    --leader-elect=false --horizontal-pod-autoscaler-sync-period=1s --kube-api-qps=500 --kube-api-burst=1000 \
     --controllers='*,-nodelifecycle,-nodeipam,-cloud-node-lifecycle,-service,-route' --v=1 >"$data/kcm.log" 2>&1 &
   echo $! >"$data/kcm.pid"
+  ready=no
+  for _ in $(seq 1 300); do
+    if curl -sk -m 2 "https://127.0.0.1:$controllers/healthz" 2>/dev/null | grep -q '^ok'; then
+      ready=yes
+      break
+    fi
+    kill -0 "$(cat "$data/kcm.pid")" 2>/dev/null || break
+    sleep 0.1
+  done
+  if [ "$ready" = no ]; then
+    echo "kube-controller-manager did not come up; the end of $data/kcm.log:" >&2
+    tail -20 "$data/kcm.log" >&2
+    exit 1
+  fi
 fi
 echo "export KUBECONFIG=$data/kubeconfig"

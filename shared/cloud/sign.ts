@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { Credentials } from './credentials.ts'
 import { CloudError, type CloudErrorKind } from './errors.ts'
 import { flattenParams, type Parameter } from './flatten.ts'
@@ -89,7 +89,7 @@ export function signTc3(input: SignTc3Input): SignedRequest {
     `${method}\n/\n${query}\ncontent-type:${contentType}\nhost:${host}\n\ncontent-type;host\n${payloadHash}`,
     'hex',
   )
-  const signature = createHmac('sha256', key).update(`TC3-HMAC-SHA256\n${input.timestamp}\n${scope}\n${canonicalHash}`).digest('hex')
+  const signature = key(`TC3-HMAC-SHA256\n${input.timestamp}\n${scope}\n${canonicalHash}`)
 
   const headers: Record<string, string> = {
     host,
@@ -161,10 +161,37 @@ export function signV1(input: SignV1Input): SignedRequest {
   return { method, host, path, headers: method === 'POST' ? { host, 'content-type': formContentType } : { host }, body }
 }
 
+/** SHA-256's block and digest, in bytes. */
+const blockBytes = 64
+const digestBytes = 32
+/** Longest text that `keyed` signs; a string to sign has about 200 characters. */
+const longestText = 512
+
+/**
+ * HMAC-SHA256 (RFC 2104) with one key over many short ASCII texts, in hexadecimal: the padded key is kept and hashed in one
+ * go, which takes half as long as `createHmac` with a prepared key. Throws RangeError for a text that does not fit.
+ */
+function keyed(key: Buffer): (text: string) => string {
+  const inner = Buffer.alloc(blockBytes + longestText, 0x36)
+  const outer = Buffer.alloc(blockBytes + digestBytes, 0x5c)
+  for (let index = 0; index < key.length; index += 1) {
+    const byte = key[index] ?? 0
+    inner[index] = byte ^ 0x36
+    outer[index] = byte ^ 0x5c
+  }
+  return (text) => {
+    if (text.length > longestText)
+      throw new RangeError(`the string to sign has ${text.length} characters, at most ${longestText} are signed`)
+    const end = blockBytes + inner.write(text, blockBytes, 'latin1')
+    outer.write(hash('sha256', inner.subarray(0, end), 'binary'), blockBytes, 'latin1')
+    return hash('sha256', outer, 'hex')
+  }
+}
+
 interface DerivedKey {
   /** `2018-10-09/cvm/tc3_request`, in UTC. */
   readonly scope: string
-  readonly key: KeyObject
+  readonly key: (text: string) => string
 }
 
 /** Two days (around midnight) of a few services; far more than one process signs for. */
@@ -172,7 +199,7 @@ const keysPerCredentials = 16
 
 /**
  * The signing keys derived from one credentials object, by scope. Held privately, so that no dump or log of the cache
- * shows the secret; the key objects do not show theirs either.
+ * shows the secret; the closures do not show theirs either.
  */
 class DerivedKeys {
   readonly #secretKey: string
@@ -193,7 +220,7 @@ class DerivedKeys {
     if (known !== undefined) return known
     const dayKey = createHmac('sha256', `TC3${this.#secretKey}`).update(day).digest()
     const serviceKey = createHmac('sha256', dayKey).update(service).digest()
-    const derived: DerivedKey = { scope, key: createSecretKey(createHmac('sha256', serviceKey).update('tc3_request').digest()) }
+    const derived: DerivedKey = { scope, key: keyed(createHmac('sha256', serviceKey).update('tc3_request').digest()) }
     const [oldest] = this.#byScope.keys()
     if (this.#byScope.size >= keysPerCredentials && oldest !== undefined) this.#byScope.delete(oldest)
     this.#byScope.set(scope, derived)

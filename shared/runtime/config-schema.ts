@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { guardSchema } from '#shared/safety/guard-settings.ts'
 import { type FunctionName, functionNames } from './definition.ts'
 
 /** The settings schema of each function, by its name: `functions.<name>` of the configuration is read with it. */
@@ -104,6 +105,9 @@ const common = {
   ),
   platform: z.optional(Platform),
   clusters: z.optional(z.array(Cluster).check(z.describe('The clusters that the functions may touch.'))),
+  guard: z.optional(
+    guardSchema(functionNames).check(z.describe('What holds changes back: caps, freeze windows, protected targets, the kill switch.')),
+  ),
 }
 
 export type ConfigFile = z.infer<ReturnType<typeof configSchema>>

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import * as z from 'zod/mini'
 import { type Endpoint, publicEndpoint } from '#cloud/endpoint.ts'
 import { isLoopback } from '#cloud/proxy.ts'
+import { defaultGuardSettings, type GuardSettings } from '#shared/safety/guard-settings.ts'
 import { pathText } from './config-path.ts'
 import { configSchema, type SettingsSchemas } from './config-schema.ts'
 import { type ConfigText, readJson, readYaml } from './config-text.ts'
@@ -32,6 +33,8 @@ export interface Config {
     readonly credentials: CredentialsSetting
   }
   readonly clusters: readonly ClusterConfig[]
+  /** What holds changes back. Always there when the configuration was loaded; the default settings where the file has no such section. */
+  readonly guard?: GuardSettings | undefined
   /** The functions' sections as they stand in the file, checked; `functionConfig` reads one. */
   readonly functions: Readonly<Record<string, unknown>>
   /** The file it came from; absent when there was none. */
@@ -161,6 +164,12 @@ export async function checkConfig(
     }
   }
 
+  const guard = file.guard ?? defaultGuardSettings
+  const { killSwitch } = guard
+  if (killSwitch.kind === 'configMap' && !clusters.some(({ id, name }) => id === killSwitch.cluster || name === killSwitch.cluster)) {
+    add(['guard', 'killSwitch', 'cluster'], 'names none of `clusters`; give the id or the name of one')
+  }
+
   const endpoint = endpointOf(platform, env, add, addVariable)
   const region = platform.region ?? emptyAsAbsent(env.TENCENTCLOUD_REGION)
   if (region === undefined && running) add(['platform', 'region'], 'missing; set it, or TENCENTCLOUD_REGION')
@@ -181,6 +190,7 @@ export async function checkConfig(
       credentials,
     },
     clusters,
+    guard,
     functions: functionsOf(raw),
     path: options.path,
   }

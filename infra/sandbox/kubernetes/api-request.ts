@@ -22,7 +22,7 @@ export function readApiRequest(request: KubernetesRequest): ApiRequest {
   const mark = request.path.indexOf('?')
   const accept = request.accept ?? ''
   if (accept !== '' && !accept.split(',').some(takesJson)) {
-    throw new KubeFault(406, 'NotAcceptable', `only the following media types are accepted: ${answerTypes.join(', ')}`)
+    throw new KubeFault(406, 'NotAcceptable', '406: Not Acceptable', {})
   }
   return {
     method: request.method.toUpperCase(),
@@ -67,5 +67,7 @@ function bodyValue(request: ApiRequest, expectedKind: string): Json {
 }
 
 function unreadable(expectedKind: string, why: string): KubeFault {
-  return badRequest(`the object provided is unrecognized (must be of type ${expectedKind}): couldn't get version/kind; json parse error: ${why}`)
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${expectedKind}): couldn't get version/kind; json parse error: ${why}`,
+  )
 }

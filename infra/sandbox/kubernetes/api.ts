@@ -60,7 +60,10 @@ export function handleKubernetes(state: KubernetesState, request: KubernetesRequ
     if (path.to === 'health') return { status: 200, contentType: 'text/plain; charset=utf-8', body: 'ok' }
     const user = context.user ?? administrator
     const answer = path.to === 'resource' ? answerResource(state, path, read, context, user) : answerDiscovery(state, path, read)
-    const object = answer.facts !== undefined && answer.status < 300 && wantsTable(request.accept) ? tableOf(answer.facts, answer.object, context.now) : answer.object
+    const object =
+      answer.facts !== undefined && answer.status < 300 && wantsTable(request.accept)
+        ? tableOf(answer.facts, answer.object, context.now)
+        : answer.object
     return written(answer.status, object)
   } catch (error) {
     if (error instanceof NoSuchPage) return { status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' }
@@ -82,7 +85,11 @@ function written(status: number, object: JsonObject): KubernetesAnswer {
   return { status, contentType: 'application/json', body: `${JSON.stringify(object)}\n` }
 }
 
-function answerDiscovery(state: KubernetesState, path: Exclude<ReturnType<typeof parseRequestPath>, ResourcePath>, request: ApiRequest): Answer {
+function answerDiscovery(
+  state: KubernetesState,
+  path: Exclude<ReturnType<typeof parseRequestPath>, ResourcePath>,
+  request: ApiRequest,
+): Answer {
   const found = discovered(state, path)
   if (found === undefined) throw nothingIn('group' in path ? path.group : undefined)
   if (request.method !== 'GET') throw wrongMethod()

@@ -1,6 +1,6 @@
-import type { Cluster, Controller } from './controllers/cluster.ts'
 import { autoscalerController } from './controllers/autoscaler.ts'
 import { budgetController } from './controllers/budget.ts'
+import type { Cluster, Controller } from './controllers/cluster.ts'
 import { cronJobController } from './controllers/cron-job.ts'
 import { daemonSetController } from './controllers/daemon-set.ts'
 import { deploymentController } from './controllers/deployment.ts'

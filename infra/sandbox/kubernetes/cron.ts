@@ -103,7 +103,8 @@ function numberOf(text: string, range: Bounds): number {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new CronFault(`Failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
+  if (!/^\d+$/.test(text))
+    throw new CronFault(`Failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`)
   return Number.parseInt(text, 10)
 }
 

@@ -35,7 +35,10 @@ export function servedCustomVersion(facts: CustomKind, version: string): CustomR
 }
 
 function isEstablished(definition: CustomResourceDefinition): boolean {
-  return listAt(definition, 'status', 'conditions').length > 0 && (definition.status.conditions ?? []).some(({ type, status }) => type === 'Established' && status === 'True')
+  return (
+    listAt(definition, 'status', 'conditions').length > 0 &&
+    (definition.status.conditions ?? []).some(({ type, status }) => type === 'Established' && status === 'True')
+  )
 }
 
 function factsOf(definition: CustomResourceDefinition): CustomKind {

@@ -3,8 +3,8 @@ import { decodeStructure } from './decode.ts'
 import { FieldErrors } from './field-errors.ts'
 import type { Json, JsonObject } from './json.ts'
 import { at, isJsonObject, listAt, numberAt, objectAt, sameJson, stringAt } from './json.ts'
-import type { FieldError } from './kube-fault.ts'
 import { groupOf } from './kinds.ts'
+import type { FieldError } from './kube-fault.ts'
 
 /**
  * A custom object as the API server takes it in: metadata typed, what the schema of its version does not know dropped,
@@ -44,7 +44,8 @@ function checkScalePath(errors: FieldErrors, object: JsonObject, path: string): 
   for (const key of keys) {
     if (holder === undefined) return
     if (!isJsonObject(holder)) {
-      const type = typeof holder === 'string' ? 'string' : Array.isArray(holder) ? '[]interface {}' : typeof holder === 'number' ? 'int64' : 'bool'
+      const type =
+        typeof holder === 'string' ? 'string' : Array.isArray(holder) ? '[]interface {}' : typeof holder === 'number' ? 'int64' : 'bool'
       const shown = typeof holder === 'string' ? holder : JSON.stringify(holder)
       errors.invalid(path, 0, `${path} accessor error: ${shown} is of the type ${type}, expected map[string]interface{}`)
       return
@@ -118,14 +119,19 @@ function checkValue(errors: FieldErrors, path: string, schema: JsonObject, value
   const given = typeOf(value)
   if (value === null && schema['nullable'] === true) return
   if (schema['x-kubernetes-int-or-string'] === true) {
-    if (given !== 'integer' && given !== 'string') errors.invalid(path, given, `${path} in body must be of type integer,string: ${JSON.stringify(given)}`)
+    if (given !== 'integer' && given !== 'string')
+      errors.invalid(path, given, `${path} in body must be of type integer,string: ${JSON.stringify(given)}`)
   } else if (type !== undefined && type !== given && !(type === 'number' && given === 'integer')) {
     errors.invalid(path, given, `${path} in body must be of type ${type}: ${JSON.stringify(given)}`)
     return
   }
   const allowed = listAt(schema, 'enum')
   if (allowed.length > 0 && !allowed.some((each) => sameJson(each, value))) {
-    errors.notSupported(path, value, allowed.map((each) => (typeof each === 'string' ? each : JSON.stringify(each))))
+    errors.notSupported(
+      path,
+      value,
+      allowed.map((each) => (typeof each === 'string' ? each : JSON.stringify(each))),
+    )
   }
   if (typeof value === 'number') checkNumber(errors, path, schema, value)
   if (typeof value === 'string') checkText(errors, path, schema, value)
@@ -152,8 +158,10 @@ function checkText(errors: FieldErrors, path: string, schema: JsonObject, value:
   const length = [...value].length
   const pattern = stringAt(schema, 'pattern')
   if (longest !== undefined && length > longest) errors.invalid(path, value, `${path} in body should be at most ${longest} chars long`)
-  else if (shortest !== undefined && length < shortest) errors.invalid(path, value, `${path} in body should be at least ${shortest} chars long`)
-  else if (pattern !== undefined && !new RegExp(pattern).test(value)) errors.invalid(path, value, `${path} in body should match '${pattern}'`)
+  else if (shortest !== undefined && length < shortest)
+    errors.invalid(path, value, `${path} in body should be at least ${shortest} chars long`)
+  else if (pattern !== undefined && !new RegExp(pattern).test(value))
+    errors.invalid(path, value, `${path} in body should match '${pattern}'`)
 }
 
 function checkList(errors: FieldErrors, path: string, schema: JsonObject, value: readonly Json[]): void {

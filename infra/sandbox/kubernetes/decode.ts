@@ -86,7 +86,9 @@ function valueOf(shape: Shape, given: Json, trail: () => string): Json {
       return structOf(shape.name, given, `${trail()}: `)
     case 'list':
       if (!Array.isArray(given)) throw new ShapeFault(`${trail()}: decode slice: expect [ or n, but found ${firstByte(given)}`)
-      return given.map((item) => valueOf(shape.item, item, () => `${trail()}: []${shape.item.form === 'struct' ? goPath(shape.item.name) : 'string'}`))
+      return given.map((item) =>
+        valueOf(shape.item, item, () => `${trail()}: []${shape.item.form === 'struct' ? goPath(shape.item.name) : 'string'}`),
+      )
     case 'map': {
       if (!isJsonObject(given)) throw new ShapeFault(`${trail()}: ReadMapCB: expect { or n, but found ${firstByte(given)}`)
       const result: JsonObject = {}

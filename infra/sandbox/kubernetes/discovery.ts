@@ -98,7 +98,12 @@ function names(facts: KindFacts): JsonObject {
 
 function builtInEntries(state: KubernetesState, facts: KindFacts): JsonObject[] {
   const { plural, namespaced, kind } = facts
-  const entry = (part: string, extra: JsonObject): JsonObject => ({ name: part === '' ? plural : `${plural}/${part}`, singularName: '', namespaced, ...extra })
+  const entry = (part: string, extra: JsonObject): JsonObject => ({
+    name: part === '' ? plural : `${plural}/${part}`,
+    singularName: '',
+    namespaced,
+    ...extra,
+  })
   const entries = [
     entry('', { kind, verbs: facts.deleteCollection ? [...verbs] : verbs.filter((verb) => verb !== 'deletecollection'), ...names(facts) }),
   ]

@@ -64,7 +64,9 @@ function spendDisruption(state: KubernetesState, budget: DisruptionBudget, pod: 
     return forbidden({ group: 'policy', plural: 'poddisruptionbudget' }, metadata.name, 'pdb disruptions allowed is negative')
   }
   if (status.disruptionsAllowed === 0) {
-    return because(`The disruption budget ${metadata.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`)
+    return because(
+      `The disruption budget ${metadata.name} needs ${status.desiredHealthy} healthy pods and has ${status.currentHealthy} currently`,
+    )
   }
   if (context.dryRun === true) return undefined
   storeObject(state, knownKind('policy', 'PodDisruptionBudget'), {

@@ -32,7 +32,12 @@ export class FieldErrors {
   }
 
   notSupported(field: string, value: Json | Verbatim, supported: readonly string[]): void {
-    this.found.push({ kind: 'NotSupported', field, value, detail: `supported values: ${supported.map((each) => JSON.stringify(each)).join(', ')}` })
+    this.found.push({
+      kind: 'NotSupported',
+      field,
+      value,
+      detail: `supported values: ${supported.map((each) => JSON.stringify(each)).join(', ')}`,
+    })
   }
 
   /** Refuses a number below zero; absent is fine. */

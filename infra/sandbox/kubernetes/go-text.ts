@@ -1,6 +1,6 @@
-import type { IntOrString, LabelSelector, StringMap } from './shapes.ts'
-import type { Verbatim } from './kube-fault.ts'
 import { byText } from './json.ts'
+import type { Verbatim } from './kube-fault.ts'
+import type { IntOrString, LabelSelector, StringMap } from './shapes.ts'
 
 /** Prints values as the API server's messages do: it shows structures the way its own language writes them. */
 export function goStrings(map: StringMap | undefined): Verbatim {
@@ -18,7 +18,8 @@ export function goSelector(selector: LabelSelector | null | undefined): Verbatim
     const list = values === undefined ? '[]string(nil)' : `[]string{${values.map((value) => JSON.stringify(value)).join(', ')}}`
     return `v1.LabelSelectorRequirement{Key:${JSON.stringify(key)}, Operator:${JSON.stringify(operator)}, Values:${list}}`
   })
-  const shown = expressions === undefined ? '[]v1.LabelSelectorRequirement(nil)' : `[]v1.LabelSelectorRequirement{${expressions.join(', ')}}`
+  const shown =
+    expressions === undefined ? '[]v1.LabelSelectorRequirement(nil)' : `[]v1.LabelSelectorRequirement{${expressions.join(', ')}}`
   return { verbatim: `v1.LabelSelector{MatchLabels:${goStrings(matchLabels).verbatim}, MatchExpressions:${shown}}` }
 }
 

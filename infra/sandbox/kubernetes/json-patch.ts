@@ -17,7 +17,10 @@ export class PatchSyntaxFault extends Error {
  * PatchSyntaxFault.
  */
 export function jsonPatch(document: JsonObject, patch: Json): JsonObject {
-  if (!Array.isArray(patch)) throw new PatchSyntaxFault(`json: cannot unmarshal ${isJsonObject(patch) ? 'object' : typeof patch} into Go value of type jsonpatch.Patch`)
+  if (!Array.isArray(patch))
+    throw new PatchSyntaxFault(
+      `json: cannot unmarshal ${isJsonObject(patch) ? 'object' : typeof patch} into Go value of type jsonpatch.Patch`,
+    )
   let result: Json = structuredClone(document)
   for (const operation of patch) {
     if (!isJsonObject(operation)) throw new PatchSyntaxFault('an operation of a JSON patch is an object')

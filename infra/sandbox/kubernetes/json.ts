@@ -72,9 +72,7 @@ export function withAt(value: JsonObject, keys: readonly string[], next: Json | 
 export function sameJson(left: Json | undefined, right: Json | undefined): boolean {
   if (left === right) return true
   if (Array.isArray(left)) {
-    return (
-      Array.isArray(right) && left.length === right.length && left.every((value, index) => sameJson(value, right[index]))
-    )
+    return Array.isArray(right) && left.length === right.length && left.every((value, index) => sameJson(value, right[index]))
   }
   if (!isJsonObject(left) || !isJsonObject(right)) return false
   const keys = Object.keys(left)

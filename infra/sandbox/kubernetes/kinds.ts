@@ -75,7 +75,12 @@ export const builtInKinds: readonly KindFacts[] = [
   fact('core/v1.PersistentVolumeClaim', '', 'persistentvolumeclaims', v1, { shortNames: ['pvc'], returnsDeleted: true }),
   fact('core/v1.Pod', '', 'pods', v1, { shortNames: ['po'], ...all, returnsDeleted: true }),
   fact('core/v1.Secret', '', 'secrets', v1, { status: false }),
-  fact('core/v1.ServiceAccount', '', 'serviceaccounts', v1, { shortNames: ['sa'], status: false, returnsDeleted: true, unconditionalUpdate: false }),
+  fact('core/v1.ServiceAccount', '', 'serviceaccounts', v1, {
+    shortNames: ['sa'],
+    status: false,
+    returnsDeleted: true,
+    unconditionalUpdate: false,
+  }),
   fact('core/v1.Service', '', 'services', v1, {
     shortNames: ['svc'],
     ...all,
@@ -94,10 +99,19 @@ export const builtInKinds: readonly KindFacts[] = [
     [{ version: 'v2', since: 23 }, { version: 'v1' }, { version: 'v2beta2', since: 12, until: 26 }],
     { shortNames: ['hpa'], ...all, storedAs: 'autoscaling/v2beta2' },
   ),
-  fact('batch/v1beta1.CronJob', 'batch', 'cronjobs', [{ version: 'v1', since: 21 }, { version: 'v1beta1', until: 25 }], {
-    shortNames: ['cj'],
-    ...all,
-  }),
+  fact(
+    'batch/v1beta1.CronJob',
+    'batch',
+    'cronjobs',
+    [
+      { version: 'v1', since: 21 },
+      { version: 'v1beta1', until: 25 },
+    ],
+    {
+      shortNames: ['cj'],
+      ...all,
+    },
+  ),
   fact('batch/v1.Job', 'batch', 'jobs', v1, all),
   fact('coordination/v1.Lease', 'coordination.k8s.io', 'leases', [{ version: 'v1', since: 14 }], {
     status: false,

@@ -67,7 +67,12 @@ export function staleWrite(resource: ResourceName, name: string): KubeFault {
 }
 
 export function forbidden(resource: ResourceName, name: string, why: string): KubeFault {
-  const subject = resource.plural === '' ? 'forbidden' : name === '' ? `${qualified(resource)} is forbidden` : `${qualified(resource)} ${quote(name)} is forbidden`
+  const subject =
+    resource.plural === ''
+      ? 'forbidden'
+      : name === ''
+        ? `${qualified(resource)} is forbidden`
+        : `${qualified(resource)} ${quote(name)} is forbidden`
   return new KubeFault(403, 'Forbidden', `${subject}: ${why}`, detailsOf(resource, name))
 }
 

@@ -1,13 +1,13 @@
-import type { JsonObject } from './json.ts'
-import { knownKind } from './kinds.ts'
 import { evictPod } from './eviction.ts'
+import type { JsonObject } from './json.ts'
+import { byText } from './json.ts'
+import { knownKind } from './kinds.ts'
 import { getObject, putObject, removeObject } from './objects.ts'
 import type { Condition, KubeObject, Node, Pod, StringMap, Taint } from './shapes.ts'
 import { isNode, isPod } from './shapes.ts'
 import type { KubernetesState } from './state.ts'
 import { allObjects, storeObject } from './store.ts'
 import { timeText } from './time.ts'
-import { byText } from './json.ts'
 
 /** A machine that joins a cluster. */
 export interface NewNode {
@@ -218,7 +218,9 @@ export function applyTaints(state: KubernetesState, name: string, now: number): 
   const own = before.filter(({ key }) => !managed.has(key))
   const next = [
     ...own,
-    ...wanted.map((taint) => before.find(({ key, effect }) => key === taint.key && effect === taint.effect) ?? { ...taint, timeAdded: timeText(now) }),
+    ...wanted.map(
+      (taint) => before.find(({ key, effect }) => key === taint.key && effect === taint.effect) ?? { ...taint, timeAdded: timeText(now) },
+    ),
   ]
   if (next.length === before.length && next.every((taint, index) => taint === before[index])) return
   const spec = { ...node.spec }

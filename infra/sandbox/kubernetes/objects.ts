@@ -56,7 +56,8 @@ export function putObject(state: KubernetesState, object: JsonObject, now: numbe
   const { group, version } = groupOf(apiVersion)
   const facts = kindOf(state, group, kind)
   const name = stringAt(object, 'metadata', 'name') ?? ''
-  if (facts === undefined) throw new Error(`${apiVersion} ${kind} "${name}": no such kind in cluster ${state.clusterId}; put its definition first`)
+  if (facts === undefined)
+    throw new Error(`${apiVersion} ${kind} "${name}": no such kind in cluster ${state.clusterId}; put its definition first`)
   const draft = decodeObject(facts, version, object)
   const metadata = objectAt(draft, 'metadata') ?? {}
   const namespace = facts.namespaced ? (stringAt(metadata, 'namespace') ?? 'default') : undefined
@@ -114,7 +115,13 @@ export function listObjects(state: KubernetesState, group: string, resource: str
 }
 
 /** One object by its name, undefined when there is none; without a namespace for kinds outside of them. */
-export function getObject(state: KubernetesState, group: string, resource: string, name: string, namespace?: string): KubeObject | undefined {
+export function getObject(
+  state: KubernetesState,
+  group: string,
+  resource: string,
+  name: string,
+  namespace?: string,
+): KubeObject | undefined {
   const facts = resourceOf(state, group, resource)
   return facts && readObject(state, facts, namespace, name)
 }
@@ -155,11 +162,16 @@ export function setWorkloadImage(state: KubernetesState, target: WorkloadImage, 
   const facts = builtInKinds.find(({ kind }) => kind === target.kind)
   const object = facts && readObject(state, facts, target.namespace, target.name)
   if (facts === undefined || object === undefined) return 'not-found'
-  const path = target.kind === 'CronJob' ? ['spec', 'jobTemplate', 'spec', 'template', 'spec', 'containers'] : ['spec', 'template', 'spec', 'containers']
+  const path =
+    target.kind === 'CronJob'
+      ? ['spec', 'jobTemplate', 'spec', 'template', 'spec', 'containers']
+      : ['spec', 'template', 'spec', 'containers']
   const containers = listAt(object, ...path)
   const meant = (container: Json): boolean => target.container === undefined || stringAt(container, 'name') === target.container
   if (!containers.some(meant)) return 'not-found'
-  const next = containers.map((container) => (isJsonObject(container) && meant(container) ? { ...container, image: target.image } : container))
+  const next = containers.map((container) =>
+    isJsonObject(container) && meant(container) ? { ...container, image: target.image } : container,
+  )
   if (sameJson([...containers], next)) return 'unchanged'
   putObject(state, withAt(object, path, next), now)
   return 'updated'
@@ -170,7 +182,10 @@ export function countObjects(state: KubernetesState): { readonly [resource: stri
   const kinds = [...builtInKinds, ...customKinds(state)]
   return Object.fromEntries(
     kinds
-      .map(({ group, plural }): [string, number] => [resourceKey(group, plural), Object.keys(state.objects[resourceKey(group, plural)] ?? {}).length])
+      .map(({ group, plural }): [string, number] => [
+        resourceKey(group, plural),
+        Object.keys(state.objects[resourceKey(group, plural)] ?? {}).length,
+      ])
       .filter(([, count]) => count > 0),
   )
 }

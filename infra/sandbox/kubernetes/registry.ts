@@ -85,7 +85,13 @@ function kubeObjectOf(json: JsonObject): KubeObject {
 }
 
 /** Puts a decoded object in place as new. Throws KubeFault: the name is taken, the namespace is missing, it is invalid. */
-export function createObject(state: KubernetesState, facts: KindFacts, draft: JsonObject, namespace: string | undefined, context: WriteContext): KubeObject {
+export function createObject(
+  state: KubernetesState,
+  facts: KindFacts,
+  draft: JsonObject,
+  namespace: string | undefined,
+  context: WriteContext,
+): KubeObject {
   const metadata = objectAt(draft, 'metadata') ?? {}
   draft['metadata'] = metadata
   const given = stringAt(metadata, 'namespace') ?? ''
@@ -192,17 +198,24 @@ export function updateObject(
 
 /** Whether nothing keeps a deleted object any more. */
 function isFinished(facts: KindFacts, object: KubeObject): boolean {
-  return (object.metadata.finalizers ?? []).length === 0 && (object.metadata.deletionGracePeriodSeconds ?? 0) === 0 && facts.kind !== 'Namespace'
+  return (
+    (object.metadata.finalizers ?? []).length === 0 && (object.metadata.deletionGracePeriodSeconds ?? 0) === 0 && facts.kind !== 'Namespace'
+  )
 }
 
 function mustSayVersion(facts: KindFacts, name: string): KubeFault {
   const message = 'Invalid value: 0x0: must be specified for an update'
-  return new KubeFault(422, 'Invalid', `${facts.group === '' ? facts.plural : `${facts.plural}.${facts.group}`} ${JSON.stringify(name)} is invalid: metadata.resourceVersion: ${message}`, {
-    name,
-    ...(facts.group === '' ? {} : { group: facts.group }),
-    kind: facts.plural,
-    causes: [{ reason: 'FieldValueInvalid', message, field: 'metadata.resourceVersion' }],
-  })
+  return new KubeFault(
+    422,
+    'Invalid',
+    `${facts.group === '' ? facts.plural : `${facts.plural}.${facts.group}`} ${JSON.stringify(name)} is invalid: metadata.resourceVersion: ${message}`,
+    {
+      name,
+      ...(facts.group === '' ? {} : { group: facts.group }),
+      kind: facts.plural,
+      causes: [{ reason: 'FieldValueInvalid', message, field: 'metadata.resourceVersion' }],
+    },
+  )
 }
 
 const keptNamespaces = ['default', 'kube-system', 'kube-public']
@@ -217,7 +230,14 @@ export interface Deletion {
  * Deletes an object as its kind wants it: pods get their grace, finalizers and dependents keep it until they are dealt
  * with. Deleting twice is answered the same. Throws KubeFault when a precondition does not hold or the namespace is kept.
  */
-export function deleteObject(state: KubernetesState, facts: KindFacts, object: KubeObject, version: string, options: DeleteOptions, context: WriteContext): Deletion {
+export function deleteObject(
+  state: KubernetesState,
+  facts: KindFacts,
+  object: KubeObject,
+  version: string,
+  options: DeleteOptions,
+  context: WriteContext,
+): Deletion {
   const { name, namespace } = object.metadata
   checkPreconditions(facts, object, options)
   if (facts.kind === 'Namespace') {
@@ -235,9 +255,7 @@ export function deleteObject(state: KubernetesState, facts: KindFacts, object: K
   const shorter = !running || graceSeconds < (object.metadata.deletionGracePeriodSeconds ?? 0)
   const metadata = {
     ...object.metadata,
-    ...(shorter
-      ? { deletionTimestamp: timeText(context.now + graceSeconds * 1000), deletionGracePeriodSeconds: graceSeconds }
-      : {}),
+    ...(shorter ? { deletionTimestamp: timeText(context.now + graceSeconds * 1000), deletionGracePeriodSeconds: graceSeconds } : {}),
   }
   if (finalizers.length > 0) metadata.finalizers = finalizers
   else delete metadata.finalizers
@@ -314,7 +332,12 @@ export function deleteOptionsOf(body: JsonObject): DeleteOptions {
   const resourceVersion = stringAt(body, 'preconditions', 'resourceVersion')
   if (propagation !== undefined && typeof orphan === 'boolean') {
     throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', [
-      { kind: 'Invalid', field: 'propagationPolicy', value: propagation, detail: 'orphanDependents and deletionPropagation cannot be both set' },
+      {
+        kind: 'Invalid',
+        field: 'propagationPolicy',
+        value: propagation,
+        detail: 'orphanDependents and deletionPropagation cannot be both set',
+      },
     ])
   }
   const known = ['Foreground', 'Background', 'Orphan']

@@ -9,7 +9,7 @@ import type { JsonObject } from './json.ts'
 import { objectAt, stringAt } from './json.ts'
 import type { KindFacts } from './kinds.ts'
 import { apiVersionOf, builtInKinds, groupOf } from './kinds.ts'
-import { badRequest, KubeFault, notFound, notModelled, unknownPath, wrongMethod } from './kube-fault.ts'
+import { badRequest, type KubeFault, notFound, notModelled, unknownPath, wrongMethod } from './kube-fault.ts'
 import { listItems, listPage } from './lists.ts'
 import { patchedObject } from './patch.ts'
 import type { UpdatePart, WriteContext } from './registry.ts'
@@ -31,7 +31,13 @@ interface Call {
 }
 
 /** Answers a request for objects of a kind the server serves. Throws KubeFault for every refusal. */
-export function handleResource(state: KubernetesState, facts: KindFacts, path: ResourcePath, request: ApiRequest, context: KubernetesContext): Answer {
+export function handleResource(
+  state: KubernetesState,
+  facts: KindFacts,
+  path: ResourcePath,
+  request: ApiRequest,
+  context: KubernetesContext,
+): Answer {
   const call: Call = {
     state,
     facts,
@@ -118,7 +124,10 @@ function list(call: Call): Answer {
       kind: listKind,
       apiVersion: apiVersionOf(facts.group, path.version),
       metadata,
-      items: listItems(facts, page.objects.map((object) => toVersion(facts, path.version, object))),
+      items: listItems(
+        facts,
+        page.objects.map((object) => toVersion(facts, path.version, object)),
+      ),
     },
   }
 }
@@ -138,16 +147,22 @@ function checkedVersion({ facts, path }: Call, body: JsonObject): string {
   const kind = stringAt(body, 'kind') ?? ''
   const expected = apiVersionOf(facts.group, path.version)
   if (isCustomKind(facts)) {
-    if (kind === '') throw badRequest(`${facts.kind} in version "${path.version}" cannot be handled as a ${facts.kind}: unmarshalerDecoder: Object 'Kind' is missing in '${JSON.stringify(body)}'`)
+    if (kind === '')
+      throw badRequest(
+        `${facts.kind} in version "${path.version}" cannot be handled as a ${facts.kind}: unmarshalerDecoder: Object 'Kind' is missing in '${JSON.stringify(body)}'`,
+      )
     if (apiVersion !== expected) {
       throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${expected})`)
     }
-    if (kind !== facts.kind) throw badRequest(`${kind} in version "${path.version}" cannot be handled as a ${facts.kind}: the kind does not match`)
+    if (kind !== facts.kind)
+      throw badRequest(`${kind} in version "${path.version}" cannot be handled as a ${facts.kind}: the kind does not match`)
     return path.version
   }
   const given = apiVersion === '' ? { group: facts.group, version: path.version } : groupOf(apiVersion)
   const actual = kind === '' ? facts.kind : kind
-  const isKnown = builtInKinds.some((known) => known.group === given.group && known.kind === actual && known.versions.some(({ version }) => version === given.version))
+  const isKnown = builtInKinds.some(
+    (known) => known.group === given.group && known.kind === actual && known.versions.some(({ version }) => version === given.version),
+  )
   if (!isKnown) {
     throw badRequest(
       `${actual} in version "${given.version}" cannot be handled as a ${facts.kind}: no kind "${actual}" is registered for version "${apiVersion === '' ? expected : apiVersion}" in scheme "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"`,
@@ -295,7 +310,13 @@ function deleteCollection(call: Call): Answer {
   const { state, facts, path, request, context } = call
   const options = deleteOptionsOf(deleteBody(call))
   const text = (name: string): string => request.query.get(name) ?? ''
-  const page = listPage(state, facts, path.namespace, { labelSelector: text('labelSelector'), fieldSelector: text('fieldSelector') }, context.now)
+  const page = listPage(
+    state,
+    facts,
+    path.namespace,
+    { labelSelector: text('labelSelector'), fieldSelector: text('fieldSelector') },
+    context.now,
+  )
   const listKind = isCustomKind(facts) ? (facts.definition.spec.names.listKind ?? `${facts.kind}List`) : `${facts.kind}List`
   for (const object of page.objects) deleteObject(state, facts, object, path.version, options, context)
   const metadata: JsonObject = { resourceVersion: String(page.revision) }
@@ -306,7 +327,10 @@ function deleteCollection(call: Call): Answer {
       kind: listKind,
       apiVersion: apiVersionOf(facts.group, path.version),
       metadata,
-      items: listItems(facts, page.objects.map((object) => toVersion(facts, path.version, object))),
+      items: listItems(
+        facts,
+        page.objects.map((object) => toVersion(facts, path.version, object)),
+      ),
     },
   }
 }

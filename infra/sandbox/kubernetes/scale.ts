@@ -48,7 +48,10 @@ export function scaleOf(facts: KindFacts, version: string, object: KubeObject, i
   if (replicas === undefined && isCustomKind(facts) && !isBase) {
     throw internalError(`the spec replicas field ${JSON.stringify(`.${paths.spec.join('.')}`)} does not exist`)
   }
-  const selector = paths.selector === undefined ? selectorText(selectorOf(objectAt(object, 'spec', 'selector'))) : (stringAt(object, ...paths.selector) ?? '')
+  const selector =
+    paths.selector === undefined
+      ? selectorText(selectorOf(objectAt(object, 'spec', 'selector')))
+      : (stringAt(object, ...paths.selector) ?? '')
   const shown = isCustomKind(facts) && paths.selector === undefined ? '' : selector
   return {
     kind: 'Scale',

@@ -8,19 +8,7 @@ export type Shape =
   | { readonly form: 'map'; readonly item: Shape }
   | { readonly form: 'pointer'; readonly to: Shape }
 
-const scalarTypes = [
-  'string',
-  'bool',
-  'int32',
-  'int64',
-  'float',
-  'bytes',
-  'time',
-  'microtime',
-  'quantity',
-  'intstr',
-  'raw',
-] as const
+const scalarTypes = ['string', 'bool', 'int32', 'int64', 'float', 'bytes', 'time', 'microtime', 'quantity', 'intstr', 'raw'] as const
 
 export type ScalarType = (typeof scalarTypes)[number]
 

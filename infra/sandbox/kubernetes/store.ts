@@ -57,7 +57,9 @@ export function dropObject(state: KubernetesState, facts: KindFacts, namespace: 
  * dry run is given to nothing else.
  */
 export function nextUid(state: KubernetesState, isDryRun = false): string {
-  const hex = createHash('sha256').update(`${state.clusterId}/${state.revision + 1}${isDryRun ? '/dry' : ''}`).digest('hex')
+  const hex = createHash('sha256')
+    .update(`${state.clusterId}/${state.revision + 1}${isDryRun ? '/dry' : ''}`)
+    .digest('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 

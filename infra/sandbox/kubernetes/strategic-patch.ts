@@ -169,7 +169,8 @@ function goMap(item: JsonObject): string {
  * together by the server's order as far as it knows both; what it does not know comes first.
  */
 function inOrder(merged: readonly Json[], wanted: readonly Json[], server: readonly Json[], mergeKey: string | undefined): Json[] {
-  const position = (list: readonly Json[], item: Json): number => list.findIndex((each) => sameJson(keyOf(each, mergeKey), keyOf(item, mergeKey)))
+  const position = (list: readonly Json[], item: Json): number =>
+    list.findIndex((each) => sameJson(keyOf(each, mergeKey), keyOf(item, mergeKey)))
   const named = merged.filter((item) => position(wanted, item) >= 0).sort((left, right) => position(wanted, left) - position(wanted, right))
   const others = merged.filter((item) => position(wanted, item) < 0)
   const result: Json[] = []

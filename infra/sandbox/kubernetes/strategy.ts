@@ -160,7 +160,8 @@ function keepAddress(object: JsonObject, before: JsonObject): void {
   for (const [index, port] of listAt(spec, 'ports').entries()) {
     const oldPort = listAt(old, 'ports')[index]
     const number = numberAt(oldPort, 'nodePort')
-    if (isJsonObject(port) && number !== undefined && port['nodePort'] === undefined && spec['type'] !== 'ClusterIP') port['nodePort'] = number
+    if (isJsonObject(port) && number !== undefined && port['nodePort'] === undefined && spec['type'] !== 'ClusterIP')
+      port['nodePort'] = number
   }
 }
 
@@ -246,7 +247,7 @@ function allocateService(state: KubernetesState, metadata: JsonObject, spec: Jso
   if (address !== undefined && minorOf(state.version) >= 20) spec['clusterIPs'] = [address]
   if (type === 'NodePort' || type === 'LoadBalancer') {
     const used = new Set(services.flatMap((service) => listAt(service, 'spec', 'ports').map((port) => numberAt(port, 'nodePort'))))
-    let next = 30000 + ((stringAt(metadata, 'name') ?? '').length * 97) % 2000
+    let next = 30000 + (((stringAt(metadata, 'name') ?? '').length * 97) % 2000)
     for (const port of listAt(spec, 'ports')) {
       if (!isJsonObject(port) || port['nodePort'] !== undefined) continue
       while (used.has(next)) next += 1

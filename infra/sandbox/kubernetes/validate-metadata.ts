@@ -1,4 +1,4 @@
-import { FieldErrors } from './field-errors.ts'
+import type { FieldErrors } from './field-errors.ts'
 import type { Json, JsonObject } from './json.ts'
 import { listAt, numberAt, objectAt, sameJson, stringAt } from './json.ts'
 import { labelKeyProblem, labelValueProblem, subdomainText } from './selectors.ts'
@@ -146,7 +146,10 @@ export function checkChangedMetadata(errors: FieldErrors, metadata: JsonObject, 
     const added = listAt(metadata, 'finalizers').filter((finalizer) => !old.has(finalizer))
     if (added.length > 0) {
       const shown = `[]string{${added.map((finalizer) => JSON.stringify(finalizer)).join(', ')}}`
-      errors.forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers ${shown}`)
+      errors.forbidden(
+        'metadata.finalizers',
+        `no new finalizers can be added if the object is being deleted, found new finalizers ${shown}`,
+      )
     }
   }
   if ((stringAt(metadata, 'resourceVersion') ?? '') === '') {

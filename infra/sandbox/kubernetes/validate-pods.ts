@@ -3,14 +3,16 @@ import { goStrings } from './go-text.ts'
 import type { Json, JsonObject } from './json.ts'
 import { isJsonObject, listAt, numberAt, objectAt, stringAt } from './json.ts'
 import { milliOf, parseQuantity } from './quantity.ts'
-import { labelKeyProblem, SelectorFault, matcherOf } from './selectors.ts'
+import { labelKeyProblem, matcherOf, SelectorFault } from './selectors.ts'
 import type { LabelSelector, StringMap } from './shapes.ts'
 import { checkLabels, checkTags, nameProblems } from './validate-metadata.ts'
 
 /** Reads labels out of JSON that decode.ts has shaped. */
 export function stringMapOf(value: JsonObject | undefined): StringMap | undefined {
   if (value === undefined) return undefined
-  return Object.fromEntries(Object.entries(value).flatMap(([key, entry]): [string, string][] => (typeof entry === 'string' ? [[key, entry]] : [])))
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, entry]): [string, string][] => (typeof entry === 'string' ? [[key, entry]] : [])),
+  )
 }
 
 /** Reads a selector out of JSON that decode.ts has shaped. */
@@ -52,7 +54,12 @@ export function checkSelector(errors: FieldErrors, field: string, selector: Labe
  * Refuses a template whose labels the selector would not find; no selector finds none, and an empty one is refused
  * elsewhere. Answers whether the selector could be read at all.
  */
-export function checkTemplateLabels(errors: FieldErrors, field: string, selector: LabelSelector | undefined, template: JsonObject | undefined): boolean {
+export function checkTemplateLabels(
+  errors: FieldErrors,
+  field: string,
+  selector: LabelSelector | undefined,
+  template: JsonObject | undefined,
+): boolean {
   const labels = stringMapOf(objectAt(template, 'metadata', 'labels'))
   try {
     if (matcherOf(selector)(labels)) return true
@@ -89,7 +96,8 @@ export function checkPodSpec(errors: FieldErrors, field: string, spec: JsonObjec
   if (!dnsPolicies.includes(dnsPolicy)) errors.notSupported(`${field}.dnsPolicy`, dnsPolicy, dnsPolicies)
   checkLabels(errors, `${field}.nodeSelector`, objectAt(spec, 'nodeSelector'))
   const account = stringAt(spec, 'serviceAccountName')
-  if (account !== undefined) for (const problem of nameProblems('subdomain', account)) errors.invalid(`${field}.serviceAccountName`, account, problem)
+  if (account !== undefined)
+    for (const problem of nameProblems('subdomain', account)) errors.invalid(`${field}.serviceAccountName`, account, problem)
   const node = stringAt(spec, 'nodeName')
   if (node !== undefined) for (const problem of nameProblems('subdomain', node)) errors.invalid(`${field}.nodeName`, node, problem)
   const deadline = numberAt(spec, 'activeDeadlineSeconds')
@@ -179,7 +187,7 @@ function checkPorts(errors: FieldErrors, field: string, ports: readonly Json[]):
 function portNameProblems(name: string): string[] {
   const problems: string[] = []
   if (name.length > 15) problems.push('must be no more than 15 characters')
-  if (!/^[-a-z0-9]+$/.test(name)) problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+  if (!/^[-a-z0-9]+$/.test(name)) problems.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)')
   if (!/[a-z]/.test(name)) problems.push('must contain at least one letter or number (a-z, 0-9)')
   if (name.includes('--')) problems.push('must not contain consecutive hyphens')
   if (name.startsWith('-') || name.endsWith('-')) problems.push('must not begin or end with a hyphen')
@@ -197,8 +205,10 @@ function checkEnvironment(errors: FieldErrors, field: string, variables: readonl
     else if (!/^[-._a-zA-Z][-._a-zA-Z0-9]*$/.test(name)) errors.invalid(`${path}.name`, name, envNameText)
     const from = objectAt(variable, 'valueFrom')
     if (from === undefined) continue
-    if (Object.keys(from).length === 0) errors.invalid(`${path}.valueFrom`, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`')
-    else if ((stringAt(variable, 'value') ?? '') !== '') errors.invalid(`${path}.valueFrom`, '', 'may not be specified when `value` is not empty')
+    if (Object.keys(from).length === 0)
+      errors.invalid(`${path}.valueFrom`, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`')
+    else if ((stringAt(variable, 'value') ?? '') !== '')
+      errors.invalid(`${path}.valueFrom`, '', 'may not be specified when `value` is not empty')
     else if (Object.keys(from).length > 1) errors.invalid(`${path}.valueFrom`, '', 'may not have more than one field specified at a time')
   }
 }

@@ -12,7 +12,12 @@ import { checkChangedMetadata, checkNewMetadata, nameProblems } from './validate
 import { checkPodSpec, checkSelector, checkTemplate, checkTemplateLabels, selectorOf } from './validate-pods.ts'
 import { minorOf } from './version.ts'
 
-const nameRules: Readonly<Record<string, NameRule>> = { Namespace: 'label', Service: 'service', PodDisruptionBudget: 'path', Event: 'event' }
+const nameRules: Readonly<Record<string, NameRule>> = {
+  Namespace: 'label',
+  Service: 'service',
+  PodDisruptionBudget: 'path',
+  Event: 'event',
+}
 const immutable = 'field is immutable'
 
 /** What is wrong with an object that is to be created, in the order the server finds it. */
@@ -145,8 +150,15 @@ function checkSpecChange(errors: FieldErrors, state: KubernetesState, kind: stri
 
 function checkStatefulSetChange(errors: FieldErrors, state: KubernetesState, object: JsonObject, before: JsonObject): void {
   const minor = minorOf(state.version)
-  const open = ['replicas', 'template', 'updateStrategy', ...(minor >= 23 ? ['minReadySeconds'] : []), ...(minor >= 26 ? ['persistentVolumeClaimRetentionPolicy'] : [])]
-  const closed = (set: JsonObject): JsonObject => open.reduce<JsonObject>((rest, key) => withAt(rest, [key], undefined), objectAt(set, 'spec') ?? {})
+  const open = [
+    'replicas',
+    'template',
+    'updateStrategy',
+    ...(minor >= 23 ? ['minReadySeconds'] : []),
+    ...(minor >= 26 ? ['persistentVolumeClaimRetentionPolicy'] : []),
+  ]
+  const closed = (set: JsonObject): JsonObject =>
+    open.reduce<JsonObject>((rest, key) => withAt(rest, [key], undefined), objectAt(set, 'spec') ?? {})
   if (!sameJson(closed(object), closed(before))) {
     const names = open.map((key) => `'${key}'`)
     const list = `${names.slice(0, -1).join(', ')}${minor >= 22 ? '' : ','} and ${names.at(-1)}`
@@ -171,13 +183,26 @@ function checkPodChange(errors: FieldErrors, object: JsonObject, before: JsonObj
   }
   const comparable = (pod: JsonObject): JsonObject => {
     const spec = objectAt(pod, 'spec') ?? {}
-    const withoutImages = (key: string): Json[] => listAt(spec, key).map((container) => (isJsonObject(container) ? { ...container, image: '' } : container))
-    return { ...spec, containers: withoutImages('containers'), initContainers: withoutImages('initContainers'), activeDeadlineSeconds: null, tolerations: [] }
+    const withoutImages = (key: string): Json[] =>
+      listAt(spec, key).map((container) => (isJsonObject(container) ? { ...container, image: '' } : container))
+    return {
+      ...spec,
+      containers: withoutImages('containers'),
+      initContainers: withoutImages('initContainers'),
+      activeDeadlineSeconds: null,
+      tolerations: [],
+    }
   }
   if (!sameJson(comparable(object), comparable(before))) errors.forbidden('spec', podChangeText)
 }
 
-function checkSpec(errors: FieldErrors, state: KubernetesState, facts: { readonly kind: string }, object: JsonObject, before: JsonObject | undefined): void {
+function checkSpec(
+  errors: FieldErrors,
+  state: KubernetesState,
+  facts: { readonly kind: string },
+  object: JsonObject,
+  before: JsonObject | undefined,
+): void {
   const spec = objectAt(object, 'spec') ?? {}
   switch (facts.kind) {
     case 'Pod':
@@ -192,7 +217,11 @@ function checkSpec(errors: FieldErrors, state: KubernetesState, facts: { readonl
       errors.notNegative('spec.revisionHistoryLimit', numberAt(spec, 'revisionHistoryLimit'))
       errors.notNegative('spec.progressDeadlineSeconds', numberAt(spec, 'progressDeadlineSeconds'))
       if ((numberAt(spec, 'progressDeadlineSeconds') ?? 600) <= (numberAt(spec, 'minReadySeconds') ?? 0)) {
-        errors.invalid('spec.progressDeadlineSeconds', numberAt(spec, 'progressDeadlineSeconds') ?? 0, 'must be greater than minReadySeconds')
+        errors.invalid(
+          'spec.progressDeadlineSeconds',
+          numberAt(spec, 'progressDeadlineSeconds') ?? 0,
+          'must be greater than minReadySeconds',
+        )
       }
       return
     case 'ReplicaSet':
@@ -334,7 +363,8 @@ function checkDeploymentStrategy(errors: FieldErrors, spec: JsonObject): void {
   const field = 'spec.strategy.rollingUpdate'
   checkShare(errors, `${field}.maxUnavailable`, unavailable)
   checkShare(errors, `${field}.maxSurge`, surge)
-  const isZero = (value: IntOrString): boolean => value === 0 || percentOf(value) === 0 || (typeof value === 'string' && percentOf(value) === undefined)
+  const isZero = (value: IntOrString): boolean =>
+    value === 0 || percentOf(value) === 0 || (typeof value === 'string' && percentOf(value) === undefined)
   if (isZero(unavailable) && isZero(surge)) {
     errors.invalid(`${field}.maxUnavailable`, goIntOrString(unavailable), 'may not be 0 when `maxSurge` is 0')
   }
@@ -488,10 +518,12 @@ function checkMetricSource(errors: FieldErrors, field: string, source: string, m
   }
   if ((stringAt(target, 'type') ?? '') === '') errors.required(`${field}.target.type`, 'must specify a metric target type')
   const utilization = numberAt(target, 'averageUtilization')
-  if (utilization !== undefined && utilization < 1) errors.invalid(`${field}.target.averageUtilization`, utilization, 'must be greater than 0')
+  if (utilization !== undefined && utilization < 1)
+    errors.invalid(`${field}.target.averageUtilization`, utilization, 'must be greater than 0')
   switch (source) {
     case 'object':
-      if (!has('value') && !has('averageValue')) errors.required(`${field}.target.averageValue`, 'must set either a target value or averageValue')
+      if (!has('value') && !has('averageValue'))
+        errors.required(`${field}.target.averageValue`, 'must set either a target value or averageValue')
       return
     case 'external':
       if (!has('value') && !has('averageValue')) {
@@ -516,8 +548,10 @@ function checkMetricSource(errors: FieldErrors, field: string, source: string, m
 
 function checkScalingRules(errors: FieldErrors, field: string, rules: JsonObject): void {
   const window = numberAt(rules, 'stabilizationWindowSeconds')
-  if (window !== undefined && window < 0) errors.invalid(`${field}.stabilizationWindowSeconds`, window, 'must be greater than or equal to zero')
-  if (window !== undefined && window > 3600) errors.invalid(`${field}.stabilizationWindowSeconds`, window, 'must be less than or equal to 3600')
+  if (window !== undefined && window < 0)
+    errors.invalid(`${field}.stabilizationWindowSeconds`, window, 'must be greater than or equal to zero')
+  if (window !== undefined && window > 3600)
+    errors.invalid(`${field}.stabilizationWindowSeconds`, window, 'must be less than or equal to 3600')
   const select = stringAt(rules, 'selectPolicy')
   const selects = ['Disabled', 'Max', 'Min']
   if (select !== undefined && !selects.includes(select)) errors.notSupported(`${field}.selectPolicy`, select, selects)
@@ -600,7 +634,11 @@ function checkDefinition(errors: FieldErrors, object: JsonObject, spec: JsonObje
   else if (scope !== 'Namespaced' && scope !== 'Cluster') errors.notSupported('spec.scope', scope, ['Cluster', 'Namespaced'])
   const versions = listAt(spec, 'versions')
   if (versions.filter((version) => objectAt(version)?.['storage'] === true).length !== 1) {
-    errors.invalid('spec.versions', goStructure('[]apiextensions.CustomResourceDefinitionVersion'), 'must have exactly one version marked as storage version')
+    errors.invalid(
+      'spec.versions',
+      goStructure('[]apiextensions.CustomResourceDefinitionVersion'),
+      'must have exactly one version marked as storage version',
+    )
   }
   for (const [index, version] of versions.entries()) {
     if (objectAt(version, 'schema', 'openAPIV3Schema') === undefined) {

@@ -8,6 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import * as z from 'zod/mini'
 import { ConfigError, environment, functionConfig, type LoadConfigOptions, loadConfig } from '#shared/runtime/config.ts'
+import { functionNames } from '#shared/runtime/definition.ts'
+import { defaultGuardSettings, guardSchema } from '#shared/safety/guard-settings.ts'
 
 /** Settings as a function might have them: nested, with alternatives, a default and free keys. */
 const Settings = z.strictObject({
@@ -38,6 +40,15 @@ const sound = {
     credentials: { secretId: 'env:MY_ID', secretKey: 'file:/run/secret key', token: 'ssm:/longshore/token' },
   },
   clusters: [{ id: 'cls-1', name: 'shop', region: 'ap-shanghai' }, { id: 'cls-2' }],
+  guard: {
+    caps: [{ function: 'cron-scaler', target: 'cls-1/**', amount: 20, percent: 10, window: 'day', timeZone: 'Asia/Shanghai' }],
+    freeze: [
+      { name: 'nights', kind: 'deny', schedule: '0 0 22 * * *', duration: '8h', timeZone: 'Asia/Shanghai', functions: ['cron-scaler'] },
+    ],
+    overrides: [{ window: 'nights', until: '2026-10-02T08:00+08:00', by: 'ann', reason: 'incident' }],
+    protect: ['cls-2/**'],
+    killSwitch: { kind: 'configMap', cluster: 'shop', namespace: 'ops', name: 'longshore', key: 'state' },
+  },
   functions: {
     'cron-scaler': {
       rules: [
@@ -89,6 +100,7 @@ describe('a sound configuration', () => {
         credentials: { kind: 'references', secretId: 'env:MY_ID', secretKey: 'file:/run/secret key', token: 'ssm:/longshore/token' },
       },
       clusters: sound.clusters,
+      guard: z.parse(guardSchema(functionNames), sound.guard),
       functions: sound.functions,
       path: join(folder, 'longshore.yaml'),
     })
@@ -115,6 +127,7 @@ describe('a sound configuration', () => {
     const env = { ...regionOnly, TENCENTCLOUD_SECRET_ID: 'AKIDplain', TENCENTCLOUD_SECRET_KEY: 'veryPlainKey', TENCENTCLOUD_TOKEN: '' }
     const config = await loadConfig({ env, schemas, folder })
     expect(config.mode).toBe('plan')
+    expect(config.guard).toEqual(defaultGuardSettings)
     expect(config.path).toBeUndefined()
     expect(config.platform.endpoint).toEqual({ kind: 'domain', domain: 'tencentcloudapi.com', protocol: 'https' })
     expect(config.platform.credentials).toEqual({
@@ -310,6 +323,47 @@ functions:
     expect(faults[0]?.text).toMatch(text)
   })
 
+  it('for a kill switch in a cluster that is not configured, and takes its name or its id', async () => {
+    const text = (cluster: string) =>
+      JSON.stringify({ clusters: sound.clusters, guard: { killSwitch: { ...sound.guard.killSwitch, cluster } } }, null, 1)
+    const [fault] = await faultsOf(load(text('cls-3'), { name: 'c.json' }))
+    expect(fault).toEqual({
+      path: 'guard.killSwitch.cluster',
+      line: 15,
+      text: 'names none of `clusters`; give the id or the name of one',
+    })
+    for (const cluster of ['cls-1', 'cls-2', 'shop']) {
+      expect((await load(text(cluster), { name: 'c.json' })).guard?.killSwitch).toMatchObject({ cluster })
+    }
+  })
+
+  it('for the guard, with lines', async () => {
+    const faults = await faultsOf(
+      load(`guard:
+  caps:
+    - amount: 1
+      window: 1h
+    - window: 60m
+      amount: 2
+  freeze:
+    - name: nights
+      kind: deny
+      schedule: 0 0 22 * * *
+      duration: 8h
+      timeZone: Asia/Shanghai
+  overrides:
+    - window: night
+      until: 2026-10-02T08:00:00+08:00
+      by: ann
+      reason: incident
+`),
+    )
+    expect(faults.map(({ path, line, text }) => `${line} ${path}: ${text}`)).toEqual([
+      '5 guard.caps[1].window: counts the same as caps[0]; keep the lesser of the two',
+      '14 guard.overrides[0].window: no freeze window has this name; there are "nights"',
+    ])
+  })
+
   it('leaves the region to the running function when it is read for packaging', async () => {
     expect((await load('mode: plan', { env: {}, purpose: 'package' })).platform.region).toBeUndefined()
   })
@@ -379,7 +433,7 @@ describe('22: a misspelt key is an error with its path and the nearest valid key
   }
   walk(sound, [])
   const valid: Record<string, string[]> = {
-    '': ['mode', 'platform', 'clusters', 'functions'],
+    '': ['mode', 'platform', 'clusters', 'guard', 'functions'],
     platform: ['domain', 'endpoint', 'region', 'protocol', 'allowInsecureHttp', 'caFile', 'allowedHosts', 'credentials'],
   }
 

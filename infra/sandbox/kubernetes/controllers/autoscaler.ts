@@ -1,7 +1,7 @@
 import { byText, numberAt, sameJson, withAt } from '../json.ts'
 import { groupOf } from '../kinds.ts'
-import { objectOfKind } from '../objects.ts'
 import { KubeFault } from '../kube-fault.ts'
+import { objectOfKind } from '../objects.ts'
 import { updateObject } from '../registry.ts'
 import type { Autoscaler, Condition, KubeObject } from '../shapes.ts'
 import { isAutoscaler } from '../shapes.ts'
@@ -51,7 +51,12 @@ function reconcile(cluster: Cluster, scaler: Autoscaler): void {
     message: "the HPA controller was able to get the target's current scale",
   }
   if (replicas === 0 && minReplicas !== 0) {
-    const off = { type: 'ScalingActive', status: 'False', reason: 'ScalingDisabled', message: 'scaling is disabled since the replica count of the target is zero' }
+    const off = {
+      type: 'ScalingActive',
+      status: 'False',
+      reason: 'ScalingDisabled',
+      message: 'scaling is disabled since the replica count of the target is zero',
+    }
     finish(cluster, scaler, [able, off], { currentReplicas: 0, desiredReplicas: 0 })
     return
   }
@@ -66,7 +71,10 @@ function reconcile(cluster: Cluster, scaler: Autoscaler): void {
     message: 'the HPA was able to successfully calculate a replica count from the metrics',
   }
   if (desired === replicas) {
-    finish(cluster, scaler, [able, active, limited], { currentReplicas: numberAt(found.object, 'status', 'replicas') ?? 0, desiredReplicas: desired })
+    finish(cluster, scaler, [able, active, limited], {
+      currentReplicas: numberAt(found.object, 'status', 'replicas') ?? 0,
+      desiredReplicas: desired,
+    })
     return
   }
   const { state, now, hooks } = cluster
@@ -96,12 +104,27 @@ function reconcile(cluster: Cluster, scaler: Autoscaler): void {
 
 function limitOf(asked: number, min: number, max: number): Condition {
   if (asked > max) {
-    return { type: 'ScalingLimited', status: 'True', reason: 'TooManyReplicas', message: 'the desired replica count is more than the maximum replica count' }
+    return {
+      type: 'ScalingLimited',
+      status: 'True',
+      reason: 'TooManyReplicas',
+      message: 'the desired replica count is more than the maximum replica count',
+    }
   }
   if (asked < min) {
-    return { type: 'ScalingLimited', status: 'True', reason: 'TooFewReplicas', message: 'the desired replica count is less than the minimum replica count' }
+    return {
+      type: 'ScalingLimited',
+      status: 'True',
+      reason: 'TooFewReplicas',
+      message: 'the desired replica count is less than the minimum replica count',
+    }
   }
-  return { type: 'ScalingLimited', status: 'False', reason: 'DesiredWithinRange', message: 'the desired count is within the acceptable range' }
+  return {
+    type: 'ScalingLimited',
+    status: 'False',
+    reason: 'DesiredWithinRange',
+    message: 'the desired count is within the acceptable range',
+  }
 }
 
 function finish(cluster: Cluster, scaler: Autoscaler, conditions: readonly Condition[], counts: Partial<Autoscaler['status']>): void {

@@ -1,5 +1,5 @@
-import { byText, numberAt } from '../json.ts'
 import { isPodReady } from '../eviction.ts'
+import { byText, numberAt } from '../json.ts'
 import { groupOf } from '../kinds.ts'
 import { objectOfKind } from '../objects.ts'
 import { matcherOf } from '../selectors.ts'
@@ -23,7 +23,8 @@ export const budgetController: Controller = {
     if (budgets.length === 0) return undefined
     const pods = podsOf(cluster)
     let wakeAt: number | undefined
-    for (const budget of budgets.sort((left, right) => byText(keyOf(left), keyOf(right)))) wakeAt = earlier(wakeAt, reconcile(cluster, budget, pods))
+    for (const budget of budgets.sort((left, right) => byText(keyOf(left), keyOf(right))))
+      wakeAt = earlier(wakeAt, reconcile(cluster, budget, pods))
     return wakeAt
   },
 }
@@ -47,9 +48,7 @@ function reconcile(cluster: Cluster, budget: DisruptionBudget, all: readonly Pod
   const isCounted = maxUnavailable !== undefined || typeof minAvailable === 'string'
   const expected = isCounted ? expectedPods(cluster, pods) : pods.length
   const desired =
-    maxUnavailable === undefined
-      ? share(minAvailable, expected, 'up')
-      : Math.max(0, expected - share(maxUnavailable, expected, 'up'))
+    maxUnavailable === undefined ? share(minAvailable, expected, 'up') : Math.max(0, expected - share(maxUnavailable, expected, 'up'))
   let wakeAt: number | undefined
   const disrupted: StringMap = {}
   for (const [name, time] of Object.entries(budget.status.disruptedPods ?? {})) {
@@ -59,7 +58,9 @@ function reconcile(cluster: Cluster, budget: DisruptionBudget, all: readonly Pod
     disrupted[name] = time
     wakeAt = earlier(wakeAt, until)
   }
-  const healthy = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && !Object.hasOwn(disrupted, pod.metadata.name) && isPodReady(pod)).length
+  const healthy = pods.filter(
+    (pod) => pod.metadata.deletionTimestamp === undefined && !Object.hasOwn(disrupted, pod.metadata.name) && isPodReady(pod),
+  ).length
   save(cluster, kinds.budget, {
     ...budget,
     status: {

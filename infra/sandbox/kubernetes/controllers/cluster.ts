@@ -131,7 +131,8 @@ export function withCondition(conditions: readonly Condition[] | null | undefine
   const index = list.findIndex(({ type }) => type === next.type)
   const before = list[index]
   if (before !== undefined && before.status === next.status && before.reason === next.reason && before.message === next.message) return list
-  const lastTransitionTime = before !== undefined && before.status === next.status ? (before.lastTransitionTime ?? timeText(now)) : timeText(now)
+  const lastTransitionTime =
+    before !== undefined && before.status === next.status ? (before.lastTransitionTime ?? timeText(now)) : timeText(now)
   const changed = { ...next, lastTransitionTime }
   if (index < 0) list.push(changed)
   else list[index] = changed

@@ -47,7 +47,8 @@ function reconcile(cluster: Cluster, cron: CronJob, jobs: readonly Job[]): numbe
   }
   const due = dueMs(cron, now)
   const upcoming = nextCronMs(cron.spec.schedule, now)
-  const isLate = due !== undefined && cron.spec.startingDeadlineSeconds !== undefined && now > due + cron.spec.startingDeadlineSeconds * 1000
+  const isLate =
+    due !== undefined && cron.spec.startingDeadlineSeconds !== undefined && now > due + cron.spec.startingDeadlineSeconds * 1000
   if (due === undefined || isLate || (cron.spec.concurrencyPolicy === 'Forbid' && running.length > 0)) {
     save(cluster, kinds.cronJob, next)
     return upcoming
@@ -55,7 +56,11 @@ function reconcile(cluster: Cluster, cron: CronJob, jobs: readonly Job[]): numbe
   if (cron.spec.concurrencyPolicy === 'Replace') for (const job of running) remove(cluster, kinds.job, job)
   const kept = cron.spec.concurrencyPolicy === 'Replace' ? [] : running
   const created = startJob(cluster, cron, due)
-  save(cluster, kinds.cronJob, withActive({ ...cron, status: { ...cron.status, lastScheduleTime: timeText(due) } }, created === undefined ? kept : [...kept, created]))
+  save(
+    cluster,
+    kinds.cronJob,
+    withActive({ ...cron, status: { ...cron.status, lastScheduleTime: timeText(due) } }, created === undefined ? kept : [...kept, created]),
+  )
   return upcoming
 }
 

@@ -14,9 +14,12 @@ const generationAnnotation = 'deprecated.daemonset.template.generation'
 /** What daemons put up with everywhere. */
 const daemonTolerations: readonly Toleration[] = [
   ...['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map((key) => ({ key, operator: 'Exists', effect: 'NoExecute' })),
-  ...['node.kubernetes.io/disk-pressure', 'node.kubernetes.io/memory-pressure', 'node.kubernetes.io/pid-pressure', 'node.kubernetes.io/unschedulable'].map(
-    (key) => ({ key, operator: 'Exists', effect: 'NoSchedule' }),
-  ),
+  ...[
+    'node.kubernetes.io/disk-pressure',
+    'node.kubernetes.io/memory-pressure',
+    'node.kubernetes.io/pid-pressure',
+    'node.kubernetes.io/unschedulable',
+  ].map((key) => ({ key, operator: 'Exists', effect: 'NoSchedule' })),
 ]
 
 /** Keeps one pod of each daemon set on every node that takes it, and updates them as many at a time as may be missing. */
@@ -58,7 +61,8 @@ function takes(node: Node, set: DaemonSet): { readonly run: boolean; readonly st
 }
 
 function reconcile(cluster: Cluster, set: DaemonSet, nodes: readonly Node[], pods: readonly Pod[]): number | undefined {
-  const revisions = byController(allObjects(cluster.state, 'apps', 'controllerrevisions').filter(isControllerRevision)).get(set.metadata.uid) ?? []
+  const revisions =
+    byController(allObjects(cluster.state, 'apps', 'controllerrevisions').filter(isControllerRevision)).get(set.metadata.uid) ?? []
   const revision = currentRevision(cluster, set, set.spec.template, revisions)
   const hash = revision.metadata.labels?.['controller.kubernetes.io/hash'] ?? ''
   const byNode = new Map<string, Pod[]>()
@@ -71,14 +75,20 @@ function reconcile(cluster: Cluster, set: DaemonSet, nodes: readonly Node[], pod
     const { run, stay } = takes(node, set)
     const here = byNode.get(node.metadata.name) ?? []
     if (run) wanted.push(node)
-    for (const pod of here) if (pod.status.phase === 'Failed' && pod.metadata.deletionTimestamp === undefined) remove(cluster, kinds.pod, pod)
+    for (const pod of here)
+      if (pod.status.phase === 'Failed' && pod.metadata.deletionTimestamp === undefined) remove(cluster, kinds.pod, pod)
     const alive = here.filter((pod) => pod.status.phase !== 'Failed')
     if (run && here.length === 0) makePod(cluster, set, node, hash)
     if (!stay) for (const pod of alive) if (pod.metadata.deletionTimestamp === undefined) remove(cluster, kinds.pod, pod)
     for (const extra of alive.filter((pod) => pod.metadata.deletionTimestamp === undefined).slice(1)) remove(cluster, kinds.pod, extra)
   }
   if (set.spec.updateStrategy.type === 'RollingUpdate') rollOn(cluster, set, wanted, byNode, hash)
-  forgetRevisions(cluster, revisions, new Set([revision.metadata.name, ...pods.map((pod) => `${set.metadata.name}-${pod.metadata.labels?.[revisionLabel] ?? ''}`)]), set.spec.revisionHistoryLimit)
+  forgetRevisions(
+    cluster,
+    revisions,
+    new Set([revision.metadata.name, ...pods.map((pod) => `${set.metadata.name}-${pod.metadata.labels?.[revisionLabel] ?? ''}`)]),
+    set.spec.revisionHistoryLimit,
+  )
   return saveStatus(cluster, set, nodes, wanted, byNode, hash)
 }
 
@@ -107,7 +117,13 @@ function makePod(cluster: Cluster, set: DaemonSet, node: Node, hash: string): vo
 }
 
 /** Deletes pods of older templates, as many as may be unavailable; those that are not available anyway come first. */
-function rollOn(cluster: Cluster, set: DaemonSet, wanted: readonly Node[], byNode: ReadonlyMap<string, readonly Pod[]>, hash: string): void {
+function rollOn(
+  cluster: Cluster,
+  set: DaemonSet,
+  wanted: readonly Node[],
+  byNode: ReadonlyMap<string, readonly Pod[]>,
+  hash: string,
+): void {
   const most = share(set.spec.updateStrategy.rollingUpdate?.maxUnavailable ?? 1, wanted.length, 'up')
   let unavailable = 0
   const old: Pod[] = []
@@ -117,12 +133,15 @@ function rollOn(cluster: Cluster, set: DaemonSet, wanted: readonly Node[], byNod
     old.push(...here.filter((pod) => pod.metadata.labels?.[revisionLabel] !== hash))
   }
   for (const pod of old.filter((each) => !isAvailable(cluster, set, each))) remove(cluster, kinds.pod, pod)
-  for (const pod of old.filter((each) => isAvailable(cluster, set, each)).slice(0, Math.max(0, most - unavailable))) remove(cluster, kinds.pod, pod)
+  for (const pod of old.filter((each) => isAvailable(cluster, set, each)).slice(0, Math.max(0, most - unavailable)))
+    remove(cluster, kinds.pod, pod)
 }
 
 function isAvailable(cluster: Cluster, set: DaemonSet, pod: Pod): boolean {
   const since = readySinceMs(pod)
-  return since !== undefined && pod.metadata.deletionTimestamp === undefined && cluster.now - since >= (set.spec.minReadySeconds ?? 0) * 1000
+  return (
+    since !== undefined && pod.metadata.deletionTimestamp === undefined && cluster.now - since >= (set.spec.minReadySeconds ?? 0) * 1000
+  )
 }
 
 function saveStatus(

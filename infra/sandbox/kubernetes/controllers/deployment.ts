@@ -12,7 +12,14 @@ const historyKey = 'deployment.kubernetes.io/revision-history'
 const desiredKey = 'deployment.kubernetes.io/desired-replicas'
 const mostKey = 'deployment.kubernetes.io/max-replicas'
 const hashLabel = 'pod-template-hash'
-const notCopied = [revisionKey, historyKey, desiredKey, mostKey, 'kubectl.kubernetes.io/last-applied-configuration', 'deprecated.deployment.rollback.to']
+const notCopied = [
+  revisionKey,
+  historyKey,
+  desiredKey,
+  mostKey,
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'deprecated.deployment.rollback.to',
+]
 const component = 'deployment-controller'
 /** A deadline that means there is none. */
 const noDeadline = 2147483647
@@ -141,7 +148,14 @@ class Rollout {
       spec: { ...set.spec, replicas },
     })
     if (isSized) {
-      emit(this.cluster, deployment, 'Normal', 'ScalingReplicaSet', `Scaled ${direction} replica set ${set.metadata.name} to ${replicas}`, component)
+      emit(
+        this.cluster,
+        deployment,
+        'Normal',
+        'ScalingReplicaSet',
+        `Scaled ${direction} replica set ${set.metadata.name} to ${replicas}`,
+        component,
+      )
     }
     return resized
   }
@@ -156,7 +170,8 @@ class Rollout {
     const before = revisionOf(newest)
     if (before < latest) {
       annotations[revisionKey] = String(latest)
-      if (before > 0) annotations[historyKey] = [...(annotations[historyKey] ?? '').split(',').filter((each) => each !== ''), String(before)].join(',')
+      if (before > 0)
+        annotations[historyKey] = [...(annotations[historyKey] ?? '').split(',').filter((each) => each !== ''), String(before)].join(',')
     }
     let set = newest
     const minReady = deployment.spec.minReadySeconds
@@ -196,7 +211,11 @@ class Rollout {
     const { deployment, cluster } = this
     const namespace = deployment.metadata.namespace ?? ''
     let hash = templateHash([deployment.spec.template, deployment.status.collisionCount ?? 0])
-    for (let salt = 1; readObject(cluster.state, kinds.replicaSet, namespace, `${deployment.metadata.name}-${hash}`) !== undefined; salt += 1) {
+    for (
+      let salt = 1;
+      readObject(cluster.state, kinds.replicaSet, namespace, `${deployment.metadata.name}-${hash}`) !== undefined;
+      salt += 1
+    ) {
       hash = templateHash([deployment.spec.template, deployment.status.collisionCount ?? 0, salt])
     }
     const name = `${deployment.metadata.name}-${hash}`
@@ -305,7 +324,10 @@ class Rollout {
     const uids = new Set(this.old().map((set) => set.metadata.uid))
     if (uids.size === 0) return true
     return !podsOf(this.cluster).some(
-      (pod) => (pod.metadata.ownerReferences ?? []).some(({ uid }) => uids.has(uid)) && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed',
+      (pod) =>
+        (pod.metadata.ownerReferences ?? []).some(({ uid }) => uids.has(uid)) &&
+        pod.status.phase !== 'Succeeded' &&
+        pod.status.phase !== 'Failed',
     )
   }
 
@@ -327,15 +349,17 @@ class Rollout {
     const allowed = replicas > 0 ? replicas + this.maxSurge() : 0
     const toAdd = allowed - total
     const ordered = [...active].sort(
-      (left, right) =>
-        right.spec.replicas - left.spec.replicas || (toAdd > 0 ? byAge(right, left) : byAge(left, right)),
+      (left, right) => right.spec.replicas - left.spec.replicas || (toAdd > 0 ? byAge(right, left) : byAge(left, right)),
     )
     let added = 0
     const sizes = new Map<ReplicaSet, number>()
     for (const set of ordered) {
       const most = Number.parseInt(set.metadata.annotations?.[mostKey] ?? '', 10)
       const base = Number.isNaN(most) || most === 0 ? (this.deployment.status.replicas ?? total) : most
-      const fraction = replicas === 0 ? -set.spec.replicas : Math.round((set.spec.replicas * (replicas + this.maxSurge())) / Math.max(base, 1)) - set.spec.replicas
+      const fraction =
+        replicas === 0
+          ? -set.spec.replicas
+          : Math.round((set.spec.replicas * (replicas + this.maxSurge())) / Math.max(base, 1)) - set.spec.replicas
       const left = toAdd - added
       const part = toAdd === 0 ? 0 : toAdd > 0 ? Math.min(fraction, left) : Math.max(fraction, left)
       sizes.set(set, set.spec.replicas + part)
@@ -350,7 +374,9 @@ class Rollout {
   private isSaturated(set: ReplicaSet): boolean {
     const { replicas } = this.deployment.spec
     return (
-      set.spec.replicas === replicas && (set.status.availableReplicas ?? 0) === replicas && set.metadata.annotations?.[desiredKey] === String(replicas)
+      set.spec.replicas === replicas &&
+      (set.status.availableReplicas ?? 0) === replicas &&
+      set.metadata.annotations?.[desiredKey] === String(replicas)
     )
   }
 
@@ -421,7 +447,8 @@ class Rollout {
     const current = conditionOf(before.conditions, 'Progressing')
     const deadlineMs = deployment.spec.progressDeadlineSeconds * 1000
     const isSettled = (status.replicas ?? 0) === (status.updatedReplicas ?? 0) && current?.reason === 'NewReplicaSetAvailable'
-    const subject = newest === undefined ? `Deployment ${JSON.stringify(deployment.metadata.name)}` : `ReplicaSet ${JSON.stringify(newest.metadata.name)}`
+    const subject =
+      newest === undefined ? `Deployment ${JSON.stringify(deployment.metadata.name)}` : `ReplicaSet ${JSON.stringify(newest.metadata.name)}`
     if (deployment.spec.progressDeadlineSeconds === noDeadline || isSettled) {
       this.saveStatus(status)
       return undefined
@@ -467,7 +494,11 @@ class Rollout {
   }
 
   private noteProgress(status: string, reason: string, message: string): void {
-    const conditions = withDeploymentCondition(this.deployment.status.conditions, { type: 'Progressing', status, reason, message }, this.cluster.now)
+    const conditions = withDeploymentCondition(
+      this.deployment.status.conditions,
+      { type: 'Progressing', status, reason, message },
+      this.cluster.now,
+    )
     this.saveStatus({ ...this.deployment.status, conditions })
   }
 }
@@ -476,7 +507,8 @@ class Rollout {
 function withDeploymentCondition(conditions: readonly Condition[] | undefined, next: Condition, now: number): Condition[] {
   const before = conditionOf(conditions, next.type)
   if (before !== undefined && before.status === next.status && before.reason === next.reason) return [...(conditions ?? [])]
-  const lastTransitionTime = before !== undefined && before.status === next.status ? (before.lastTransitionTime ?? timeText(now)) : timeText(now)
+  const lastTransitionTime =
+    before !== undefined && before.status === next.status ? (before.lastTransitionTime ?? timeText(now)) : timeText(now)
   return [...(conditions ?? []).filter(({ type }) => type !== next.type), { ...next, lastUpdateTime: timeText(now), lastTransitionTime }]
 }
 

@@ -8,7 +8,14 @@ import { kinds } from './cluster.ts'
 const keptMs = 60 * 60_000
 
 /** Says that something happened to an object. The same thing again is counted, not repeated. */
-export function emit(cluster: Cluster, object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, component: string): void {
+export function emit(
+  cluster: Cluster,
+  object: KubeObject,
+  type: 'Normal' | 'Warning',
+  reason: string,
+  message: string,
+  component: string,
+): void {
   const { state, now } = cluster
   const namespace = object.metadata.namespace ?? 'default'
   const digest = createHash('sha256').update(`${object.metadata.uid}/${reason}/${message}`).digest('hex').slice(0, 16)

@@ -53,7 +53,9 @@ function endOwner(
     finish(cluster, facts, owner, 'orphan')
   } else if (finalizers.includes('foregroundDeletion')) {
     const blocking = own.filter(({ object }) =>
-      (object.metadata.ownerReferences ?? []).some(({ uid, blockOwnerDeletion }) => uid === owner.metadata.uid && blockOwnerDeletion === true),
+      (object.metadata.ownerReferences ?? []).some(
+        ({ uid, blockOwnerDeletion }) => uid === owner.metadata.uid && blockOwnerDeletion === true,
+      ),
     )
     for (const each of own) if (each.object.metadata.deletionTimestamp === undefined) remove(cluster, each.facts, each.object)
     if (blocking.length === 0) finish(cluster, facts, owner, 'foregroundDeletion')

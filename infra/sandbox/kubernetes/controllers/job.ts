@@ -81,7 +81,13 @@ function reconcile(cluster: Cluster, job: Job, pods: readonly Pod[]): number | u
   return earlier(deadlineMs, running < wanted ? retryAt : undefined)
 }
 
-function failure(job: Job, failed: number, restarts: number, deadlineMs: number | undefined, now: number): { reason: string; message: string } | undefined {
+function failure(
+  job: Job,
+  failed: number,
+  restarts: number,
+  deadlineMs: number | undefined,
+  now: number,
+): { reason: string; message: string } | undefined {
   if (failed > job.spec.backoffLimit || (restarts > 0 && restarts >= Math.max(1, job.spec.backoffLimit))) {
     return { reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
   }
@@ -93,7 +99,9 @@ function failure(job: Job, failed: number, restarts: number, deadlineMs: number 
 
 /** When the next try may start: ten seconds after the first failure, twice as long after each further one. */
 function nextRetryMs(failed: readonly Pod[]): number | undefined {
-  const ends = failed.map((pod) => epochMsOf(pod.status.containerStatuses?.[0]?.state.terminated?.finishedAt) ?? epochMsOf(pod.metadata.creationTimestamp) ?? 0)
+  const ends = failed.map(
+    (pod) => epochMsOf(pod.status.containerStatuses?.[0]?.state.terminated?.finishedAt) ?? epochMsOf(pod.metadata.creationTimestamp) ?? 0,
+  )
   if (ends.length === 0) return undefined
   return Math.max(...ends) + Math.min(backOffMs * 2 ** (ends.length - 1), mostBackOffMs)
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { KubernetesState } from '../state.ts'
 import { internalIpOf, isNodeReady } from '../nodes.ts'
 import type { Condition, Container, ContainerState, ContainerStatus, Node, Pod } from '../shapes.ts'
 import { isNode } from '../shapes.ts'
+import type { KubernetesState } from '../state.ts'
 import { allObjects, dropObject } from '../store.ts'
 import { epochMsOf, timeText } from '../time.ts'
 import type { Cluster, Controller } from './cluster.ts'
@@ -134,7 +134,9 @@ class PodRun {
     }
     const { attemptAt, nextAt } = pullAttempt(scheduledAt, cluster.now)
     if (attemptAt === undefined) return nextAt
-    const missing = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find((container) => !cluster.hooks.imageExists(container.image ?? ''))
+    const missing = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].find(
+      (container) => !cluster.hooks.imageExists(container.image ?? ''),
+    )
     const isAttempt = cluster.now < attemptAt + podTiming.pullFailedMs
     if (missing === undefined && (isAttempt || !this.isPullFailing())) return this.run()
     const image = missing?.image ?? pod.spec.containers[0]?.image ?? ''
@@ -171,7 +173,12 @@ class PodRun {
 
   private conditions(ready: boolean, since: string): Condition[] {
     const { pod, cluster } = this
-    const notReady = ready ? {} : { reason: 'ContainersNotReady', message: `containers with unready status: [${pod.spec.containers.map(({ name }) => name).join(' ')}]` }
+    const notReady = ready
+      ? {}
+      : {
+          reason: 'ContainersNotReady',
+          message: `containers with unready status: [${pod.spec.containers.map(({ name }) => name).join(' ')}]`,
+        }
     const status = ready ? 'True' : 'False'
     const initialized = conditionOf(pod.status.conditions, 'Initialized') ?? {
       type: 'Initialized',
@@ -193,7 +200,13 @@ class PodRun {
     return [initialized, moved('Ready'), moved('ContainersReady'), scheduled]
   }
 
-  private containerStatus(container: Container, state: ContainerState, ready: boolean, restartCount: number, lastState: ContainerState): ContainerStatus {
+  private containerStatus(
+    container: Container,
+    state: ContainerState,
+    ready: boolean,
+    restartCount: number,
+    lastState: ContainerState,
+  ): ContainerStatus {
     const image = container.image ?? ''
     const hasRun = state.waiting === undefined || restartCount > 0
     return {
@@ -204,7 +217,11 @@ class PodRun {
       restartCount,
       image,
       imageID: hasRun ? imageIdOf(image, this.cluster.hooks.imageDigest?.(image)) : '',
-      ...(hasRun ? { containerID: `docker://${createHash('sha256').update(`${this.pod.metadata.uid}/${container.name}/${restartCount}`).digest('hex')}` } : {}),
+      ...(hasRun
+        ? {
+            containerID: `docker://${createHash('sha256').update(`${this.pod.metadata.uid}/${container.name}/${restartCount}`).digest('hex')}`,
+          }
+        : {}),
       started: state.running !== undefined,
     }
   }
@@ -222,7 +239,9 @@ class PodRun {
         hostIP: internalIpOf(this.node),
         podIP: podIp,
         podIPs: [{ ip: podIp }],
-        containerStatuses: pod.spec.containers.map((container) => this.containerStatus(container, { running: { startedAt } }, false, 0, {})),
+        containerStatuses: pod.spec.containers.map((container) =>
+          this.containerStatus(container, { running: { startedAt } }, false, 0, {}),
+        ),
       },
     }
     save(cluster, kinds.pod, running)
@@ -258,7 +277,9 @@ class PodRun {
   private firstStartMs(): number {
     const first = this.pod.status.containerStatuses?.[0]
     const marked = epochMsOf(first?.state.running?.startedAt) ?? this.cluster.now
-    return first === undefined || first.restartCount === 0 ? marked : (epochMsOf(this.pod.metadata.annotations?.['sandbox/first-start']) ?? marked)
+    return first === undefined || first.restartCount === 0
+      ? marked
+      : (epochMsOf(this.pod.metadata.annotations?.['sandbox/first-start']) ?? marked)
   }
 
   private becomeReady(startedAt: number, restartCount: number, lastState: ContainerState): number | undefined {
@@ -292,9 +313,17 @@ class PodRun {
       backOff = Math.min(backOff * 2, podTiming.mostBackOffMs)
       restarts += 1
     }
-    const annotated: Pod = { ...pod, metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, 'sandbox/first-start': timeText(firstStart) } } }
+    const annotated: Pod = {
+      ...pod,
+      metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, 'sandbox/first-start': timeText(firstStart) } },
+    }
     const last = (start: number): ContainerState => ({
-      terminated: { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', startedAt: timeText(start), finishedAt: timeText(start + runMs) },
+      terminated: {
+        exitCode,
+        reason: exitCode === 0 ? 'Completed' : 'Error',
+        startedAt: timeText(start),
+        finishedAt: timeText(start + runMs),
+      },
     })
     if (cluster.now < startedAt + runMs) {
       const previous = restarts === 0 ? {} : last(previousStart)
@@ -310,7 +339,9 @@ class PodRun {
       status: {
         ...pod.status,
         conditions: this.conditions(false, timeText(startedAt)),
-        containerStatuses: pod.spec.containers.map((container) => this.containerStatus(container, { waiting }, false, restarts + 1, last(startedAt))),
+        containerStatuses: pod.spec.containers.map((container) =>
+          this.containerStatus(container, { waiting }, false, restarts + 1, last(startedAt)),
+        ),
       },
     })
     return startedAt + runMs + backOff
@@ -319,7 +350,12 @@ class PodRun {
   private finish(exitCode: number, startedAt: number): void {
     const { pod, cluster } = this
     const state: ContainerState = {
-      terminated: { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', startedAt: timeText(startedAt), finishedAt: timeText(cluster.now) },
+      terminated: {
+        exitCode,
+        reason: exitCode === 0 ? 'Completed' : 'Error',
+        startedAt: timeText(startedAt),
+        finishedAt: timeText(cluster.now),
+      },
     }
     const reason = exitCode === 0 ? { reason: 'PodCompleted' } : {}
     const conditions = this.conditions(false, timeText(startedAt)).map((condition) =>

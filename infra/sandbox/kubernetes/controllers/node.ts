@@ -10,7 +10,8 @@ export const nodeController: Controller = {
   watches: ['/nodes'],
   run: ({ state, now }) => {
     const nodes = allObjects(state, '', 'nodes').filter(isNode)
-    for (const node of nodes.sort((left, right) => byText(left.metadata.name, right.metadata.name))) applyTaints(state, node.metadata.name, now)
+    for (const node of nodes.sort((left, right) => byText(left.metadata.name, right.metadata.name)))
+      applyTaints(state, node.metadata.name, now)
     return undefined
   },
 }

@@ -4,7 +4,18 @@ import type { Pod, ReplicaSet } from '../shapes.ts'
 import { isReplicaSet } from '../shapes.ts'
 import { allObjects } from '../store.ts'
 import type { Cluster, Controller } from './cluster.ts'
-import { byController, controllerReference, controllerUid, earlier, isActive, kinds, podsOf, readySinceMs, remove, save } from './cluster.ts'
+import {
+  byController,
+  controllerReference,
+  controllerUid,
+  earlier,
+  isActive,
+  kinds,
+  podsOf,
+  readySinceMs,
+  remove,
+  save,
+} from './cluster.ts'
 import { createPod } from './pod-template.ts'
 
 /** Keeps as many pods as each replica set asks for: adopts, makes and deletes them, and counts those that are ready. */

@@ -54,7 +54,9 @@ function toJson(template: PodTemplate): JsonObject {
 export function templateOfRevision(revision: ControllerRevision, fallback: PodTemplate): PodTemplate {
   const template = objectAt(revision.data, 'spec', 'template')
   const spec = objectAt(template, 'spec')
-  return template !== undefined && spec !== undefined && isTemplate(template) ? { metadata: template.metadata, spec: template.spec } : fallback
+  return template !== undefined && spec !== undefined && isTemplate(template)
+    ? { metadata: template.metadata, spec: template.spec }
+    : fallback
 }
 
 function isTemplate(value: JsonObject): value is JsonObject & PodTemplate {
@@ -62,7 +64,12 @@ function isTemplate(value: JsonObject): value is JsonObject & PodTemplate {
 }
 
 /** Forgets the oldest revisions that nothing uses, beyond a limit. */
-export function forgetRevisions(cluster: Cluster, revisions: readonly ControllerRevision[], inUse: ReadonlySet<string>, limit: number): void {
+export function forgetRevisions(
+  cluster: Cluster,
+  revisions: readonly ControllerRevision[],
+  inUse: ReadonlySet<string>,
+  limit: number,
+): void {
   const unused = revisions.filter(({ metadata }) => !inUse.has(metadata.name)).sort((left, right) => left.revision - right.revision)
   for (const { metadata } of unused.slice(0, Math.max(0, unused.length - limit))) {
     dropObject(cluster.state, kinds.revision, metadata.namespace, metadata.name)

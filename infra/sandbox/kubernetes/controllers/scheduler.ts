@@ -2,11 +2,11 @@ import type { Json } from '../json.ts'
 import { byText, listAt, objectAt, stringAt } from '../json.ts'
 import { isNodeReady } from '../nodes.ts'
 import { milliOf } from '../quantity.ts'
+import { matcherOf } from '../selectors.ts'
 import type { Node, Pod, PodSpec, Taint, Toleration } from '../shapes.ts'
 import { isNode } from '../shapes.ts'
 import { allObjects, storeObject } from '../store.ts'
 import { timeText } from '../time.ts'
-import { matcherOf } from '../selectors.ts'
 import { selectorOf } from '../validate-pods.ts'
 import type { Cluster, Controller } from './cluster.ts'
 import { byAge, conditionOf, kinds, podsOf, save, withCondition } from './cluster.ts'
@@ -30,7 +30,9 @@ export const schedulerController: Controller = {
   watches: ['/pods', '/nodes'],
   run: (cluster) => {
     const pods = podsOf(cluster)
-    const waiting = pods.filter((pod) => (pod.spec.nodeName ?? '') === '' && pod.metadata.deletionTimestamp === undefined && pod.status.phase === 'Pending')
+    const waiting = pods.filter(
+      (pod) => (pod.spec.nodeName ?? '') === '' && pod.metadata.deletionTimestamp === undefined && pod.status.phase === 'Pending',
+    )
     if (waiting.length === 0) return undefined
     const rooms = roomsOf(cluster, pods)
     for (const pod of waiting.sort(byUrgency)) place(cluster, pod, rooms)
@@ -100,7 +102,8 @@ function place(cluster: Cluster, pod: Pod, rooms: readonly Room[]): void {
   }
   if (best === undefined) {
     const reasons = [...refusals].map(([reason, count]) => `${count} ${reason}`).sort(byText)
-    const message = rooms.length === 0 ? 'no nodes available to schedule pods' : `0/${rooms.length} nodes are available: ${reasons.join(', ')}.`
+    const message =
+      rooms.length === 0 ? 'no nodes available to schedule pods' : `0/${rooms.length} nodes are available: ${reasons.join(', ')}.`
     const before = conditionOf(pod.status.conditions, 'PodScheduled')
     const next = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }
     save(cluster, kinds.pod, { ...pod, status: { ...pod.status, conditions: withCondition(pod.status.conditions, next, cluster.now) } })
@@ -164,7 +167,9 @@ export function fitsNode(spec: PodSpec, node: Node): boolean {
   return listAt(required, 'nodeSelectorTerms').some(
     (term) =>
       listAt(term, 'matchExpressions').every((each) => expressionFits(each, labels[stringAt(each, 'key') ?? ''])) &&
-      listAt(term, 'matchFields').every((each) => expressionFits(each, stringAt(each, 'key') === 'metadata.name' ? node.metadata.name : undefined)) &&
+      listAt(term, 'matchFields').every((each) =>
+        expressionFits(each, stringAt(each, 'key') === 'metadata.name' ? node.metadata.name : undefined),
+      ) &&
       listAt(term, 'matchExpressions').length + listAt(term, 'matchFields').length > 0,
   )
 }

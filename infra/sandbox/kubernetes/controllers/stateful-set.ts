@@ -42,7 +42,9 @@ function ordinalOf(set: StatefulSet, pod: Pod): number | undefined {
 }
 
 function isRunningReady(pod: Pod | undefined): boolean {
-  return pod !== undefined && pod.status.phase === 'Running' && pod.metadata.deletionTimestamp === undefined && readySinceMs(pod) !== undefined
+  return (
+    pod !== undefined && pod.status.phase === 'Running' && pod.metadata.deletionTimestamp === undefined && readySinceMs(pod) !== undefined
+  )
 }
 
 function reconcile(cluster: Cluster, set: StatefulSet, pods: readonly Pod[], revisions: readonly ControllerRevision[]): void {
@@ -84,7 +86,13 @@ function steer(
     }
     if (pod === undefined) {
       const isUpdated = updateStrategy.type === 'OnDelete' || currentObject === undefined || current === update || ordinal >= partition
-      makePod(cluster, set, ordinal, isUpdated ? set.spec.template : templateOfRevision(currentObject, set.spec.template), isUpdated ? update : current)
+      makePod(
+        cluster,
+        set,
+        ordinal,
+        isUpdated ? set.spec.template : templateOfRevision(currentObject, set.spec.template),
+        isUpdated ? update : current,
+      )
       isChanged = true
       if (isOrdered) return true
       continue
@@ -128,9 +136,16 @@ function makePod(cluster: Cluster, set: StatefulSet, ordinal: number, template: 
     labels: { [revisionLabel]: revision, [podNameLabel]: name },
     spec: (spec) => {
       const names = claims.map((claim) => stringAt(claim, 'metadata', 'name') ?? '')
-      const others = (Array.isArray(spec['volumes']) ? spec['volumes'] : []).filter((volume) => !names.includes(stringAt(volume, 'name') ?? ''))
+      const others = (Array.isArray(spec['volumes']) ? spec['volumes'] : []).filter(
+        (volume) => !names.includes(stringAt(volume, 'name') ?? ''),
+      )
       const volumes = [...names.map((each) => ({ name: each, persistentVolumeClaim: { claimName: `${each}-${name}` } })), ...others]
-      return { ...spec, hostname: name, ...(set.spec.serviceName === '' ? {} : { subdomain: set.spec.serviceName }), ...(volumes.length === 0 ? {} : { volumes }) }
+      return {
+        ...spec,
+        hostname: name,
+        ...(set.spec.serviceName === '' ? {} : { subdomain: set.spec.serviceName }),
+        ...(volumes.length === 0 ? {} : { volumes }),
+      }
     },
   })
 }
