@@ -1,11 +1,19 @@
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { bundleFunction } from '#infra/build/bundle.ts'
 import { runBench } from './bench.ts'
 import { table } from './table.ts'
 
 /** `npm run bench -- [--quick] [--json]`: throughput, signatures and cold start, beside the official SDK and undici alone. */
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } })
-const report = await runBench({ root: fileURLToPath(new URL('../../', import.meta.url)), quick: values.quick })
+const root = fileURLToPath(new URL('../../', import.meta.url))
+for (const name of await readdir(join(root, 'functions'))) {
+  if (!existsSync(join(root, 'dist', name, 'handler.mjs'))) await bundleFunction(root, name)
+}
+const report = await runBench({ root, quick: values.quick })
 
 if (values.json) process.stdout.write(`${JSON.stringify(report, undefined, 2)}\n`)
 else {
@@ -20,6 +28,4 @@ else {
     table(report.coldStart),
   ]
   process.stdout.write(`${text.join('\n')}\n`)
-  if (!report.coldStart.some(({ bundle }) => bundle.startsWith('function')))
-    process.stdout.write('No functions in dist/: run `npm run package` first to measure them.\n')
 }

@@ -330,7 +330,7 @@ class Client implements CloudClient {
 
   /** Asks for credentials, no longer than one try may take and the call's deadline allows. */
   async #credentials(call: Call<Action>): Promise<Credentials> {
-    const asked = this.#options.credentials()
+    const asked = this.#options.credentials(call.refused?.credentials)
     let known: Credentials | undefined
     let failed = false
     asked.then(

@@ -12,10 +12,11 @@ export interface Credentials {
 
 /**
  * Gives the credentials to sign with now. Asked before every try, so it answers from memory where it can, and with the
- * same object while they are the same. Throws CloudError of kind `cloud.credentials`; its code is `credentials.absent`
+ * same object while they are the same. `refused` are credentials that the platform has just turned down: a source that
+ * can fetch others does so, however long these were to be valid. Throws CloudError of kind `cloud.credentials`; its code is `credentials.absent`
  * where there are none, `credentials.broken` where they cannot be used, `credentials.expired`, or `credentials.refresh-failed`.
  */
-export type CredentialSource = () => Promise<Credentials>
+export type CredentialSource = (refused?: Credentials) => Promise<Credentials>
 
 /** Credentials that keep key and token out of logs, dumps, JSON and spreads. Every source of this file gives such. */
 class HeldCredentials implements Credentials {
@@ -118,11 +119,11 @@ export function environmentCredentials(environment: EnvironmentValues): Credenti
  * not, so that a misspelt key never falls back to somebody else's account. The choice is made anew at every call.
  */
 export function firstCredentials(sources: readonly CredentialSource[]): CredentialSource {
-  return async () => {
+  return async (refused) => {
     const looked: string[] = []
     for (const source of sources) {
       try {
-        return await source()
+        return await source(refused)
       } catch (error) {
         if (!(error instanceof CloudError) || error.code !== 'credentials.absent') throw error
         looked.push(error.message.slice(prefix.length))
@@ -193,9 +194,9 @@ export function refreshingCredentials(options: RefreshOptions): CredentialSource
     return underWay
   }
 
-  return async () => {
+  return async (refused) => {
     const now = clock.now()
-    if (current === undefined || (current.expiresAt !== undefined && current.expiresAt <= now)) return refresh()
+    if (current === undefined || current === refused || (current.expiresAt !== undefined && current.expiresAt <= now)) return refresh()
     if (now >= renewAt && underWay === undefined && clock.monotonic() >= pausedUntil) {
       refresh().catch(() => {
         // Nobody waits for this one. If it goes on failing, the callers after expiry are told.

@@ -92,8 +92,8 @@ function credentialsOf(config: Config, options: ConnectOptions): CredentialSourc
 /** The same source; what it gives is made known to the redactor first, once for each set. */
 function learning(source: CredentialSource, redactor: Redactor): CredentialSource {
   let known: Credentials | undefined
-  return async () => {
-    const current = await source()
+  return async (refused) => {
+    const current = await source(refused)
     if (current !== known) {
       known = current
       for (const secret of [current.secretId, current.secretKey, current.token ?? '']) redactor.add(secret)

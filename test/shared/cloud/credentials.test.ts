@@ -348,3 +348,43 @@ describe('refreshingCredentials', () => {
     expect((await source()).secretId).toBe('AKID2')
   })
 })
+
+describe('credentials that the platform has turned down', () => {
+  const source = (clock: Clock) => {
+    let fetched = 0
+    const refreshing = refreshingCredentials({
+      clock,
+      name: 'the test',
+      refresh: async () => {
+        fetched += 1
+        return { secretId: 'AKIDEXAMPLE', secretKey, token: `token-${fetched}`, expiresAt: clock.now() + 3_600_000 }
+      },
+    })
+    return { refreshing, fetched: () => fetched }
+  }
+
+  test('are fetched anew although they were to be valid for an hour', async () => {
+    const { refreshing, fetched } = source(manualClock())
+    const old = await refreshing()
+    expect(await refreshing()).toBe(old)
+    const fresh = await refreshing(old)
+    expect([old.token, fresh.token, fetched()]).toEqual(['token-1', 'token-2', 2])
+    expect(await refreshing()).toBe(fresh)
+  })
+
+  test('are fetched once for everybody who was turned down with them', async () => {
+    const { refreshing, fetched } = source(manualClock())
+    const old = await refreshing()
+    const all = await Promise.all(Array.from({ length: 50 }, () => refreshing(old)))
+    expect([new Set(all).size, fetched()]).toEqual([1, 2])
+    expect(await refreshing(old)).toBe(all[0])
+    expect(fetched()).toBe(2)
+  })
+
+  test('are asked of the first source that has some', async () => {
+    const { refreshing } = source(manualClock())
+    const chain = firstCredentials([environmentCredentials({}), refreshing])
+    const old = await chain()
+    expect((await chain(old)).token).toBe('token-2')
+  })
+})
