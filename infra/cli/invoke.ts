@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -7,7 +8,7 @@ import { createSandboxClock } from '#infra/sandbox/clock.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { createLog, decisionLine, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
-import { countsText, whollyFailed } from '#shared/runtime/report.ts'
+import { countsText, hasFailed } from '#shared/runtime/report.ts'
 import { parseScheduleEvent } from '#shared/runtime/schedule-event.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
@@ -56,15 +57,15 @@ configuration on the sandbox. --json prints the whole report. Exit code 1 when t
             sandbox: { clock: createSandboxClock({ startMs: tick.scheduledAt, frozen: true }) },
           })
     try {
-      const { config, cloud } = platform
-      const report = await fn.run({ ...tick, config, cloud, now: platform.now(), log, signal: io.signal })
+      const { config, cloud, kernel } = platform
+      const report = await fn.run({ ...tick, config, cloud, kernel, owner: randomUUID(), now: platform.now(), log, signal: io.signal })
       if (values.json === true) io.out(redactor.text(JSON.stringify(report, null, 2)))
       else {
         for (const decision of report.decisions) io.out(redactor.text(decisionLine(decision)))
         if (report.failure !== undefined) io.err(`${name}: nothing was decided: ${redactor.text(report.failure.text)}`)
         io.out(`${report.runId}  mode ${report.mode}  ${countsText(report.counts)}`)
       }
-      return whollyFailed(report) || report.counts.Failed > 0 ? 1 : 0
+      return hasFailed(report) ? 1 : 0
     } finally {
       await platform.close()
     }

@@ -9,7 +9,7 @@ import { createRunner, type Runner } from '#infra/local/runner.ts'
 import { startWebhookServer, type WebhookServer } from '#infra/local/webhook-server.ts'
 import { createLog, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
-import { whollyFailed } from '#shared/runtime/report.ts'
+import { hasFailed } from '#shared/runtime/report.ts'
 import type { Command, CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
 import { parseWhole } from './words.ts'
@@ -70,6 +70,7 @@ once, prints one line per decision, then goes on ticking and serving webhooks on
         functions,
         config: platform.config,
         cloud: platform.cloud,
+        kernel: platform.kernel,
         now: platform.now,
         sleep: sleepOrStop,
         log,
@@ -79,7 +80,7 @@ once, prints one line per decision, then goes on ticking and serving webhooks on
       await introduce(platform, functions.length, values.config, io)
       if (!once) webhooks = await serveWebhooks(port, runner, platform, io)
       const reports = await runner.runOnce()
-      if (once || io.signal.aborted) return reports.some((report) => whollyFailed(report) || report.counts.Failed > 0) ? 1 : 0
+      if (once || io.signal.aborted) return reports.some(hasFailed) ? 1 : 0
       io.out(`Ticking on; status at ${webhooks?.url ?? ''}/healthz. Ctrl-C ends it.`)
       await runner.keepTicking()
       io.out('Stopped.')

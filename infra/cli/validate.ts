@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util'
-import { settingsSchemas } from '#infra/local/local-functions.ts'
-import { loadConfig } from '#shared/runtime/config.ts'
+import { readConfig } from '#infra/local/platform.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
 
@@ -14,10 +13,9 @@ something is wrong.`,
   run: async (words, io) => {
     const { positionals } = parseArgs({ args: [...words], allowPositionals: true, options: {} })
     if (positionals.length > 1) throw new UsageError('one file at a time')
-    const config = await loadConfig({
+    const config = await readConfig({
       env: io.env,
       folder: io.cwd,
-      schemas: settingsSchemas,
       path: positionals[0] ?? io.env.LONGSHORE_CONFIG ?? 'longshore.yaml',
     })
     const { endpoint } = config.platform

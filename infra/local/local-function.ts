@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as z from 'zod/mini'
+import { type Config, type ConfigFault, functionConfig } from '#shared/runtime/config.ts'
 import type { FunctionName, ScheduleDefinition } from '#shared/runtime/definition.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
 import { type RunOptions, runSchedule } from '#shared/runtime/run.ts'
@@ -10,6 +11,8 @@ import { parseScheduleExpression, type ScheduleExpression } from './schedule-exp
 export interface LocalFunction {
   readonly name: FunctionName
   readonly settings: z.ZodMiniType
+  /** What is wrong with its settings together with the rest of the configuration. Throws ConfigError when they do not fit at all. */
+  problems(config: Config): Promise<readonly ConfigFault[]>
   run(options: RunOptions): Promise<RunReport>
 }
 
@@ -18,6 +21,10 @@ export function localFunction<Settings, Observed, Change>(definition: ScheduleDe
   return {
     name: definition.name,
     settings: definition.settings,
+    problems: async (config) => {
+      const found = definition.problems?.(await functionConfig(config, definition)) ?? []
+      return found.map(({ path, text }) => ({ path: `functions.${definition.name}${path === '' ? '' : `.${path}`}`, text }))
+    },
     run: (options) => runSchedule(definition, options),
   }
 }

@@ -4,16 +4,20 @@ import { systemClock } from '#cloud/clock.ts'
 import { createTransport } from '#cloud/transport.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
-import { type Config, type Environment, loadConfig } from '#shared/runtime/config.ts'
+import { type Config, ConfigError, type Environment, loadConfig } from '#shared/runtime/config.ts'
 import { type Connection, connect } from '#shared/runtime/connect.ts'
+import { createKernel, type Kernel, openStore } from '#shared/runtime/kernel.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
-import { settingsSchemas } from './local-functions.ts'
+import { createResolver } from '#shared/runtime/reference.ts'
+import { localFunctions, settingsSchemas } from './local-functions.ts'
 
 /** What the functions run against here: a configuration with a client for it, and the sandbox where there is one. */
 export interface Platform {
   readonly config: Config
   readonly cloud: Connection
   readonly sandbox?: Sandbox
+  /** What writes go through; absent when the mode writes nothing. */
+  readonly kernel: Kernel | undefined
   /** Epoch milliseconds: the sandbox's time, or the machine's. */
   readonly now: () => number
   close(): Promise<void>
@@ -26,7 +30,7 @@ export async function realPlatform(options: {
   readonly env: Environment
   readonly redactor: Redactor
 }): Promise<Platform> {
-  const config = await loadConfig({ env: options.env, path: options.configPath, folder: options.cwd, schemas: settingsSchemas })
+  const config = await readConfig({ env: options.env, path: options.configPath, folder: options.cwd })
   const cloud = await connect(config, {
     env: options.env,
     clock: systemClock,
@@ -35,7 +39,46 @@ export async function realPlatform(options: {
     redactor: options.redactor,
     homeDirectory: homedir(),
   })
-  return { config, cloud, now: () => systemClock.now(), close: () => cloud.close() }
+  return await withKernel(config, cloud, { env: options.env, redactor: options.redactor, now: () => systemClock.now() })
+}
+
+/** A whole configuration, with every function's own checks. Throws ConfigError with all that is wrong. */
+export async function readConfig(options: { readonly env: Environment; readonly path: string; readonly folder: string }): Promise<Config> {
+  const config = await loadConfig({ ...options, schemas: settingsSchemas })
+  const faults = (await Promise.all(localFunctions.map((fn) => fn.problems(config)))).flat()
+  if (faults.length === 0) return config
+  const count = faults.length === 1 ? '1 problem' : `${faults.length} problems`
+  const lines = faults.map(({ path, text }) => `  ${path}: ${text}`)
+  throw new ConfigError('config.invalid', `${config.path} has ${count}:\n${lines.join('\n')}`, faults)
+}
+
+/** Opens the store, where the mode needs one, and puts everything together; what was opened is closed when that fails. */
+async function withKernel(
+  config: Config,
+  cloud: Connection,
+  options: { readonly env: Environment; readonly redactor: Redactor; readonly now: () => number },
+): Promise<Platform> {
+  const { env, redactor, now } = options
+  if (config.mode !== 'enforce') return { config, cloud, kernel: undefined, now, close: () => cloud.close() }
+  try {
+    const store = await openStore(config.store, { clock: systemClock, random: Math.random })
+    const kernel = await createKernel({
+      config,
+      store,
+      cloud,
+      now,
+      redact: (text) => redactor.text(text),
+      resolveReference: createResolver({ env }),
+    })
+    const close = async (): Promise<void> => {
+      await cloud.close()
+      await store.close()
+    }
+    return { config, cloud, kernel, now, close }
+  } catch (error) {
+    await cloud.close()
+    throw error
+  }
 }
 
 /**
@@ -54,10 +97,13 @@ export async function sandboxPlatform(options: {
     TENCENTCLOUD_REGION: 'ap-guangzhou',
   }
   const path = options.configPath ?? join(import.meta.dirname, 'sandbox.yaml')
-  const loaded = await loadConfig({ env, path, folder: options.cwd, schemas: settingsSchemas })
+  const loaded = await readConfig({ env, path, folder: options.cwd })
   const sandbox = await startSandbox(options.sandbox)
   const config: Config = {
     ...loaded,
+    // As long-lived as the sandbox: what was done in one world says nothing about the next.
+    store: { kind: 'memory' },
+    journalKey: undefined,
     platform: {
       endpoint: { kind: 'url', url: sandbox.url },
       region: loaded.platform.region,
@@ -67,14 +113,15 @@ export async function sandboxPlatform(options: {
     },
   }
   try {
-    const cloud = await connect(config, { env, clock: systemClock, random: Math.random, createTransport, redactor: options.redactor })
+    // Everything here lives by the sandbox's time: deadlines and signatures as well as schedules.
+    const clock = { ...systemClock, now: sandbox.clock.now }
+    const cloud = await connect(config, { env, clock, random: Math.random, createTransport, redactor: options.redactor })
+    const platform = await withKernel(config, cloud, { env, redactor: options.redactor, now: sandbox.clock.now })
     return {
-      config,
-      cloud,
+      ...platform,
       sandbox,
-      now: sandbox.clock.now,
       close: async () => {
-        await cloud.close()
+        await platform.close()
         await sandbox.close()
       },
     }

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import type { CloudWriter } from '#cloud/cloud.ts'
 import type { Config } from '#shared/runtime/config.ts'
+import type { Kernel } from '#shared/runtime/kernel.ts'
 import { decisionLine, type Log } from '#shared/runtime/log.ts'
 import { countsText, type RunReport } from '#shared/runtime/report.ts'
 import type { LocalFunction } from './local-function.ts'
@@ -9,6 +11,8 @@ export interface RunnerOptions {
   readonly functions: readonly { readonly function: LocalFunction; readonly schedules: readonly ScheduleExpression[] }[]
   readonly config: Config
   readonly cloud: CloudWriter
+  /** What writes go through; nothing is written without. */
+  readonly kernel: Kernel | undefined
   /** Epoch milliseconds: the sandbox's time, or the machine's. */
   readonly now: () => number
   /** Waits; ends early when the signal is aborted. */
@@ -41,7 +45,7 @@ const lookMs = 500
 
 /** Makes a runner. Each decision is printed once, and again when it comes out differently; what repeats is counted. */
 export function createRunner(options: RunnerOptions): Runner {
-  const { functions, config, cloud, now, log, print, signal } = options
+  const { functions, config, cloud, kernel, now, log, print, signal } = options
   const printed = new Map<string, Map<string, string>>()
   const status = new Map<string, RunnerStatus>()
   const next = new Map<string, number>()
@@ -59,6 +63,8 @@ export function createRunner(options: RunnerOptions): Runner {
     const report = await entry.function.run({
       config,
       cloud,
+      kernel,
+      owner: randomUUID(),
       now: nowMs,
       scheduledAt,
       trigger: { kind: 'local', name: 'npm start' },
@@ -109,7 +115,11 @@ export function createRunner(options: RunnerOptions): Runner {
     },
     keepTicking: async () => {
       for (const { function: fn, schedules } of functions) if (!next.has(fn.name)) plan(fn.name, schedules, now())
+      let latest = now()
       while (!signal.aborted) {
+        // A clock that was set back: what was to come by the old one would keep everything waiting.
+        if (now() < latest) for (const { function: fn, schedules } of functions) plan(fn.name, schedules, now())
+        latest = now()
         for (const entry of functions) {
           const nowMs = now()
           const dueAt = next.get(entry.function.name)

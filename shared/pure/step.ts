@@ -10,9 +10,12 @@ export interface Reason {
  */
 export type Verdict = 'change' | 'no-change' | 'skipped' | 'missed' | 'held' | 'invalid'
 
-/** One line of a plan. `Change` is the function's own type: the end state that `apply` brings about. */
+/**
+ * One line of a plan. `Change` is the function's own type: the end state that `apply` brings about; plain JSON, because plans
+ * and journals keep it. `undo` is the change that takes it back, where the state before allows that.
+ */
 export type Step<Change> = StepFacts &
-  ({ readonly verdict: 'change'; readonly change: Change } | { readonly verdict: Exclude<Verdict, 'change'> })
+  ({ readonly verdict: 'change'; readonly change: Change; readonly undo?: Change } | { readonly verdict: Exclude<Verdict, 'change'> })
 
 export interface StepFacts {
   /** Names this decision: the same inputs give the same key, so a repeated run is recognised. ASCII, at most 256 characters. */

@@ -40,10 +40,6 @@ function explainAll(issues: readonly z.core.$ZodIssue[], place: Place): ConfigPr
       const present = valueAt(place.value, issue.path)
       const free = valid.filter((key) => !isRecord(present) || !Object.hasOwn(present, key))
       for (const key of issue.keys) {
-        if (valid.includes(key)) {
-          problems.push({ path: [...path, key], text: 'belongs to another form of this section, not beside the other keys that are here' })
-          continue
-        }
         const near = nearest(key, free) ?? nearest(key, valid)
         if (near !== undefined) meant.add(pathText([...path, near]))
         problems.push({ path: [...path, key], text: `unknown key; ${near === undefined ? keysText(valid) : `did you mean "${near}"?`}` })

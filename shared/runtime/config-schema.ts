@@ -96,6 +96,17 @@ const Cluster = z.strictObject({
   region: z.optional(Region.check(z.describe("Its region; the platform's default when absent."))),
 })
 
+const SqliteStore = z.strictObject({
+  kind: z.literal('sqlite'),
+  path: z.string().check(z.minLength(1), z.describe('The file; relative to the configuration. On a local disk.')),
+})
+
+const DynamoStore = z.strictObject({
+  kind: z.literal('dynamodb'),
+  table: z.string().check(z.regex(/^[A-Za-z0-9_.-]{3,255}$/, { error: 'must be the name of a DynamoDB table' })),
+  region: z.optional(Region.check(z.describe("AWS region; the function's own when absent."))),
+})
+
 /** The common part of the file, without the functions' own settings. */
 const common = {
   mode: z.optional(
@@ -105,6 +116,18 @@ const common = {
   ),
   platform: z.optional(Platform),
   clusters: z.optional(z.array(Cluster).check(z.describe('The clusters that the functions may touch.'))),
+  store: z.optional(
+    z
+      .union([SqliteStore, DynamoStore])
+      .check(
+        z.describe('What was done and what is under way. A file beside the configuration when absent, on Lambda the table of the stack.'),
+      ),
+  ),
+  journal: z.optional(
+    z.strictObject({
+      key: SecretReference.check(z.describe('Secret of the seals: with it, nobody who may write to the store can rewrite the journal.')),
+    }),
+  ),
   guard: z.optional(
     guardSchema(functionNames).check(z.describe('What holds changes back: caps, freeze windows, protected targets, the kill switch.')),
   ),

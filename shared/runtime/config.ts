@@ -18,6 +18,13 @@ export type CredentialsSetting =
   | { readonly kind: 'file'; readonly path: string; readonly profile?: string | undefined }
   | { readonly kind: 'none' }
 
+/** Where what was done is kept. */
+export type StoreSetting =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'dynamodb'; readonly table: string; readonly region?: string | undefined }
+  /** Lasts as long as the process: for a sandbox that does not last longer. */
+  | { readonly kind: 'memory' }
+
 /** The configuration after all checks: file and environment in one, paths absolute. Holds no secret. */
 export interface Config {
   readonly mode: Mode
@@ -35,6 +42,9 @@ export interface Config {
   readonly clusters: readonly ClusterConfig[]
   /** What holds changes back. Always there when the configuration was loaded; the default settings where the file has no such section. */
   readonly guard?: GuardSettings | undefined
+  readonly store: StoreSetting
+  /** Reference to the secret of the journal's seals. */
+  readonly journalKey?: string | undefined
   /** The functions' sections as they stand in the file, checked; `functionConfig` reads one. */
   readonly functions: Readonly<Record<string, unknown>>
   /** The file it came from; absent when there was none. */
@@ -164,6 +174,11 @@ export async function checkConfig(
     }
   }
 
+  for (const [index, { name }] of clusters.entries()) {
+    const other = clusters.findIndex(({ id }, at) => at !== index && id === name)
+    if (other >= 0) add(['clusters', index, 'name'], `is the id of clusters[${other}]; a rule that names it would mean two clusters`)
+  }
+
   const guard = file.guard ?? defaultGuardSettings
   const { killSwitch } = guard
   if (killSwitch.kind === 'configMap' && !clusters.some(({ id, name }) => id === killSwitch.cluster || name === killSwitch.cluster)) {
@@ -191,6 +206,8 @@ export async function checkConfig(
     },
     clusters,
     guard,
+    store: storeOf(file.store, env, base),
+    journalKey: file.journal?.key,
     functions: functionsOf(raw),
     path: options.path,
   }
@@ -217,6 +234,13 @@ export async function functionConfig<Settings>(
   const { region } = config.platform
   if (region === undefined) throw invalid(source, [{ path: 'platform.region', text: 'missing; set it, or TENCENTCLOUD_REGION' }])
   return { mode: config.mode, region, clusters: config.clusters, settings: parsed.data }
+}
+
+/** The table of the stack is in LONGSHORE_TABLE, which serverless.yml sets. */
+function storeOf(store: z.infer<ReturnType<typeof configSchema>>['store'], env: Environment, base: string): StoreSetting {
+  if (store !== undefined) return store.kind === 'sqlite' ? { kind: 'sqlite', path: resolve(base, store.path) } : store
+  const table = emptyAsAbsent(env.LONGSHORE_TABLE)
+  return table === undefined ? { kind: 'sqlite', path: resolve(base, '.longshore/store.db') } : { kind: 'dynamodb', table }
 }
 
 type PlatformFile = NonNullable<z.infer<ReturnType<typeof configSchema>>['platform']>

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import middy from '@middy/core'
 import type { AttemptEvent } from '#cloud/client.ts'
@@ -7,8 +8,10 @@ import type { TransportFactory } from '#cloud/wire.ts'
 import { type Config, type Environment, environment, functionConfig, loadConfig } from './config.ts'
 import { type Connection, connect } from './connect.ts'
 import type { ScheduleDefinition } from './definition.ts'
+import { createKernel, type Kernel, openStore } from './kernel.ts'
 import { createLog, type Log } from './log.ts'
 import { createRedactor, type Redactor } from './redact.ts'
+import { createResolver } from './reference.ts'
 import { countsText, type RunReport, redactReport, whollyFailed } from './report.ts'
 import { runSchedule } from './run.ts'
 import { parseScheduleEvent } from './schedule-event.ts'
@@ -82,17 +85,29 @@ export function defineSchedule<Settings, Observed, Change>(
     await functionConfig(config, definition)
     const { clock, random, createTransport } = around
     const cloud = await connect(config, { env, redactor, clock, random, createTransport, onAttempt: (attempt) => logAttempt(log, attempt) })
-    return { config, cloud } satisfies Started
+    return { config, cloud, kernel: await kernelFor(config, cloud, env) } satisfies Started
   })
+  const kernelFor = async (config: Config, cloud: Connection, env: Environment): Promise<Kernel | undefined> => {
+    // What writes nothing needs no store, and none has to be there for it.
+    if (config.mode !== 'enforce') return undefined
+    return await createKernel({
+      config,
+      store: await openStore(config.store, { clock: around.clock, random: around.random }),
+      cloud,
+      now: () => around.clock.now(),
+      redact: (text) => redactor.text(text),
+      resolveReference: createResolver({ env }),
+    })
+  }
 
   const chain = middy<unknown, RunReport>({ timeoutEarlyInMillis: timeoutEarlyMs, timeoutEarlyResponse: outOfTime })
     .use(reportFailure(log, redactor))
     .handler(async (event, context, { signal }) => {
       const now = around.clock.now()
       const tick = parseScheduleEvent(event)
-      const { config, cloud } = await start()
+      const { config, cloud, kernel } = await start()
       const remainingMs = (): number => context.getRemainingTimeInMillis()
-      const report = await runSchedule(definition, { ...tick, now, config, cloud, log, signal, remainingMs })
+      const report = await runSchedule(definition, { ...tick, now, config, cloud, kernel, owner: randomUUID(), log, signal, remainingMs })
       if (whollyFailed(report)) throw new RunFailedError(failureText(report))
       return redactReport(report, redactor)
     })
@@ -107,6 +122,7 @@ export function defineSchedule<Settings, Observed, Change>(
 interface Started {
   readonly config: Config
   readonly cloud: Connection
+  readonly kernel: Kernel | undefined
 }
 
 /** Does the work at the first call and keeps what came of it; a failure is told and forgotten. */

@@ -1,6 +1,7 @@
 import type * as z from 'zod/mini'
 import type { CloudReader, CloudWriter } from '#cloud/cloud.ts'
 import type { Step, StepResult } from '#shared/pure/step.ts'
+import type { Doubt, Settlement } from '#shared/safety/settle-claim.ts'
 
 /** The functions of the product. One string everywhere: folder, serverless.yml key, events/, test/, log field. */
 export const functionNames = ['cron-scaler', 'image-cleaner', 'license-meter', 'alarm-scaler', 'redeploy-hook'] as const
@@ -39,6 +40,19 @@ export interface ScheduleDefinition<Settings, Observed, Change> {
   readonly observe: (cloud: CloudReader, config: FunctionConfig<Settings>, now: number) => Promise<Observed>
   /** Pure. `now` is epoch milliseconds, read once per event. */
   readonly plan: (observed: Observed, config: FunctionConfig<Settings>, now: number) => readonly Step<Change>[]
+  /** zod schema of a change, for reading back what plans and journals keep. Strict: what it does not know, nobody approved. */
+  readonly change: z.ZodMiniType<Change>
+  /** What is wrong with settings that only make sense together with the rest of the configuration; paths are below `functions.<name>`. */
+  readonly problems?: (config: FunctionConfig<Settings>) => readonly { readonly path: string; readonly text: string }[]
+  /** How much a change counts against caps (nodes, tags); 1 when absent. */
+  readonly units?: (change: Change) => number
+  /** Says by reading whether a write of the step has arrived, when its answer was lost. Without it only a person can. */
+  readonly settle?: (
+    step: Step<Change> & { readonly verdict: 'change' },
+    cloud: CloudReader,
+    config: FunctionConfig<Settings>,
+    doubt: Doubt,
+  ) => Promise<Settlement>
   /** Carries out one step after reading its target again. Throws CloudError or KubeError; the runtime reports it as Failed. */
   readonly apply: (
     step: Step<Change> & { readonly verdict: 'change' },

@@ -75,7 +75,7 @@ const ssmPackage = '@aws-sdk/client-ssm'
  * Through the SDK of the Lambda runtime, which is no dependency of this project: found at run time, and elsewhere a clear
  * error. Loaded by `require` because that follows NODE_PATH, where the runtime keeps it.
  */
-async function readLambdaParameter(name: string): Promise<string> {
+export async function readLambdaParameter(name: string): Promise<string> {
   let sdk: unknown
   try {
     sdk = createRequire(import.meta.url)(ssmPackage)

@@ -83,3 +83,11 @@ export function whollyFailed(report: RunReport): boolean {
   const { Applied, NoChange, Planned, Failed } = report.counts
   return Failed > 0 && Applied + NoChange + Planned === 0
 }
+
+/** Code of the steps that say that a cluster could not be read. */
+export const unreadableCode = 'cluster-unreadable'
+
+/** Whether a person who started the run should be told that something went wrong: what failed, and what could not be looked at. */
+export function hasFailed(report: RunReport): boolean {
+  return whollyFailed(report) || report.counts.Failed > 0 || report.decisions.some(({ reason }) => reason.code === unreadableCode)
+}

@@ -1,16 +1,26 @@
+import * as z from 'zod/mini'
 import type { Action, RequestOf } from '#cloud/action.ts'
 import { asReader } from '#cloud/client.ts'
 import type { CloudReader, CloudWriter, SendOptions } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import type { Decision, Outcome, Reason, Step, StepResult, Verdict } from '#shared/pure/step.ts'
+import { carryOut } from '#shared/safety/carry-out.ts'
+import { JournalError } from '#shared/safety/journal-entry.ts'
+import { settleOpen } from '#shared/safety/settle-open.ts'
+import { StoreError } from '#shared/safety/store.ts'
 import { type Config, functionConfig } from './config.ts'
-import type { FunctionConfig, ScheduleDefinition } from './definition.ts'
+import type { FunctionConfig, FunctionName, ScheduleDefinition } from './definition.ts'
+import type { FunctionKernel, Kernel } from './kernel.ts'
 import { type Log, levelOf } from './log.ts'
-import { countOutcomes, countsText, planDigest, type RunReport, runIdOf, type Trigger } from './report.ts'
+import { countOutcomes, countsText, planDigest, type RunReport, runIdOf, type Trigger, unreadableCode } from './report.ts'
 
 export interface RunOptions {
   readonly config: Config
   readonly cloud: CloudWriter
+  /** What writes go through. Without it nothing is written, whatever the mode. */
+  readonly kernel?: Kernel | undefined
+  /** Unique to this run of this process; needed with a kernel. */
+  readonly owner?: string | undefined
   /** Epoch milliseconds, read once for the event. */
   readonly now: number
   /** The nominal instant of the tick. */
@@ -29,21 +39,20 @@ export interface RunOptions {
   readonly approvedDigest?: string | undefined
 }
 
-/** Time that is kept for answering and logging after the last call. */
-const marginMs = 2_000
-
 type ChangeStep<Change> = Step<Change> & { readonly verdict: 'change' }
 
 /**
  * Runs a scheduled function once: observe, plan and, in mode `enforce` only, apply.
  *
- * Every step of the plan comes out as one decision, in the plan's order. Steps of one target are applied in their order, different
- * targets side by side. A step that throws is `Failed` and stops nothing else. A second change with the key of an
+ * Every step of the plan comes out as one decision, in the plan's order. Steps of one target are carried out in their order,
+ * different targets side by side. A step that throws is `Failed` and stops nothing else. A second change with the key of an
  * earlier one is skipped. `observe` gets a reader and no writer, so that what does not enforce provably only reads.
  *
- * With too little time left for a call plus a margin no write starts: the step is `Held` (`no-time-left`), and the next run takes
- * it up again. When observing or planning fails there are no decisions, and the report says why. Throws ConfigError when the
- * function's settings do not fit.
+ * Every change goes through the kernel (`carryOut`): at most once, within the guard, journaled. Before that, what earlier runs
+ * left open is settled by reading, and comes out as further decisions.
+ *
+ * When observing or planning fails there are no decisions, and the report says why; when every cluster was unreadable it says so
+ * too. Throws ConfigError when the function's settings do not fit.
  */
 export async function runSchedule<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
@@ -117,63 +126,165 @@ export async function runSchedule<Settings, Observed, Change>(
     }
   }
 
+  const kernel = kernelOf(options, definition.name)
+  const targetsInPlan = steps.map(({ target }) => target)
+  const work: StepWork<Settings, Observed, Change> = { definition, config, options, limits, runId, kernel, targetsInPlan }
   const waiting = [...queues.values()]
-  const work = async (): Promise<void> => {
+  const workOff = async (): Promise<void> => {
     for (let queue = waiting.shift(); queue !== undefined; queue = waiting.shift()) {
-      for (const { index, step } of queue)
-        decisions[index] = decide(step, await applyStep(definition, step, config, { ...options, log }, limits))
+      for (const { index, step } of queue) decisions[index] = decide(step, await carryOutStep(step, work))
     }
   }
-  await Promise.all(Array.from({ length: Math.max(1, options.concurrency ?? 6) }, work))
+  const settled = config.mode === 'enforce' && limits.whyStop() === undefined ? await settleEarlier(work, log) : []
+  await Promise.all(Array.from({ length: Math.max(1, options.concurrency ?? 6) }, workOff))
 
   const made = decisions.filter((decision) => decision !== undefined)
-  const report = { ...facts, decisions: made, counts: countOutcomes(made), planDigest: digest }
+  for (const { key, target, result } of settled) {
+    const reason = result.reason ?? { code: 'settled', text: 'an earlier run had left it open' }
+    made.push(decide({ key, target, before: '', after: '', reason, verdict: 'skipped' }, result))
+  }
+  const failure = unreadable(made)
+  if (failure !== undefined) log.write('error', 'run-failed', { code: failure.code, reason: failure.text })
+  const report = {
+    ...facts,
+    decisions: made,
+    counts: countOutcomes(made),
+    planDigest: digest,
+    ...(failure === undefined ? {} : { failure }),
+  }
   log.write('info', 'run-finished', { counts: countsText(report.counts), planDigest: digest })
   return report
 }
 
-async function applyStep<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
+/** What the steps of one run have in common. */
+interface StepWork<Settings, Observed, Change> {
+  readonly definition: ScheduleDefinition<Settings, Observed, Change>
+  readonly config: FunctionConfig<Settings>
+  readonly options: RunOptions
+  readonly limits: Limits
+  readonly runId: string
+  readonly kernel: (FunctionKernel & { readonly owner: string; readonly now: () => number }) | undefined
+  readonly targetsInPlan: readonly string[]
+}
+
+function kernelOf({ kernel, owner }: RunOptions, name: FunctionName): StepWork<unknown, unknown, unknown>['kernel'] {
+  if (kernel === undefined) return undefined
+  if (owner === undefined || owner === '') throw new TypeError('a run with a kernel needs an owner of its own')
+  return { ...kernel.of(name, owner), owner, now: kernel.now }
+}
+
+async function carryOutStep<Settings, Observed, Change>(
   step: ChangeStep<Change>,
-  config: FunctionConfig<Settings>,
-  options: RunOptions,
-  limits: Limits,
+  { definition, config, options, limits, runId, kernel, targetsInPlan }: StepWork<Settings, Observed, Change>,
 ): Promise<StepResult> {
   const stop = limits.whyStop()
   if (stop !== undefined) return { outcome: 'Held', reason: stop }
-  const writer = writerOf(options.cloud, limits)
-  try {
-    return await definition.apply(step, writer, config, options.now)
-  } catch (error) {
-    const reason = reasonOf(error, 'apply-failed')
-    const stopped = error instanceof CloudError && (error.kind === 'cloud.deadline' || error.kind === 'cloud.aborted')
-    if (stopped && writer.writes() === 0) return { outcome: 'Held', reason: limits.whyStop() ?? noTimeLeft(reason.text) }
-    const bug = stackOfBug(error)
-    if (bug !== undefined) options.log.write('error', 'step-crashed', { target: step.target, error: bug })
-    const requestId = error instanceof Error && 'requestId' in error && typeof error.requestId === 'string' ? error.requestId : undefined
-    return { outcome: 'Failed', reason, ...(requestId === undefined ? {} : { requestId }) }
+  if (kernel === undefined) {
+    return { outcome: 'Held', reason: { code: 'no-store', text: 'there is no store to remember what was done, so nothing is done' } }
   }
+  const { units, settle } = definition
+  try {
+    return await carryOut(step, {
+      ...kernel,
+      function: definition.name,
+      runId,
+      mode: config.mode,
+      targetsInPlan,
+      ...(units === undefined ? {} : { units: ({ change }: ChangeStep<Change>) => units(change) }),
+      cloud: writerOf(options.cloud, limits),
+      apply: async (one, cloud) => {
+        try {
+          return await definition.apply(one, cloud, config, options.now)
+        } catch (error) {
+          const bug = stackOfBug(error)
+          if (bug !== undefined)
+            options.log.with({ function: definition.name, runId }).write('error', 'step-crashed', { target: one.target, error: bug })
+          throw error
+        }
+      },
+      ...(settle === undefined ? {} : { settle: (one, cloud, doubt) => settle(one, cloud, config, doubt) }),
+      remainingMs: options.remainingMs ?? (() => Number.POSITIVE_INFINITY),
+      callTimeoutMs: options.callTimeoutMs,
+    })
+  } catch (error) {
+    return { outcome: 'Failed', reason: reasonOf(error, 'apply-failed') }
+  }
+}
+
+/** Settles what earlier runs left open. What goes wrong with it is logged: the plan's own steps are done already. */
+async function settleEarlier<Settings, Observed, Change>(
+  { definition, config, options, limits, runId, kernel }: StepWork<Settings, Observed, Change>,
+  log: Log,
+): Promise<Awaited<ReturnType<typeof settleOpen>>> {
+  if (kernel === undefined) return []
+  const { settle } = definition
+  try {
+    return await settleOpen<Change>({
+      ...kernel,
+      function: definition.name,
+      runId,
+      cloud: readerOf(options.cloud, limits),
+      ...(settle === undefined ? {} : { settle: (step, cloud, doubt) => settle(step, cloud, config, doubt) }),
+      readStep: (step) => readStep(definition, step),
+      remainingMs: options.remainingMs ?? (() => Number.POSITIVE_INFINITY),
+    })
+  } catch (error) {
+    if (!(error instanceof StoreError || error instanceof JournalError)) throw error
+    log.write('error', 'settling-failed', { code: error.kind, reason: error.message })
+    return []
+  }
+}
+
+const StoredStep = z.looseObject({
+  key: z.string(),
+  target: z.string(),
+  before: z.string(),
+  after: z.string(),
+  reason: z.looseObject({ code: z.string(), text: z.string() }),
+  verdict: z.literal('change'),
+  change: z.unknown(),
+  undo: z.optional(z.unknown()),
+})
+
+/** A change step as a journal or a plan kept it; undefined when it is none of this function's. */
+export function readStep<Settings, Observed, Change>(
+  definition: Pick<ScheduleDefinition<Settings, Observed, Change>, 'change'>,
+  stored: unknown,
+): ChangeStep<Change> | undefined {
+  const step = z.safeParse(StoredStep, stored)
+  if (!step.success) return undefined
+  const { key, target, before, after, reason, verdict } = step.data
+  const change = z.safeParse(definition.change, step.data.change)
+  const undo = step.data.undo === undefined ? undefined : z.safeParse(definition.change, step.data.undo)
+  if (!change.success || undo?.success === false) return undefined
+  const facts = { key, target, before, after, reason: { code: reason.code, text: reason.text }, verdict, change: change.data }
+  return undo === undefined ? facts : { ...facts, undo: undo.data }
+}
+
+/** A run that could read no cluster at all has decided nothing, whatever its steps say. */
+function unreadable(decisions: readonly Decision[]): Reason | undefined {
+  const [first] = decisions
+  if (first === undefined || decisions.some(({ reason }) => reason.code !== unreadableCode)) return undefined
+  return { code: 'run.no-cluster', text: `no cluster could be read. ${first.target}: ${first.reason.text}` }
 }
 
 /** What a run may still do. */
 interface Limits {
-  /** Why no write may start now, if so. */
+  /** Why nothing new may start, if so. Time is the kernel's matter. */
   readonly whyStop: () => Reason | undefined
   /** A call's own options, cut to the run's. */
   readonly within: (options: SendOptions | undefined) => SendOptions
 }
 
+/** Time that is kept for answering and logging after the last call. */
+const marginMs = 2_000
+
 function limitsOf(options: RunOptions): Limits {
   const { remainingMs, signal } = options
-  const neededMs = (options.callTimeoutMs ?? 10_000) + marginMs
   const deadline = remainingMs === undefined ? undefined : options.now + remainingMs() - marginMs
   return {
-    whyStop: () => {
-      if (signal?.aborted === true) return { code: 'aborted', text: 'the run was stopped before this step; the next run takes it up' }
-      if (remainingMs === undefined) return undefined
-      const leftMs = remainingMs()
-      return leftMs < neededMs ? noTimeLeft(`${Math.max(0, Math.floor(leftMs))} ms are left and a call may need ${neededMs}`) : undefined
-    },
+    whyStop: () =>
+      signal?.aborted === true ? { code: 'aborted', text: 'the run was stopped before this step; the next run takes it up' } : undefined,
     within: (own) => {
       const signals = [signal, own?.signal].filter((one) => one !== undefined)
       const [first] = signals
@@ -187,35 +298,26 @@ function limitsOf(options: RunOptions): Limits {
   }
 }
 
-/** Reads only, whatever it is handed, and within the run's time. */
+/** Reads only, whatever it is handed: a writing action is refused, not sent. */
 function readerOf(cloud: CloudReader, limits: Limits): CloudReader {
   const reader = asReader(cloud)
   return { send: async (action, request, options) => await reader.send(action, request, limits.within(options)) }
 }
 
-/** Writes as long as there is time for it, and counts the writes that were started. */
-function writerOf(cloud: CloudWriter, limits: Limits): CloudWriter & { readonly writes: () => number } {
-  let writes = 0
+/** Writes until the run is stopped. */
+function writerOf(cloud: CloudWriter, limits: Limits): CloudWriter {
   return {
     send: async <A extends Action>(action: A, request: RequestOf<A>, options?: SendOptions) => {
-      if (action.effect !== 'read') {
-        const stop = limits.whyStop()
-        if (stop !== undefined) throw refused(action, stop.code === 'aborted' ? 'cloud.aborted' : 'cloud.deadline', stop.text)
-        writes++
-      }
+      const stop = action.effect === 'read' ? undefined : limits.whyStop()
+      if (stop !== undefined) throw refused(action, 'cloud.aborted', stop.text)
       return await cloud.send(action, request, limits.within(options))
     },
-    writes: () => writes,
   }
 }
 
-function refused(action: Action, kind: 'cloud.deadline' | 'cloud.aborted', why: string): CloudError {
+function refused(action: Action, kind: 'cloud.aborted', why: string): CloudError {
   const name = `${action.service}.${action.name}`
   return new CloudError(`${name} was not sent: ${why}.`, { kind, code: kind, action: name, retryable: false })
-}
-
-function noTimeLeft(why: string): Reason {
-  return { code: 'no-time-left', text: `${why}; the next run takes it up` }
 }
 
 const outcomeOf = {

@@ -61,6 +61,7 @@ describe('the runner', () => {
       credentials: { kind: 'none' },
     },
     clusters: [],
+    store: { kind: 'memory' },
     functions: {},
   }
   const cloud: CloudWriter = { send: () => Promise.reject(new Error('nothing is called here')) }
@@ -76,6 +77,7 @@ describe('the runner', () => {
           function: {
             name: 'cron-scaler',
             settings: localFunctions[0]!.settings,
+            problems: async () => [],
             run: async (options): Promise<RunReport> => {
               runs.push({ now: options.now, scheduledAt: options.scheduledAt })
               const decisions = decide(options)
@@ -96,6 +98,7 @@ describe('the runner', () => {
       ],
       config,
       cloud,
+      kernel: undefined,
       now: () => time.now,
       sleep: async (ms) => {
         time.now += ms
@@ -141,6 +144,19 @@ describe('the runner', () => {
     time.now = at('2026-12-01T08:00:30Z')
     await runner.keepTicking()
     expect(runs.map(({ scheduledAt }) => scheduledAt)).toEqual([at('2026-11-24T08:00:00Z'), at('2026-12-01T08:00:00Z')])
+  })
+
+  it('goes on when the clock was set back by a day', async () => {
+    const { runner, runs, time } = rig(() => [])
+    time.now = at('2026-11-25T08:00:30Z')
+    await runner.runOnce()
+    time.now = at('2026-11-24T08:01:30Z')
+    await runner.keepTicking()
+    expect(runs.map(({ scheduledAt }) => new Date(scheduledAt).toISOString())).toEqual([
+      '2026-11-25T08:00:00.000Z',
+      '2026-11-24T08:02:00.000Z',
+      '2026-11-24T08:03:00.000Z',
+    ])
   })
 
   it('prints a decision once, again when it comes out differently, and counts what repeats', async () => {

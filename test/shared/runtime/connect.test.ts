@@ -42,6 +42,7 @@ function configOf(credentials: CredentialsSetting, platform: Partial<Config['pla
       ...platform,
     },
     clusters: [],
+    store: { kind: 'memory' },
     functions: {},
   }
 }

@@ -178,8 +178,13 @@ describe('a handler', () => {
     expect(report.counts).toMatchObject({ Applied: 1, Failed: 1 })
     expect(logged().filter(({ level, event }) => level === 'error' && event === 'decision')).toHaveLength(1)
 
+    const others = [
+      { target: 'a', key: 'other-0' },
+      { target: 'b', key: 'other-1' },
+    ]
+    const { handler: next } = await handlerWith({ ...config, functions: { 'cron-scaler': { rules: others } } })
     cloud.failures.set('ForwardRequest', [rejected, rejected])
-    await expect(handler(tick)).rejects.toThrow(
+    await expect(next(tick)).rejects.toThrow(
       /^cron-scaler@2026-01-31T08:00:00\.000Z: nothing was achieved \(Failed 2\)\. First: a: .*InvalidParameter/,
     )
     cloud.failures.set('DescribeClusters', [{ Code: 'UnauthorizedOperation', Message: 'not yours' }])
@@ -202,7 +207,7 @@ describe('a handler', () => {
   it('12: writes nothing with too little time left', async () => {
     const { handler } = await handlerWith(oneRule('enforce'))
     const report = await handler(tick, { getRemainingTimeInMillis: () => 11_000 })
-    expect(report.decisions).toMatchObject([{ outcome: 'Held', reason: { code: 'no-time-left' } }])
+    expect(report.decisions).toMatchObject([{ outcome: 'Held', reason: { code: 'guard.no-time-left' } }])
     expect(cloud.calls.map(({ effect }) => effect)).toEqual(['read'])
   })
 
@@ -320,7 +325,7 @@ describe('19: no secret reaches a log line, a report or a rejection', () => {
     cloud.failures.set('ForwardRequest', [{ Code: 'InvalidParameter', Message: echo }])
     const two = { ...oneRule('enforce'), functions: { 'cron-scaler': { rules: [{ target: `t-${secretKey}` }, { target: 'fine' }] } } }
     const partly = await (await handlerWith(two)).handler(tick)
-    expect(partly.decisions.map(({ outcome }) => outcome)).toEqual(['Failed', 'Applied'])
+    expect(partly.decisions.map(({ outcome }) => outcome)).toEqual(expect.arrayContaining(['Failed', 'Applied']))
     outputs.push(...partly.decisions.flatMap(({ target, reason }) => [target, reason.text]))
     expect(outputs.join()).toContain('[redacted]')
     expect(lines.join()).toContain('[redacted]')

@@ -44,6 +44,7 @@ export const tiny: ScheduleDefinition<TinySettings, readonly string[], TinyChang
       }
       return verdict === 'change' ? { ...facts, verdict, change: { size } } : { ...facts, verdict }
     }),
+  change: z.strictObject({ size: z.int() }),
   apply: async (step, cloud) => {
     const answer = await cloud.send(ForwardRequest, {
       Method: 'PATCH',

@@ -1,0 +1,93 @@
+import type { Clock } from '#cloud/clock.ts'
+import type { CloudReader } from '#cloud/cloud.ts'
+import { kubeReader } from '#cloud/kube.ts'
+import { createGuard, type Guard } from '#shared/safety/guard.ts'
+import { defaultGuardSettings } from '#shared/safety/guard-settings.ts'
+import { createJournal, type Journal } from '#shared/safety/journal.ts'
+import { killSwitchOf } from '#shared/safety/kill-switch-of.ts'
+import { createLedger, type Ledger } from '#shared/safety/ledger.ts'
+import type { Store } from '#shared/safety/store.ts'
+import type { Config, StoreSetting } from './config.ts'
+import type { FunctionName } from './definition.ts'
+import { type ResolveReference, readLambdaParameter } from './reference.ts'
+
+/**
+ * What every write goes through: the store, and made on it the ledger (nothing twice), the guard (not now, not this, not so
+ * many) and the journal (what was done and why). One per process; `of` gives a function's own part for one run.
+ */
+export interface Kernel {
+  readonly store: Store
+  /** Secret of the seals of journal and plans. */
+  readonly key: string | undefined
+  readonly redact: (text: string) => string
+  /** The time at this moment, epoch milliseconds. */
+  readonly now: () => number
+  /** `owner` is unique to one run of one process. */
+  of(name: FunctionName, owner: string): FunctionKernel
+}
+
+export interface FunctionKernel {
+  readonly ledger: Ledger
+  readonly guard: Guard
+  readonly journal: Journal
+}
+
+export interface KernelOptions {
+  readonly config: Pick<Config, 'clusters' | 'guard' | 'journalKey'>
+  readonly store: Store
+  /** For a kill switch in a cluster. */
+  readonly cloud: CloudReader
+  readonly now: () => number
+  readonly redact: (text: string) => string
+  readonly resolveReference: ResolveReference
+  /** The longest that one call may take; 10 s when absent. */
+  readonly callTimeoutMs?: number | undefined
+}
+
+/** Makes the kernel. Throws SecretUnavailableError when the journal's key leads nowhere. */
+export async function createKernel(options: KernelOptions): Promise<Kernel> {
+  const { config, store, cloud, now, redact, callTimeoutMs } = options
+  const key = config.journalKey === undefined ? undefined : await options.resolveReference(config.journalKey)
+  const settings = config.guard ?? defaultGuardSettings
+  const killSwitch = killSwitchOf(settings.killSwitch, {
+    store,
+    readParameter: readLambdaParameter,
+    kubeReader: (wanted) => {
+      const cluster = config.clusters.find(({ id, name }) => id === wanted || name === wanted)
+      return kubeReader(cloud, cluster?.id ?? wanted, cluster?.region === undefined ? {} : { region: cluster.region })
+    },
+  })
+  return {
+    store,
+    key,
+    redact,
+    now,
+    of: (name, owner) => ({
+      ledger: createLedger(store, { function: name }),
+      guard: createGuard({ settings, store, killSwitch, function: name, owner, callTimeoutMs }),
+      journal: createJournal(store, { chain: name, key, redact }),
+    }),
+  }
+}
+
+/**
+ * Opens the configured store. Only the one that is configured is loaded. Throws StoreError, which names the store and what
+ * to do about it.
+ */
+export async function openStore(setting: StoreSetting, options: { readonly clock: Clock; readonly random: () => number }): Promise<Store> {
+  switch (setting.kind) {
+    case 'memory': {
+      const { MemoryDisk, openMemoryStore } = await import('#shared/safety/store-memory.ts')
+      return openMemoryStore(new MemoryDisk())
+    }
+    case 'sqlite': {
+      const { openSqliteStore } = await import('#shared/safety/store-sqlite.ts')
+      return await openSqliteStore({ path: setting.path })
+    }
+    case 'dynamodb': {
+      const { openDynamoStore } = await import('#shared/safety/store-dynamodb.ts')
+      const { table, region } = setting
+      return await openDynamoStore({ table, region, random: options.random, sleep: (ms) => options.clock.sleep(ms) })
+    }
+  }
+}
