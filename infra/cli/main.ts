@@ -14,6 +14,17 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   },
   validate: { summary: 'check a longshore.yaml', load: async () => (await import('./validate.ts')).validate },
   call: { summary: 'send one signed API call, or print it with --dry-run', load: async () => (await import('./call.ts')).call },
+  plan: { summary: 'show what a function would do now, and keep it for review', load: async () => (await import('./plan.ts')).plan },
+  apply: { summary: 'carry out a plan that was reviewed', load: async () => (await import('./apply.ts')).apply },
+  journal: {
+    summary: 'show what was done and why, and check that nobody changed it',
+    load: async () => (await import('./journal.ts')).journal,
+  },
+  undo: { summary: 'take back one change, as far as what was there before allows', load: async () => (await import('./undo.ts')).undo },
+  switch: {
+    summary: 'stop every function at once, or let them run again',
+    load: async () => (await import('./kill-switch.ts')).killSwitch,
+  },
   cron: { summary: 'show when a schedule fires', load: async () => (await import('./cron.ts')).cron },
   invoke: { summary: 'run one function on one event file', load: async () => (await import('./invoke.ts')).invoke },
 }

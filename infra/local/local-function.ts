@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as z from 'zod/mini'
+import type { Step } from '#shared/pure/step.ts'
 import { type Config, type ConfigFault, functionConfig } from '#shared/runtime/config.ts'
 import type { FunctionName, ScheduleDefinition } from '#shared/runtime/definition.ts'
+import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
-import { type RunOptions, runSchedule } from '#shared/runtime/run.ts'
+import { makePlan, type RunOptions, readStep, runSchedule, runSteps } from '#shared/runtime/run.ts'
+import { contentDigest, plainCopy } from '#shared/safety/canonical-json.ts'
+import type { JournalEntry } from '#shared/safety/journal-entry.ts'
+import { createPlanDocument, type PlanDocument } from '#shared/safety/plan-document.ts'
 import { parseScheduleExpression, type ScheduleExpression } from './schedule-expression.ts'
 
 /** A function as the local runner sees it: its settings, and a way to run it. The types of its plan stay inside. */
@@ -14,6 +19,17 @@ export interface LocalFunction {
   /** What is wrong with its settings together with the rest of the configuration. Throws ConfigError when they do not fit at all. */
   problems(config: Config): Promise<readonly ConfigFault[]>
   run(options: RunOptions): Promise<RunReport>
+  /** Observes and plans, and makes a document of it. Throws what observing throws. */
+  plan(options: PlanOptions): Promise<PlanDocument>
+  /** Takes back what a journal entry did. Throws UndoError when that entry does not allow it. */
+  undo(entry: JournalEntry, options: RunOptions): Promise<RunReport>
+}
+
+export type PlanOptions = Pick<RunOptions, 'config' | 'cloud' | 'now' | 'signal'> & Pick<Kernel, 'key' | 'redact'>
+
+/** An entry of the journal that cannot be undone. The message says why. */
+export class UndoError extends Error {
+  override readonly name = 'UndoError'
 }
 
 /** Wraps a definition for the local runner. */
@@ -26,6 +42,44 @@ export function localFunction<Settings, Observed, Change>(definition: ScheduleDe
       return found.map(({ path, text }) => ({ path: `functions.${definition.name}${path === '' ? '' : `.${path}`}`, text }))
     },
     run: (options) => runSchedule(definition, options),
+    plan: async (options) => {
+      const { config, observed, steps } = await makePlan(definition, options)
+      return createPlanDocument(
+        {
+          function: definition.name,
+          createdAt: options.now,
+          configHash: contentDigest(plainCopy(config)),
+          observedHash: contentDigest(plainCopy(observed)),
+          steps,
+        },
+        { redact: options.redact, key: options.key },
+      )
+    },
+    undo: async (entry, options) => await runSteps(definition, [undoOf(definition, entry)], options),
+  }
+}
+
+/** The step that takes back what an entry of the journal did. */
+function undoOf<Settings, Observed, Change>(definition: ScheduleDefinition<Settings, Observed, Change>, entry: JournalEntry): Step<Change> {
+  const name = `entry ${entry.seq} of the journal of ${definition.name}`
+  if (entry.kind !== 'intent')
+    throw new UndoError(`${name} is no intent; name the entry that began the change (\`longshore journal list\` shows them)`)
+  const step = readStep(definition, entry.step)
+  if (step === undefined) throw new UndoError(`${name} holds no change that this version of ${definition.name} knows`)
+  if (step.undo === undefined)
+    throw new UndoError(
+      `${name} cannot be taken back: ${step.target} was ${step.before || 'not there'} before, and nothing leads back to that`,
+    )
+  const at = new Date(entry.at).toISOString()
+  return {
+    key: `undo/${entry.seq}/${step.key}`.slice(0, 256),
+    target: step.target,
+    before: step.after,
+    after: step.before,
+    reason: { code: 'undo', text: `takes back what was done at ${at}: ${step.reason.text}` },
+    verdict: 'change',
+    change: step.undo,
+    undo: step.change,
   }
 }
 

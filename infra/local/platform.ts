@@ -29,6 +29,8 @@ export async function realPlatform(options: {
   readonly cwd: string
   readonly env: Environment
   readonly redactor: Redactor
+  /** Opens the store whatever the mode; for those who look into it. */
+  readonly withStore?: boolean
 }): Promise<Platform> {
   const config = await readConfig({ env: options.env, path: options.configPath, folder: options.cwd })
   const cloud = await connect(config, {
@@ -39,7 +41,12 @@ export async function realPlatform(options: {
     redactor: options.redactor,
     homeDirectory: homedir(),
   })
-  return await withKernel(config, cloud, { env: options.env, redactor: options.redactor, now: () => systemClock.now() })
+  return await withKernel(config, cloud, {
+    env: options.env,
+    redactor: options.redactor,
+    now: () => systemClock.now(),
+    withStore: options.withStore === true,
+  })
 }
 
 /** A whole configuration, with every function's own checks. Throws ConfigError with all that is wrong. */
@@ -56,10 +63,10 @@ export async function readConfig(options: { readonly env: Environment; readonly 
 async function withKernel(
   config: Config,
   cloud: Connection,
-  options: { readonly env: Environment; readonly redactor: Redactor; readonly now: () => number },
+  options: { readonly env: Environment; readonly redactor: Redactor; readonly now: () => number; readonly withStore?: boolean },
 ): Promise<Platform> {
   const { env, redactor, now } = options
-  if (config.mode !== 'enforce') return { config, cloud, kernel: undefined, now, close: () => cloud.close() }
+  if (config.mode !== 'enforce' && options.withStore !== true) return { config, cloud, kernel: undefined, now, close: () => cloud.close() }
   try {
     const store = await openStore(config.store, { clock: systemClock, random: Math.random })
     const kernel = await createKernel({

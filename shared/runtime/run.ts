@@ -6,6 +6,7 @@ import { CloudError } from '#cloud/errors.ts'
 import type { Decision, Outcome, Reason, Step, StepResult, Verdict } from '#shared/pure/step.ts'
 import { carryOut } from '#shared/safety/carry-out.ts'
 import { JournalError } from '#shared/safety/journal-entry.ts'
+import type { StepLike } from '#shared/safety/plan-document.ts'
 import { settleOpen } from '#shared/safety/settle-open.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import { type Config, functionConfig } from './config.ts'
@@ -35,8 +36,8 @@ export interface RunOptions {
   readonly callTimeoutMs?: number | undefined
   /** Targets that are worked on at the same time; 6 when absent. */
   readonly concurrency?: number | undefined
-  /** Only the plan with this digest is carried out; any other is reported as held. */
-  readonly approvedDigest?: string | undefined
+  /** Says which of the plan's steps somebody has reviewed and approved; the others are held. All of them when absent. */
+  readonly review?: ((steps: readonly StepLike[]) => ReadonlySet<StepLike>) | undefined
 }
 
 type ChangeStep<Change> = Step<Change> & { readonly verdict: 'change' }
@@ -58,6 +59,46 @@ export async function runSchedule<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
   options: RunOptions,
 ): Promise<RunReport> {
+  return await run(definition, options, async (cloud, config) => {
+    const observed = await definition.observe(cloud, config, options.now)
+    return definition.plan(observed, config, options.now)
+  })
+}
+
+/**
+ * Carries out steps that come from somewhere else than a plan of now, such as the undoing of an earlier one, under the same
+ * rules as `runSchedule`.
+ */
+export async function runSteps<Settings, Observed, Change>(
+  definition: ScheduleDefinition<Settings, Observed, Change>,
+  steps: readonly Step<Change>[],
+  options: RunOptions,
+): Promise<RunReport> {
+  return await run(definition, options, () => Promise.resolve(steps))
+}
+
+/** A plan of now and what it was made from. */
+export interface MadePlan<Observed, Change> {
+  readonly config: FunctionConfig<unknown>
+  readonly observed: Observed
+  readonly steps: readonly Step<Change>[]
+}
+
+/** Observes and plans, and does nothing more. Throws what observing throws. */
+export async function makePlan<Settings, Observed, Change>(
+  definition: ScheduleDefinition<Settings, Observed, Change>,
+  options: Pick<RunOptions, 'config' | 'cloud' | 'now' | 'signal' | 'remainingMs'>,
+): Promise<MadePlan<Observed, Change>> {
+  const config = await functionConfig(options.config, definition)
+  const observed = await definition.observe(readerOf(options.cloud, limitsOf(options)), config, options.now)
+  return { config, observed, steps: definition.plan(observed, config, options.now) }
+}
+
+async function run<Settings, Observed, Change>(
+  definition: ScheduleDefinition<Settings, Observed, Change>,
+  options: RunOptions,
+  stepsOf: (cloud: CloudReader, config: FunctionConfig<Settings>) => Promise<readonly Step<Change>[]>,
+): Promise<RunReport> {
   const { now, scheduledAt, trigger } = options
   const config = await functionConfig(options.config, definition)
   const runId = runIdOf(definition.name, scheduledAt)
@@ -72,8 +113,7 @@ export async function runSchedule<Settings, Observed, Change>(
 
   let steps: readonly Step<Change>[]
   try {
-    const observed = await definition.observe(readerOf(options.cloud, limits), config, now)
-    steps = definition.plan(observed, config, now)
+    steps = await stepsOf(readerOf(options.cloud, limits), config)
   } catch (error) {
     const failure = reasonOf(error, 'run.no-plan')
     log.write('error', 'run-failed', { code: failure.code, reason: failure.text, error: stackOfBug(error) })
@@ -94,11 +134,7 @@ export async function runSchedule<Settings, Observed, Change>(
     })
     return decision
   }
-  const hold =
-    config.mode === 'enforce' && options.approvedDigest !== undefined && options.approvedDigest !== digest
-      ? { code: 'plan-changed', text: `the plan is not the approved one any more: its digest is ${digest}; review it again` }
-      : undefined
-
+  const approved = options.review?.(steps)
   const decisions: (Decision | undefined)[] = steps.map(() => undefined)
   const queues = new Map<string, { readonly index: number; readonly step: ChangeStep<Change> }[]>()
   const keys = new Set<string>()
@@ -117,8 +153,11 @@ export async function runSchedule<Settings, Observed, Change>(
     keys.add(step.key)
     if (config.mode !== 'enforce') {
       decisions[index] = decide(step, { outcome: 'Planned' })
-    } else if (hold !== undefined) {
-      decisions[index] = decide(step, { outcome: 'Held', reason: hold })
+    } else if (approved?.has(step) === false) {
+      decisions[index] = decide(step, {
+        outcome: 'Held',
+        reason: { code: 'not-reviewed', text: 'the plan that was reviewed does not have this change as it is now; review it again' },
+      })
     } else {
       const queue = queues.get(step.target)
       if (queue === undefined) queues.set(step.target, [{ index, step }])
@@ -279,7 +318,7 @@ interface Limits {
 /** Time that is kept for answering and logging after the last call. */
 const marginMs = 2_000
 
-function limitsOf(options: RunOptions): Limits {
+function limitsOf(options: Pick<RunOptions, 'now' | 'signal' | 'remainingMs'>): Limits {
   const { remainingMs, signal } = options
   const deadline = remainingMs === undefined ? undefined : options.now + remainingMs() - marginMs
   return {

@@ -78,6 +78,8 @@ describe('the runner', () => {
             name: 'cron-scaler',
             settings: localFunctions[0]!.settings,
             problems: async () => [],
+            plan: () => Promise.reject(new Error('not planned here')),
+            undo: () => Promise.reject(new Error('not undone here')),
             run: async (options): Promise<RunReport> => {
               runs.push({ now: options.now, scheduledAt: options.scheduledAt })
               const decisions = decide(options)

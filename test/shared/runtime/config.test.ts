@@ -101,6 +101,8 @@ describe('a sound configuration', () => {
       },
       clusters: sound.clusters,
       guard: z.parse(guardSchema(functionNames), sound.guard),
+      store: { kind: 'sqlite', path: join(folder, '.longshore/store.db') },
+      journalKey: undefined,
       functions: sound.functions,
       path: join(folder, 'longshore.yaml'),
     })

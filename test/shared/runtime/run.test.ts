@@ -291,20 +291,12 @@ describe('steps', () => {
     ])
   })
 
-  it('are carried out only as approved, where a plan was approved', async () => {
-    const rules = [
-      { target: 'a', size: 5 },
-      { target: 'b', verdict: 'held' as const },
-    ]
-    const planned = await run(configOf('plan', rules))
-    const digest = planned.planDigest ?? ''
-    expect(digest).toMatch(/^[0-9a-f]{64}$/)
-    const approved = await run(configOf('enforce', rules), { approvedDigest: digest })
-    expect(outcomesOf(approved.decisions)).toEqual(['a Applied rule', 'b Held rule'])
+  it('are carried out only as far as somebody has reviewed them', async () => {
     const cloud = cloudOf()
-    const changed = await run(configOf('enforce', [{ target: 'a', size: 6 }]), { approvedDigest: digest, cloud })
-    expect(outcomesOf(changed.decisions)).toEqual(['a Held plan-changed'])
-    expect(cloud.calls.map(({ effect }) => effect)).toEqual(['read'])
+    const review: RunOptions['review'] = (steps) => new Set(steps.filter(({ target }) => target === 'a'))
+    const report = await run(configOf('enforce', [{ target: 'a' }, { target: 'b' }, { target: 'c', verdict: 'held' }]), { cloud, review })
+    expect(outcomesOf(report.decisions)).toEqual(['a Applied rule', 'b Held not-reviewed', 'c Held rule'])
+    expect(cloud.calls.filter(({ effect }) => effect === 'write').map(({ target }) => target)).toEqual(['a'])
   })
 
   it('have one digest in any order, and another when an end state differs', () => {

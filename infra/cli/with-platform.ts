@@ -1,0 +1,41 @@
+import type { LocalFunction } from '#infra/local/local-function.ts'
+import { localFunctions } from '#infra/local/local-functions.ts'
+import { type Platform, realPlatform } from '#infra/local/platform.ts'
+import { nearest } from '#shared/pure/nearest.ts'
+import type { Kernel } from '#shared/runtime/kernel.ts'
+import { createRedactor, type Redactor } from '#shared/runtime/redact.ts'
+import type { CommandIo } from './command.ts'
+import { UsageError } from './command.ts'
+
+/** What a command about the store works with. */
+export interface Opened {
+  readonly platform: Platform
+  readonly kernel: Kernel
+  readonly redactor: Redactor
+  /** `io.out`, without secrets. */
+  readonly print: (line: string) => void
+}
+
+/** Opens the platform and the store of a configuration for as long as `work` takes. `longshore.yaml` when none is named. */
+export async function withStore(io: CommandIo, configPath: string | undefined, work: (opened: Opened) => Promise<number>): Promise<number> {
+  const redactor = createRedactor()
+  const path = configPath ?? io.env.LONGSHORE_CONFIG ?? 'longshore.yaml'
+  const platform = await realPlatform({ configPath: path, cwd: io.cwd, env: io.env, redactor, withStore: true })
+  try {
+    const { kernel } = platform
+    if (kernel === undefined) throw new Error('the store was not opened')
+    return await work({ platform, kernel, redactor, print: (line) => io.out(redactor.text(line)) })
+  } finally {
+    await platform.close()
+  }
+}
+
+/** The function with this name. Throws UsageError with the nearest one. */
+export function functionNamed(name: string | undefined): LocalFunction {
+  const names = localFunctions.map((fn) => fn.name)
+  if (name === undefined) throw new UsageError(`name a function: ${names.join(', ')}`)
+  const found = localFunctions.find((fn) => fn.name === name)
+  if (found !== undefined) return found
+  const near = nearest(name, names)
+  throw new UsageError(`there is no function "${name}"; ${near === undefined ? `known: ${names.join(', ')}` : `did you mean "${near}"?`}`)
+}
