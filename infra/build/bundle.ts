@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { build, type Metafile } from 'esbuild'
+import { basename, dirname, join } from 'node:path'
+import { build, type Metafile, type Plugin } from 'esbuild'
 import { lazyBuiltins } from './lazy-builtins.ts'
 
 /** What became of one function's code. */
@@ -41,11 +41,31 @@ export async function bundleFunction(root: string, name: string): Promise<Bundle
     legalComments: 'none',
     charset: 'utf8',
     external: ['yaml', '@aws-sdk/*'],
-    plugins: [lazyBuiltins],
+    plugins: [lazyBuiltins, withoutLocalStores],
     metafile: true,
     logLevel: 'silent',
   })
   return describe(name, folder, metafile)
+}
+
+/**
+ * Stores in a file or in memory do not outlive a Lambda's sandbox, so a bundle has neither: asking for one is an error that
+ * says what to configure.
+ */
+const withoutLocalStores: Plugin = {
+  name: 'without-local-stores',
+  setup: (build) => {
+    build.onLoad({ filter: /shared\/safety\/store-(sqlite|memory)\.ts$/ }, ({ path }) => {
+      const text =
+        'Store: a function on Lambda keeps its store in DynamoDB; set LONGSHORE_TABLE, or store.kind: dynamodb in the configuration.'
+      const fail = `() => { throw new StoreError('store.misconfigured', ${JSON.stringify(text)}) }`
+      return {
+        contents: `import { StoreError } from './store.ts'\nexport const openSqliteStore = ${fail}\nexport const openMemoryStore = ${fail}\nexport class MemoryDisk {}`,
+        loader: 'ts',
+        resolveDir: dirname(path),
+      }
+    })
+  },
 }
 
 const entryName = 'handler.mjs'

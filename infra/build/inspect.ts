@@ -19,6 +19,7 @@ export interface InspectedFunction {
 
 /** Kinds of resources that a package may make. Anything else, such as a public address, is a decision that this list has to follow. */
 const knownTypes = new Set([
+  'AWS::DynamoDB::Table',
   'AWS::IAM::Role',
   'AWS::Lambda::EventInvokeConfig',
   'AWS::Lambda::Function',
@@ -33,7 +34,7 @@ const knownTypes = new Set([
  * Everything that is wrong with a packaged template, one sentence each; empty when all is well. It demands:
  * every function and no other, on the runtime, with the handler, time and memory that function.yml says;
  * for each exactly one role that nothing else uses, assumed by Lambda only, allowed no wildcard and nothing that is not the
- * function's own; each schedule of function.yml, switched on, on time, without retries and with a dead-letter queue, started
+ * function's own or the shared store; each schedule of function.yml, switched on, on time, without retries and with a dead-letter queue, started
  * by a role that may start this function only; logs with an end; no other kinds of resources.
  */
 export function inspectTemplate(template: Template, functions: readonly InspectedFunction[], stage = 'dev'): string[] {
@@ -155,7 +156,11 @@ function inspectRole(id: string, properties: unknown, name: string, stage: strin
           problems.push(`the role ${id} allows the wildcard action ${JSON.stringify(action)}`)
       }
       for (const resource of listOf(at(statement, 'Resource'))) {
-        if (!isOwn(resource, name, stage)) problems.push(`the role ${id} reaches ${JSON.stringify(resource)}, which is not ${name}'s own`)
+        if (
+          !isOwn(resource, name, stage) &&
+          !(isStore(resource) && listOf(at(statement, 'Action')).every((action) => storeActions.has(action)))
+        )
+          problems.push(`the role ${id} reaches ${JSON.stringify(resource)}, which is not ${name}'s own`)
       }
     }
   }
@@ -166,6 +171,13 @@ function inspectRole(id: string, properties: unknown, name: string, stage: strin
  * Whether a resource is the function's own: something in this template that is called after it, or an ARN that names the function
  * or its part of the parameter store. A `*` may only come after that name.
  */
+/** The table that all functions share; what the store's adapter sends, and nothing that could empty or drop it. */
+const storeActions: ReadonlySet<unknown> = new Set(['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:Query'])
+
+function isStore(resource: unknown): boolean {
+  return JSON.stringify(resource) === '{"Fn::GetAtt":["StoreTable","Arn"]}'
+}
+
 function isOwn(resource: unknown, name: string, stage: string): boolean {
   const target = targetOf(resource)
   if (target !== undefined) return target.startsWith(logicalName(name)) || target.startsWith(pascalName(name))

@@ -8,7 +8,7 @@ import type { TransportFactory } from '#cloud/wire.ts'
 import { type Config, type Environment, environment, functionConfig, loadConfig } from './config.ts'
 import { type Connection, connect } from './connect.ts'
 import type { ScheduleDefinition } from './definition.ts'
-import { createKernel, type Kernel, openStore } from './kernel.ts'
+import type { Kernel } from './kernel.ts'
 import { createLog, type Log } from './log.ts'
 import { createRedactor, type Redactor } from './redact.ts'
 import { createResolver } from './reference.ts'
@@ -90,6 +90,7 @@ export function defineSchedule<Settings, Observed, Change>(
   const kernelFor = async (config: Config, cloud: Connection, env: Environment): Promise<Kernel | undefined> => {
     // What writes nothing needs no store, and none has to be there for it.
     if (config.mode !== 'enforce') return undefined
+    const { createKernel, openStore } = await import('./kernel.ts')
     return await createKernel({
       config,
       store: await openStore(config.store, { clock: around.clock, random: around.random }),

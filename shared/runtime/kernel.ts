@@ -1,11 +1,14 @@
 import type { Clock } from '#cloud/clock.ts'
 import type { CloudReader } from '#cloud/cloud.ts'
 import { kubeReader } from '#cloud/kube.ts'
+import type { StepResult } from '#shared/pure/step.ts'
+import { type CarryOutPorts, type ChangeStep, carryOut } from '#shared/safety/carry-out.ts'
 import { createGuard, type Guard } from '#shared/safety/guard.ts'
 import { defaultGuardSettings } from '#shared/safety/guard-settings.ts'
 import { createJournal, type Journal } from '#shared/safety/journal.ts'
 import { killSwitchOf } from '#shared/safety/kill-switch-of.ts'
 import { createLedger, type Ledger } from '#shared/safety/ledger.ts'
+import { type SettledStep, type SettleOpenPorts, settleOpen } from '#shared/safety/settle-open.ts'
 import type { Store } from '#shared/safety/store.ts'
 import type { Config, StoreSetting } from './config.ts'
 import type { FunctionName } from './definition.ts'
@@ -26,7 +29,14 @@ export interface Kernel {
   of(name: FunctionName, owner: string): FunctionKernel
 }
 
+/** What a kernel adds to the ports of a run by itself. */
+type Own = 'function' | 'owner' | 'ledger' | 'guard' | 'journal' | 'now'
+
 export interface FunctionKernel {
+  /** Carries out one step, at most once: see `carryOut` in shared/safety. */
+  carryOut<Change>(step: ChangeStep<Change>, ports: Omit<CarryOutPorts<Change>, Own>): Promise<StepResult>
+  /** Settles what earlier runs left open. Throws StoreError and JournalError. */
+  settleOpen<Change>(ports: Omit<SettleOpenPorts<Change>, Own>): Promise<readonly SettledStep[]>
   readonly ledger: Ledger
   readonly guard: Guard
   readonly journal: Journal
@@ -62,11 +72,19 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     key,
     redact,
     now,
-    of: (name, owner) => ({
-      ledger: createLedger(store, { function: name }),
-      guard: createGuard({ settings, store, killSwitch, function: name, owner, callTimeoutMs }),
-      journal: createJournal(store, { chain: name, key, redact }),
-    }),
+    of: (name, owner) => {
+      const ledger = createLedger(store, { function: name })
+      const guard = createGuard({ settings, store, killSwitch, function: name, owner, callTimeoutMs })
+      const journal = createJournal(store, { chain: name, key, redact })
+      const own = { function: name, owner, ledger, guard, journal, now }
+      return {
+        ledger,
+        guard,
+        journal,
+        carryOut: (step, ports) => carryOut(step, { ...ports, ...own }),
+        settleOpen: (ports) => settleOpen({ ...ports, ...own }),
+      }
+    },
   }
 }
 

@@ -4,11 +4,8 @@ import { asReader } from '#cloud/client.ts'
 import type { CloudReader, CloudWriter, SendOptions } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import type { Decision, Outcome, Reason, Step, StepResult, Verdict } from '#shared/pure/step.ts'
-import { carryOut } from '#shared/safety/carry-out.ts'
-import { JournalError } from '#shared/safety/journal-entry.ts'
 import type { StepLike } from '#shared/safety/plan-document.ts'
-import { settleOpen } from '#shared/safety/settle-open.ts'
-import { StoreError } from '#shared/safety/store.ts'
+import type { SettledStep } from '#shared/safety/settle-open.ts'
 import { type Config, functionConfig } from './config.ts'
 import type { FunctionConfig, FunctionName, ScheduleDefinition } from './definition.ts'
 import type { FunctionKernel, Kernel } from './kernel.ts'
@@ -202,14 +199,14 @@ interface StepWork<Settings, Observed, Change> {
   readonly options: RunOptions
   readonly limits: Limits
   readonly runId: string
-  readonly kernel: (FunctionKernel & { readonly owner: string; readonly now: () => number }) | undefined
+  readonly kernel: FunctionKernel | undefined
   readonly targetsInPlan: readonly string[]
 }
 
-function kernelOf({ kernel, owner }: RunOptions, name: FunctionName): StepWork<unknown, unknown, unknown>['kernel'] {
+function kernelOf({ kernel, owner }: RunOptions, name: FunctionName): FunctionKernel | undefined {
   if (kernel === undefined) return undefined
   if (owner === undefined || owner === '') throw new TypeError('a run with a kernel needs an owner of its own')
-  return { ...kernel.of(name, owner), owner, now: kernel.now }
+  return kernel.of(name, owner)
 }
 
 async function carryOutStep<Settings, Observed, Change>(
@@ -223,9 +220,7 @@ async function carryOutStep<Settings, Observed, Change>(
   }
   const { units, settle } = definition
   try {
-    return await carryOut(step, {
-      ...kernel,
-      function: definition.name,
+    return await kernel.carryOut(step, {
       runId,
       mode: config.mode,
       targetsInPlan,
@@ -254,13 +249,11 @@ async function carryOutStep<Settings, Observed, Change>(
 async function settleEarlier<Settings, Observed, Change>(
   { definition, config, options, limits, runId, kernel }: StepWork<Settings, Observed, Change>,
   log: Log,
-): Promise<Awaited<ReturnType<typeof settleOpen>>> {
+): Promise<readonly SettledStep[]> {
   if (kernel === undefined) return []
   const { settle } = definition
   try {
-    return await settleOpen<Change>({
-      ...kernel,
-      function: definition.name,
+    return await kernel.settleOpen<Change>({
       runId,
       cloud: readerOf(options.cloud, limits),
       ...(settle === undefined ? {} : { settle: (step, cloud, doubt) => settle(step, cloud, config, doubt) }),
@@ -268,8 +261,8 @@ async function settleEarlier<Settings, Observed, Change>(
       remainingMs: options.remainingMs ?? (() => Number.POSITIVE_INFINITY),
     })
   } catch (error) {
-    if (!(error instanceof StoreError || error instanceof JournalError)) throw error
-    log.write('error', 'settling-failed', { code: error.kind, reason: error.message })
+    const reason = reasonOf(error, 'settling-failed')
+    log.write('error', 'settling-failed', { code: reason.code, reason: reason.text, error: stackOfBug(error) })
     return []
   }
 }

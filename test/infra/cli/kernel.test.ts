@@ -106,7 +106,7 @@ describe('a plan that is reviewed', () => {
   it('is not applied to a world that moved on', async () => {
     await configure('enforce')
     const digest = /apply --plan ([0-9a-f]{12})/.exec((await longshore('plan', 'cron-scaler')).out)?.[1] ?? ''
-    const gateway = getObject(sandbox.world.kubernetes[baseClusters.production]!, 'apps', 'deployments', 'gateway', 'pay') as {
+    const gateway = getObject(sandbox.world.kubernetes[baseClusters.production]!, 'apps', 'deployments', 'gateway', 'pay') as unknown as {
       spec: { replicas: number }
     }
     gateway.spec.replicas = 2

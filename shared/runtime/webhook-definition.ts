@@ -1,0 +1,63 @@
+import type * as z from 'zod/mini'
+import type { FunctionConfig, FunctionName } from './definition.ts'
+
+/** A request as a source sees it: nothing of it is parsed yet. */
+export interface WebhookRequest {
+  /** The exact bytes of the body. */
+  readonly body: Buffer
+  /** By names in lower case; repeated ones are joined by commas. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  /** What stands in the source's path in place of `{…}`, decoded. */
+  readonly params: Readonly<Record<string, string>>
+  /** The query as it was sent, without the question mark. */
+  readonly query: string
+}
+
+/** What the secrets of a source were found to be, and when. */
+export interface AuthenticateContext {
+  /** At least one. Several while one takes the place of another. */
+  readonly secrets: readonly string[]
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+/** An event that a request brings. */
+export interface WebhookEvent {
+  /** The same for every delivery of it. */
+  readonly id: string
+  /** Events of one group are worked on in their order: name what they are about. */
+  readonly group: string
+  /** JSON: all that is needed to work on it later. */
+  readonly payload: unknown
+}
+
+/** What a request comes to. `why` is told to the sender: say what is expected, never what was sent. */
+export type WebhookContent =
+  | { readonly ok: true; readonly events: readonly WebhookEvent[] }
+  | { readonly ok: false; readonly why: string }
+
+/** One sender of webhooks. */
+export interface WebhookSource {
+  /** Lower-case letters, digits and dashes; the same in paths, logs and entries. */
+  readonly name: string
+  /** `/hooks/redeploy-hook/harbor`. Its last part may be `{name}`: any one part, to be read as `params.name`. */
+  readonly path: string
+  /** References to its secrets (`env:NAME`, …). A source without any has no route. */
+  readonly secrets: readonly string[]
+  /**
+   * Says whether the request is the sender's. It sees the raw bytes; nothing has been parsed, and nothing will be when it is
+   * denied. Compare with `isOneOf` or `verifyStandardWebhook`.
+   */
+  readonly authenticate: (request: WebhookRequest, context: AuthenticateContext) => 'ok' | 'denied'
+  /** Reads a request that is genuine. No event at all is fine: a test message, something that does not concern us. */
+  readonly parse: (request: WebhookRequest, context: { readonly now: number }) => WebhookContent
+}
+
+/** A function that strangers send webhooks to. What is to be done about them is the matter of its queue. */
+export interface WebhookDefinition<Settings> {
+  readonly name: FunctionName
+  /** zod schema of `functions.<name>` in the configuration. */
+  readonly settings: z.ZodMiniType<Settings>
+  /** The sources that are configured. Called once per process. */
+  readonly sources: (config: FunctionConfig<Settings>) => readonly WebhookSource[]
+}
