@@ -3,7 +3,7 @@
 # usage: build.sh [FOLDER]     default: $LONGSHORE_KUBE, else ~/.cache/longshore-kube; the binaries land in FOLDER/bin
 # Needs Debian with apt, root, about 2.5 GB of disk and 1.5 GB of memory; 4 to 9 minutes on two cores.
 set -euo pipefail
-folder=${1:-${LONGSHORE_KUBE:-${XDG_CACHE_HOME:-$HOME/.cache}/longshore-kube}}
+folder=$(realpath -m "${1:-${LONGSHORE_KUBE:-${XDG_CACHE_HOME:-$HOME/.cache}/longshore-kube}}")
 if [ -x "$folder/bin/kube-apiserver" ] && [ -x "$folder/bin/kube-controller-manager" ]; then
   echo "already built: $folder/bin"
   exit 0

@@ -470,6 +470,7 @@ export const controllerChecks: readonly KubernetesCheck[] = [
       most: { minAvailable: null, maxUnavailable: 1 },
       part: { minAvailable: null, maxUnavailable: '30%' },
       all: { minAvailable: '100%' },
+      odd: { minAvailable: '30%' },
       nobody: { selector: { matchLabels: { app: 'none' } } },
       empty: { selector: {} },
     }

@@ -981,6 +981,71 @@ export const kubernetesChecks: readonly KubernetesCheck[] = [
     await calls.call('PATCH', core(calls, 'configmaps/none'), { data: {} }, { type: 'application/json' })
   }),
 
+  check('odds and ends of queries', async (calls) => {
+    await calls.prepare('POST', core(calls, 'configmaps'), configMap('settings'))
+    const path = core(calls, 'configmaps')
+    await calls.call('GET', `${path}?limit=-1`)
+    await calls.call('GET', `${path}?limit=0&continue=`)
+    await calls.call('GET', `${path}?labelSelector=&fieldSelector=`)
+    await calls.call('GET', `${path}?resourceVersion=0`)
+    await calls.call('GET', `${path}/settings?pretty=true&unknown=1`)
+    await calls.call('PATCH', `${path}/settings?dryRun=Some`, { data: {} }, { type: merge })
+    await calls.call('DELETE', `${path}/settings`, '{', { type: 'application/json' })
+    await calls.call('DELETE', `${path}/settings?gracePeriodSeconds=x`)
+    await calls.call('DELETE', `${path}/settings`, { kind: 'DeleteOptions', apiVersion: 'v1', dryRun: ['All'] })
+    await calls.call('GET', `${path}/settings`)
+    await calls.call('DELETE', `${path}/settings`, {
+      kind: 'DeleteOptions',
+      apiVersion: 'v1',
+      propagationPolicy: 'Background',
+      orphanDependents: true,
+    })
+    await calls.call('DELETE', `${path}/settings?orphanDependents=false`)
+    await calls.call('POST', path, { kind: 'ConfigMapList', apiVersion: 'v1', items: [] })
+    await calls.call('POST', path, { kind: 'List', apiVersion: 'v1', items: [] })
+  }),
+  check('the whole status is replaced', async (calls) => {
+    const made = await calls.prepare('POST', apps(calls, 'deployments'), deployment('web'))
+    const path = apps(calls, 'deployments/web/status')
+    await calls.call('PUT', path, {
+      ...made,
+      metadata: { ...objectAt(made, 'metadata'), labels: { x: 'y' }, annotations: { p: 'q' } },
+      spec: {},
+      status: { replicas: 2 },
+    })
+    await calls.call('PUT', path, { ...made, status: { replicas: 3 } })
+    await calls.call('PATCH', path, [{ op: 'replace', path: '/status/replicas', value: 5 }], { type: json })
+    await calls.call('PUT', apps(calls, 'deployments/none/status'), { ...deployment('none'), status: {} })
+    await calls.prepare('POST', apps(calls, 'replicasets'), replicaSet('web'))
+    await calls.call(
+      'PATCH',
+      apps(calls, 'replicasets/web/status'),
+      { status: { replicas: 1, readyReplicas: 2, availableReplicas: 3 } },
+      { type: merge },
+    )
+    await calls.call('PATCH', apps(calls, 'replicasets/web/scale'), { spec: { replicas: 4 } }, { type: merge })
+    await calls.prepare('POST', core(calls, 'pods'), pod('web', { nodeName: 'node-a' }))
+    await calls.call(
+      'PATCH',
+      core(calls, 'pods/web/status'),
+      { status: { phase: 'Running', podIP: '10.0.0.1', conditions: [{ type: 'Ready', status: 'True' }] }, spec: { nodeName: 'other' } },
+      { type: strategic },
+    )
+    await calls.call('GET', core(calls, 'pods/web'))
+  }),
+  check('autoscalers by strategic patch', async (calls) => {
+    const metrics = [{ type: 'Resource', resource: { name: 'memory', target: { type: 'Utilization', averageUtilization: 70 } } }]
+    await calls.prepare('POST', scaling(calls, 'v2beta2'), autoscalerV2('web', { metrics }))
+    const other = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 30 } } }]
+    await calls.call('PATCH', scaling(calls, 'v2beta2', '/web'), { spec: { metrics: other } }, { type: strategic })
+    await calls.call('PATCH', scaling(calls, 'v2beta2', '/web'), { spec: { metrics: null } }, { type: strategic })
+    await calls.call('PATCH', scaling(calls, 'v2beta2', '/web'), { spec: { minReplicas: null, behavior: {} } }, { type: merge })
+    await calls.call('PATCH', scaling(calls, 'v1', '/web'), { metadata: { annotations: { mine: 'x' } } }, { type: merge })
+    await calls.call('PATCH', scaling(calls, 'v2beta2', '/web'), { metadata: { annotations: null } }, { type: merge })
+    await calls.call('PUT', scaling(calls, 'v1', '/web'), autoscalerV1('web', { maxReplicas: 9, targetCPUUtilizationPercentage: 75 }))
+    await calls.call('GET', scaling(calls, 'v2beta2', '/web'))
+  }),
+
   // Scale
   check('the scale of a deployment', async (calls) => {
     await calls.prepare('POST', apps(calls, 'deployments'), deployment('web', { replicas: 2 }))
@@ -1331,6 +1396,58 @@ export const kubernetesChecks: readonly KubernetesCheck[] = [
     await calls.prepare('POST', custom(calls), scaler('a'))
     await calls.call('PATCH', custom(calls, '/a'), { spec: { size: null } }, { type: merge })
     await calls.call('PATCH', custom(calls, '/a'), { spec: { size: 99 } }, { type: merge })
+  }),
+  check('a definition is deleted', async (calls) => {
+    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    const group = 'deleted.example.com'
+    await calls.prepare('POST', path, definition('things', 'Thing', group))
+    await calls.eventually(`${path}/things.${group}`, (body) =>
+      listAt(body, 'status', 'conditions').some(
+        (condition) => stringAt(condition, 'type') === 'Established' && stringAt(condition, 'status') === 'True',
+      ),
+    )
+    await calls.eventually(`/apis/${group}/v1`, (body) => listAt(body, 'resources').length > 0)
+    const things = `/apis/${group}/v1/namespaces/${calls.namespace}/things`
+    await calls.prepare('POST', things, { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'a' }, spec: { size: 1 } })
+    await calls.call('DELETE', `${path}/things.${group}`)
+    await calls.eventually(
+      path,
+      (body) => !listAt(body, 'items').some((item) => stringAt(item, 'metadata', 'name') === `things.${group}`),
+      { keep: () => 'gone' },
+    )
+    await calls.settle()
+    await calls.call('GET', `${path}/things.${group}`)
+  }),
+  check('a definition is changed', async (calls) => {
+    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    const group = 'changed.example.com'
+    const made = await calls.prepare('POST', path, definition('things', 'Thing', group))
+    await calls.eventually(`${path}/things.${group}`, (body) =>
+      listAt(body, 'status', 'conditions').some(
+        (condition) => stringAt(condition, 'type') === 'Established' && stringAt(condition, 'status') === 'True',
+      ),
+    )
+    const one = `${path}/things.${group}`
+    await calls.call('PATCH', one, { metadata: { labels: { a: 'b' } } }, { type: merge })
+    await calls.call(
+      'PATCH',
+      one,
+      [{ op: 'replace', path: '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/maximum', value: 99 }],
+      { type: json },
+    )
+    await calls.call('PATCH', one, { spec: { scope: 'Cluster' } }, { type: merge })
+    await calls.call('PATCH', one, { spec: { names: { kind: 'Other' } } }, { type: merge })
+    await calls.call('PUT', one, { ...made, metadata: { name: `things.${group}` } })
+    await calls.call('POST', path, definition('wrongs', 'Wrong', 'nodots'))
+    const versions = [{ name: 'v1', served: true, storage: false, schema: { openAPIV3Schema: { type: 'object' } } }]
+    await calls.call('POST', path, {
+      ...definition('olds', 'Old', group),
+      spec: { ...objectAt(definition('olds', 'Old', group), 'spec'), versions },
+    })
+    await calls.call('POST', path, {
+      ...definition('bares', 'Bare', group),
+      spec: { ...objectAt(definition('bares', 'Bare', group), 'spec'), versions: [{ name: 'v1', served: true, storage: true }] },
+    })
   }),
   check('the status and scale of custom objects', async (calls) => {
     await establish(calls)

@@ -162,11 +162,11 @@ export class Transcript {
       else result[key] = this.normalised(entry, [...path, key])
     }
     const metadata = objectAt(value, 'metadata')
-    if (metadata !== undefined && Array.isArray(value['items'])) result['metadata'] = listMetadata(metadata)
-    if (value['field'] === 'patch' && typeof value['message'] === 'string') result['message'] = 'Invalid value: …'
+    if (metadata !== undefined && Array.isArray(value.items)) result.metadata = listMetadata(metadata)
+    if (value.field === 'patch' && typeof value.message === 'string') result.message = 'Invalid value: …'
     const base = stringAt(value, 'generateName')
     const name = stringAt(value, 'name')
-    if (base !== undefined && name?.startsWith(base) === true) result['name'] = `${this.text(base)}<suffix>`
+    if (base !== undefined && name?.startsWith(base) === true) result.name = `${this.text(base)}<suffix>`
     return result
   }
 
@@ -233,8 +233,7 @@ function shortTrail(why: string): string {
 }
 
 function listMetadata(metadata: JsonObject): JsonObject {
-  const more =
-    (stringAt(metadata, 'continue') ?? '') === '' ? (metadata['continue'] === '' ? { continue: '' } : {}) : { continue: '<token>' }
+  const more = (stringAt(metadata, 'continue') ?? '') === '' ? (metadata.continue === '' ? { continue: '' } : {}) : { continue: '<token>' }
   const remaining = numberAt(metadata, 'remainingItemCount')
   return { resourceVersion: '<version>', ...more, ...(remaining === undefined ? {} : { remainingItemCount: remaining }) }
 }

@@ -55,10 +55,11 @@ function bodyValue(request: ApiRequest, expectedKind: string): Json {
     }
     case 'application/yaml':
       try {
-        const value: Json = parseYaml(request.body, { maxAliasCount: 100 })
+        const value: Json = JSON.parse(JSON.stringify(parseYaml(request.body, { maxAliasCount: 100, logLevel: 'error' }) ?? null))
         return value
       } catch (error) {
-        if (!(error instanceof YAMLError)) throw error
+        // An alias that grows without end, or that names nothing, is a ReferenceError there.
+        if (!(error instanceof YAMLError || error instanceof ReferenceError)) throw error
         throw unreadable(expectedKind, error.message)
       }
     default:

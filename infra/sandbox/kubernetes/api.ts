@@ -4,7 +4,7 @@ import { coreVersions, groupList, groupOfName, isBuiltInGroup, resourceList, ver
 import type { JsonObject } from './json.ts'
 import type { KindFacts } from './kinds.ts'
 import { servedVersions } from './kinds.ts'
-import { KubeFault, notModelled, statusOf, unknownPath, wrongMethod } from './kube-fault.ts'
+import { badRequest, KubeFault, notModelled, statusOf, unknownPath, wrongMethod } from './kube-fault.ts'
 import { resourceOf } from './objects.ts'
 import { checkAccess } from './rbac.ts'
 import type { ResourcePath } from './request-path.ts'
@@ -67,6 +67,7 @@ export function handleKubernetes(state: KubernetesState, request: KubernetesRequ
     return written(answer.status, object)
   } catch (error) {
     if (error instanceof NoSuchPage) return { status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' }
+    if (error instanceof RangeError) return written(400, statusOf(badRequest('the body of the request is nested too deeply')))
     if (!(error instanceof KubeFault)) throw error
     return written(error.code, statusOf(error))
   }

@@ -46,7 +46,7 @@ const controllers: readonly Controller[] = [
 ]
 
 /** How much of a long sleep is lived through: its first and its last hour. In between nothing happens. */
-export const livedMs = 60 * 60_000
+const livedMs = 60 * 60_000
 const mostRounds = 2000
 
 /**
@@ -90,8 +90,10 @@ function nextWake(state: KubernetesState): number | undefined {
 function settle(state: KubernetesState, now: number, hooks: ControllerHooks): void {
   const cluster: Cluster = { state, now, hooks }
   for (let round = 0; ; round += 1) {
-    const due = controllers.filter((controller) => isDue(state, controller, now))
-    if (due.length === 0) return
+    const all = controllers.filter((controller) => isDue(state, controller, now))
+    if (all.length === 0) return
+    const first = all.filter(({ isLast }) => isLast !== true)
+    const due = first.length > 0 ? first : all
     if (round === mostRounds) throw new Error(`controllers of ${state.clusterId} do not settle: ${due.map(({ name }) => name).join(', ')}`)
     for (const controller of due) {
       if (!isDue(state, controller, now)) continue

@@ -61,17 +61,17 @@ export function autoscalerFromV1(object: JsonObject): JsonObject {
     ...object,
     metadata: withoutRoundTrip,
     spec: compact({
-      scaleTargetRef: spec['scaleTargetRef'],
-      minReplicas: spec['minReplicas'],
-      maxReplicas: spec['maxReplicas'],
+      scaleTargetRef: spec.scaleTargetRef,
+      minReplicas: spec.minReplicas,
+      maxReplicas: spec.maxReplicas,
       metrics: metrics.length === 0 ? undefined : metrics,
       behavior: isJsonObject(behavior) ? lowerCased(behavior) : undefined,
     }),
     status: compact({
-      observedGeneration: status['observedGeneration'],
-      lastScaleTime: status['lastScaleTime'],
-      currentReplicas: status['currentReplicas'],
-      desiredReplicas: status['desiredReplicas'],
+      observedGeneration: status.observedGeneration,
+      lastScaleTime: status.lastScaleTime,
+      currentReplicas: status.currentReplicas,
+      desiredReplicas: status.desiredReplicas,
       currentMetrics: Array.isArray(currentMetrics)
         ? currentMetrics.map(metricStatusFromV1)
         : cpuNow === undefined
@@ -93,7 +93,7 @@ export function autoscalerToV1(object: JsonObject): JsonObject {
   const conditions = listAt(status, 'conditions')
   const behavior = objectAt(spec, 'behavior')
   const roundTrip: JsonObject = {}
-  if (behavior !== undefined) roundTrip[annotation.behavior] = JSON.stringify(upperCased(behavior))
+  if (behavior !== undefined) roundTrip[annotation.behavior] = behaviorText(behavior)
   if (conditions.length > 0) roundTrip[annotation.conditions] = JSON.stringify(conditions)
   if (currentMetrics.length > 0) roundTrip[annotation.currentMetrics] = JSON.stringify(currentMetrics.map(metricStatusToV1))
   if (others.length > 0) roundTrip[annotation.metrics] = JSON.stringify(others)
@@ -104,16 +104,16 @@ export function autoscalerToV1(object: JsonObject): JsonObject {
     ...object,
     metadata: compact({ ...metadata, annotations: Object.keys(annotations).length === 0 ? undefined : annotations }),
     spec: compact({
-      scaleTargetRef: spec['scaleTargetRef'],
-      minReplicas: spec['minReplicas'],
-      maxReplicas: spec['maxReplicas'],
+      scaleTargetRef: spec.scaleTargetRef,
+      minReplicas: spec.minReplicas,
+      maxReplicas: spec.maxReplicas,
       targetCPUUtilizationPercentage: numberAt(share, 'resource', 'target', 'averageUtilization'),
     }),
     status: compact({
-      observedGeneration: status['observedGeneration'],
-      lastScaleTime: status['lastScaleTime'],
-      currentReplicas: status['currentReplicas'],
-      desiredReplicas: status['desiredReplicas'],
+      observedGeneration: status.observedGeneration,
+      lastScaleTime: status.lastScaleTime,
+      currentReplicas: status.currentReplicas,
+      desiredReplicas: status.desiredReplicas,
       currentCPUUtilizationPercentage: numberAt(cpuNow, 'resource', 'current', 'averageUtilization'),
     }),
   }
@@ -178,8 +178,8 @@ function metricFromV1(metric: Json): Json {
         describedObject: objectAt(object, 'target') ?? {},
         target: compact({
           type: stringAt(object, 'averageValue') === undefined ? 'Value' : 'AverageValue',
-          value: object['targetValue'],
-          averageValue: object['averageValue'],
+          value: object.targetValue,
+          averageValue: object.averageValue,
         }),
         metric: compact({ name: stringAt(object, 'metricName') ?? '', selector: objectAt(object, 'selector') }),
       }),
@@ -187,7 +187,7 @@ function metricFromV1(metric: Json): Json {
       pods &&
       compact({
         metric: compact({ name: stringAt(pods, 'metricName') ?? '', selector: objectAt(pods, 'selector') }),
-        target: compact({ type: 'AverageValue', averageValue: pods['targetAverageValue'] }),
+        target: compact({ type: 'AverageValue', averageValue: pods.targetAverageValue }),
       }),
     resource: resource && resourceFromV1(resource),
     containerResource: container && { ...resourceFromV1(container), container: stringAt(container, 'container') ?? '' },
@@ -196,9 +196,9 @@ function metricFromV1(metric: Json): Json {
       compact({
         metric: compact({ name: stringAt(external, 'metricName') ?? '', selector: objectAt(external, 'metricSelector') }),
         target: compact({
-          type: external['targetValue'] === undefined ? 'AverageValue' : 'Value',
-          value: external['targetValue'],
-          averageValue: external['targetAverageValue'],
+          type: external.targetValue === undefined ? 'AverageValue' : 'Value',
+          value: external.targetValue,
+          averageValue: external.targetAverageValue,
         }),
       }),
   })
@@ -210,7 +210,7 @@ function resourceFromV1(resource: JsonObject): JsonObject {
     name: stringAt(resource, 'name') ?? '',
     target: compact({
       type: share === undefined ? 'AverageValue' : 'Utilization',
-      averageValue: resource['targetAverageValue'],
+      averageValue: resource.targetAverageValue,
       averageUtilization: share,
     }),
   }
@@ -250,19 +250,30 @@ function metricStatusFromV1(metric: Json): Json {
       name,
       metric: name === undefined ? { name: stringAt(source, 'metricName') ?? '' } : undefined,
       current: compact({
-        value: source['currentValue'],
-        averageValue: source['currentAverageValue'],
-        averageUtilization: source['currentAverageUtilization'],
+        value: source.currentValue,
+        averageValue: source.currentAverageValue,
+        averageUtilization: source.currentAverageUtilization,
       }),
     }),
   })
 }
 
-/** The annotation of the behaviour has the field names of the server's own memory, which begin with a capital. */
-function upperCased(value: Json): Json {
-  if (Array.isArray(value)) return value.map(upperCased)
-  if (!isJsonObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key.charAt(0).toUpperCase() + key.slice(1), upperCased(entry)]))
+/** The annotation of the behaviour is the server's own memory: names begin with a capital, and what is absent is null. */
+function behaviorText(behavior: JsonObject): string {
+  const rules = (key: string): Json => {
+    const found = objectAt(behavior, key)
+    if (found === undefined) return null
+    return {
+      StabilizationWindowSeconds: numberAt(found, 'stabilizationWindowSeconds') ?? null,
+      SelectPolicy: stringAt(found, 'selectPolicy') ?? null,
+      Policies: listAt(found, 'policies').map((policy) => ({
+        Type: stringAt(policy, 'type') ?? '',
+        Value: numberAt(policy, 'value') ?? 0,
+        PeriodSeconds: numberAt(policy, 'periodSeconds') ?? 0,
+      })),
+    }
+  }
+  return JSON.stringify({ ScaleUp: rules('scaleUp'), ScaleDown: rules('scaleDown') })
 }
 
 function lowerCased(value: Json): Json {

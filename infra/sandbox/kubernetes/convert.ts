@@ -20,11 +20,11 @@ export function toStored(facts: KindFacts, version: string, object: JsonObject):
   const stored = decodeStructure(facts.structure, typed)
   fillDefaults(facts.kind, stored)
   const spec = objectAt(stored, 'spec')
-  if (facts.kind === 'HorizontalPodAutoscaler' && spec !== undefined) spec['metrics'] = inKeptOrder(listAt(spec, 'metrics'))
+  if (facts.kind === 'HorizontalPodAutoscaler' && spec !== undefined) spec.metrics = inKeptOrder(listAt(spec, 'metrics'))
   const metadata = objectAt(stored, 'metadata')
   if (metadata !== undefined) {
-    delete metadata['managedFields']
-    delete metadata['selfLink']
+    delete metadata.managedFields
+    delete metadata.selfLink
   }
   return { kind: facts.kind, apiVersion: facts.storedAs, ...stored }
 }

@@ -24,11 +24,6 @@ export function isCustomKind(facts: KindFacts): facts is CustomKind {
   return 'definition' in facts
 }
 
-/** The custom kind behind a plural; undefined when no established definition names it. */
-export function customResource(state: KubernetesState, group: string, plural: string): CustomKind | undefined {
-  return customKinds(state).find((facts) => facts.group === group && facts.plural === plural)
-}
-
 /** One version of a custom kind, when it is served. */
 export function servedCustomVersion(facts: CustomKind, version: string): CustomResourceVersion | undefined {
   return facts.definition.spec.versions.find((each) => each.name === version && each.served)

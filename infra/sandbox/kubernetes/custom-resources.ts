@@ -17,8 +17,8 @@ export function shapeCustomObject(facts: CustomKind, version: string, object: Js
   const content: JsonObject = schema === undefined || preserve ? structuredClone(rest) : pruneObject(schema, rest)
   if (schema !== undefined) fillSchemaDefaults(schema, content)
   const typed = decodeStructure('meta/v1.ObjectMeta', isJsonObject(metadata) ? metadata : {})
-  delete typed['managedFields']
-  delete typed['selfLink']
+  delete typed.managedFields
+  delete typed.selfLink
   return {
     ...(apiVersion === undefined ? {} : { apiVersion }),
     ...(kind === undefined ? {} : { kind }),
@@ -62,7 +62,7 @@ function schemaOf(facts: CustomKind, version: string): JsonObject | undefined {
 
 function pruneObject(schema: JsonObject, value: JsonObject): JsonObject {
   const properties = objectAt(schema, 'properties') ?? {}
-  const additional = schema['additionalProperties']
+  const additional = schema.additionalProperties
   const keep = schema['x-kubernetes-preserve-unknown-fields'] === true
   const result: JsonObject = {}
   for (const [key, entry] of Object.entries(value)) {
@@ -79,7 +79,7 @@ function pruneValue(schema: Json, value: Json): Json {
   if (!isJsonObject(schema)) return structuredClone(value)
   if (isJsonObject(value)) return pruneObject(schema, value)
   if (Array.isArray(value)) {
-    const items = schema['items']
+    const items = schema.items
     return items === undefined ? structuredClone(value) : value.map((item) => pruneValue(items, item))
   }
   return value
@@ -96,8 +96,8 @@ function fillSchemaDefaults(schema: JsonObject, value: Json): void {
   const properties = objectAt(schema, 'properties') ?? {}
   for (const [key, property] of Object.entries(properties)) {
     if (!isJsonObject(property)) continue
-    const fallback = property['default']
-    if (fallback !== undefined && (value[key] === undefined || (value[key] === null && property['nullable'] !== true))) {
+    const fallback = property.default
+    if (fallback !== undefined && (value[key] === undefined || (value[key] === null && property.nullable !== true))) {
       value[key] = structuredClone(fallback)
     }
     const entry = value[key]
@@ -117,7 +117,7 @@ function typeOf(value: Json): string {
 function checkValue(errors: FieldErrors, path: string, schema: JsonObject, value: Json, isRoot = false): void {
   const type = stringAt(schema, 'type')
   const given = typeOf(value)
-  if (value === null && schema['nullable'] === true) return
+  if (value === null && schema.nullable === true) return
   if (schema['x-kubernetes-int-or-string'] === true) {
     if (given !== 'integer' && given !== 'string')
       errors.invalid(path, given, `${path} in body must be of type integer,string: ${JSON.stringify(given)}`)
@@ -142,8 +142,8 @@ function checkValue(errors: FieldErrors, path: string, schema: JsonObject, value
 function checkNumber(errors: FieldErrors, path: string, schema: JsonObject, value: number): void {
   const minimum = numberAt(schema, 'minimum')
   const maximum = numberAt(schema, 'maximum')
-  const above = schema['exclusiveMinimum'] === true
-  const below = schema['exclusiveMaximum'] === true
+  const above = schema.exclusiveMinimum === true
+  const below = schema.exclusiveMaximum === true
   if (minimum !== undefined && (above ? value <= minimum : value < minimum)) {
     errors.invalid(path, value, `${path} in body should be greater than ${above ? '' : 'or equal to '}${minimum}`)
   }

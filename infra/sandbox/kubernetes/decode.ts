@@ -37,17 +37,17 @@ function fieldValue(field: FieldFacts, given: Json | undefined, trail: () => str
   const absent = given === undefined || given === null
   switch (field.shape.form) {
     case 'pointer':
-      return absent ? (field.keepEmpty ? null : undefined) : valueOf(field.shape.to, given, trail)
+      return absent ? (field.keepEmpty ? null : undefined) : shaped(field.shape.to, given, trail)
     case 'struct':
-      return valueOf(field.shape, absent ? {} : given, trail)
+      return shaped(field.shape, absent ? {} : given, trail)
     case 'list': {
       if (absent) return field.keepEmpty ? null : undefined
-      const list = valueOf(field.shape, given, trail)
+      const list = shaped(field.shape, given, trail)
       return Array.isArray(list) && list.length === 0 ? (field.keepEmpty ? null : undefined) : list
     }
     case 'map': {
       if (absent) return field.keepEmpty ? null : undefined
-      const map = valueOf(field.shape, given, trail)
+      const map = shaped(field.shape, given, trail)
       return isJsonObject(map) && Object.keys(map).length === 0 ? (field.keepEmpty ? null : undefined) : map
     }
     case 'scalar': {
@@ -76,10 +76,10 @@ const zeroOf: Readonly<Record<ScalarType, Json | undefined>> = {
   raw: undefined,
 }
 
-function valueOf(shape: Shape, given: Json, trail: () => string): Json {
+function shaped(shape: Shape, given: Json, trail: () => string): Json {
   switch (shape.form) {
     case 'pointer':
-      return given === null ? null : valueOf(shape.to, given, trail)
+      return given === null ? null : shaped(shape.to, given, trail)
     case 'struct':
       if (given === null) return structOf(shape.name, {}, `${trail()}: `)
       if (!isJsonObject(given)) throw new ShapeFault(`${trail()}: readObjectStart: expect { or n, but found ${firstByte(given)}`)
@@ -87,14 +87,14 @@ function valueOf(shape: Shape, given: Json, trail: () => string): Json {
     case 'list':
       if (!Array.isArray(given)) throw new ShapeFault(`${trail()}: decode slice: expect [ or n, but found ${firstByte(given)}`)
       return given.map((item) =>
-        valueOf(shape.item, item, () => `${trail()}: []${shape.item.form === 'struct' ? goPath(shape.item.name) : 'string'}`),
+        shaped(shape.item, item, () => `${trail()}: []${shape.item.form === 'struct' ? goPath(shape.item.name) : 'string'}`),
       )
     case 'map': {
       if (!isJsonObject(given)) throw new ShapeFault(`${trail()}: ReadMapCB: expect { or n, but found ${firstByte(given)}`)
       const result: JsonObject = {}
       for (const key of Object.keys(given)) {
         const item = given[key]
-        if (key !== '__proto__') result[key] = valueOf(shape.item, item ?? null, trail)
+        if (key !== '__proto__') result[key] = shaped(shape.item, item ?? null, trail)
       }
       return result
     }

@@ -10,6 +10,7 @@ export function fillDefaults(kind: string, object: JsonObject): void {
   switch (kind) {
     case 'Pod':
       if (spec !== undefined) podDefaults(spec)
+      addressDefaults(objectAt(object, 'status'))
       return
     case 'Deployment':
       if (spec !== undefined) deploymentDefaults(spec)
@@ -62,11 +63,20 @@ function fill(holder: JsonObject, key: string, value: Json): void {
   if (holder[key] === undefined || holder[key] === null || holder[key] === '') holder[key] = value
 }
 
+/** The first of a pod's addresses stands alone as well, and the other way round. */
+function addressDefaults(status: JsonObject | undefined): void {
+  const alone = stringAt(status, 'podIP')
+  const first = stringAt(listAt(status, 'podIPs')[0], 'ip')
+  if (status === undefined) return
+  if (alone !== undefined && first === undefined) status.podIPs = [{ ip: alone }]
+  if (alone === undefined && first !== undefined) status.podIP = first
+}
+
 /** A job without labels of its own gets those of its template. */
 function labelsFromTemplate(object: JsonObject): void {
   const metadata = objectAt(object, 'metadata')
   const labels = objectAt(object, 'spec', 'template', 'metadata', 'labels')
-  if (metadata !== undefined && labels !== undefined && objectAt(metadata, 'labels') === undefined) metadata['labels'] = { ...labels }
+  if (metadata !== undefined && labels !== undefined && objectAt(metadata, 'labels') === undefined) metadata.labels = { ...labels }
 }
 
 function deploymentDefaults(spec: JsonObject): void {
@@ -75,13 +85,13 @@ function deploymentDefaults(spec: JsonObject): void {
   fill(spec, 'progressDeadlineSeconds', 600)
   const strategy = objectAt(spec, 'strategy') ?? {}
   fill(strategy, 'type', 'RollingUpdate')
-  if (strategy['type'] === 'RollingUpdate') {
+  if (strategy.type === 'RollingUpdate') {
     const rolling = objectAt(strategy, 'rollingUpdate') ?? {}
     fill(rolling, 'maxUnavailable', '25%')
     fill(rolling, 'maxSurge', '25%')
-    strategy['rollingUpdate'] = rolling
+    strategy.rollingUpdate = rolling
   }
-  spec['strategy'] = strategy
+  spec.strategy = strategy
 }
 
 function statefulSetDefaults(spec: JsonObject): void {
@@ -89,16 +99,16 @@ function statefulSetDefaults(spec: JsonObject): void {
   fill(spec, 'replicas', 1)
   fill(spec, 'revisionHistoryLimit', 10)
   const strategy = objectAt(spec, 'updateStrategy') ?? {}
-  if (strategy['type'] === undefined) {
-    strategy['type'] = 'RollingUpdate'
+  if (strategy.type === undefined) {
+    strategy.type = 'RollingUpdate'
     const rolling = objectAt(strategy, 'rollingUpdate') ?? {}
     fill(rolling, 'partition', 0)
-    strategy['rollingUpdate'] = rolling
-  } else if (strategy['type'] === 'RollingUpdate') {
+    strategy.rollingUpdate = rolling
+  } else if (strategy.type === 'RollingUpdate') {
     const rolling = objectAt(strategy, 'rollingUpdate')
     if (rolling !== undefined) fill(rolling, 'partition', 0)
   }
-  spec['updateStrategy'] = strategy
+  spec.updateStrategy = strategy
   for (const claim of listAt(spec, 'volumeClaimTemplates')) {
     if (!isJsonObject(claim)) continue
     fill(claim, 'kind', 'PersistentVolumeClaim')
@@ -111,16 +121,16 @@ function daemonSetDefaults(spec: JsonObject): void {
   fill(spec, 'revisionHistoryLimit', 10)
   const strategy = objectAt(spec, 'updateStrategy') ?? {}
   fill(strategy, 'type', 'RollingUpdate')
-  if (strategy['type'] === 'RollingUpdate') {
+  if (strategy.type === 'RollingUpdate') {
     const rolling = objectAt(strategy, 'rollingUpdate') ?? {}
     fill(rolling, 'maxUnavailable', 1)
-    strategy['rollingUpdate'] = rolling
+    strategy.rollingUpdate = rolling
   }
-  spec['updateStrategy'] = strategy
+  spec.updateStrategy = strategy
 }
 
 function jobDefaults(spec: JsonObject): void {
-  if (spec['completions'] === undefined && spec['parallelism'] === undefined) spec['completions'] = 1
+  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1
   fill(spec, 'parallelism', 1)
   fill(spec, 'backoffLimit', 6)
 }
@@ -152,11 +162,11 @@ function inRuleOrder({ stabilizationWindowSeconds, ...rest }: JsonObject): JsonO
 function autoscalerDefaults(spec: JsonObject): void {
   fill(spec, 'minReplicas', 1)
   if (listAt(spec, 'metrics').length === 0) {
-    spec['metrics'] = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }]
+    spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }]
   }
   const behavior = objectAt(spec, 'behavior')
   if (behavior === undefined) return
-  spec['behavior'] = {
+  spec.behavior = {
     scaleUp: { ...structuredClone(scaleUpDefaults), ...objectAt(behavior, 'scaleUp') },
     scaleDown: inRuleOrder({ ...structuredClone(scaleDownDefaults), ...objectAt(behavior, 'scaleDown') }),
   }
@@ -165,12 +175,12 @@ function autoscalerDefaults(spec: JsonObject): void {
 function serviceDefaults(spec: JsonObject): void {
   fill(spec, 'sessionAffinity', 'None')
   fill(spec, 'type', 'ClusterIP')
-  if (spec['sessionAffinity'] === 'ClientIP') fill(spec, 'sessionAffinityConfig', { clientIP: { timeoutSeconds: 10800 } })
-  if (spec['type'] === 'NodePort' || spec['type'] === 'LoadBalancer') fill(spec, 'externalTrafficPolicy', 'Cluster')
+  if (spec.sessionAffinity === 'ClientIP') fill(spec, 'sessionAffinityConfig', { clientIP: { timeoutSeconds: 10800 } })
+  if (spec.type === 'NodePort' || spec.type === 'LoadBalancer') fill(spec, 'externalTrafficPolicy', 'Cluster')
   for (const port of listAt(spec, 'ports')) {
     if (!isJsonObject(port)) continue
     fill(port, 'protocol', 'TCP')
-    if (port['targetPort'] === 0 || port['targetPort'] === '') port['targetPort'] = numberAt(port, 'port') ?? 0
+    if (port.targetPort === 0 || port.targetPort === '') port.targetPort = numberAt(port, 'port') ?? 0
   }
 }
 
@@ -179,13 +189,13 @@ function claimDefaults(claim: JsonObject): void {
   if (spec !== undefined) fill(spec, 'volumeMode', 'Filesystem')
   const status = objectAt(claim, 'status') ?? {}
   fill(status, 'phase', 'Pending')
-  claim['status'] = status
+  claim.status = status
 }
 
 function namespaceDefaults(namespace: JsonObject): void {
   const status = objectAt(namespace, 'status') ?? {}
   fill(status, 'phase', 'Active')
-  namespace['status'] = status
+  namespace.status = status
 }
 
 function nodeDefaults(node: JsonObject): void {
@@ -201,7 +211,7 @@ function definitionDefaults(spec: JsonObject): void {
     fill(names, 'singular', kind.toLowerCase())
     fill(names, 'listKind', `${kind}List`)
   }
-  if (objectAt(spec, 'conversion') === undefined) spec['conversion'] = { strategy: 'None' }
+  if (objectAt(spec, 'conversion') === undefined) spec.conversion = { strategy: 'None' }
 }
 
 function podDefaults(spec: JsonObject): void {
@@ -212,7 +222,7 @@ function podDefaults(spec: JsonObject): void {
       if (resources === undefined || limits === undefined) continue
       const requests = objectAt(resources, 'requests') ?? {}
       for (const [name, amount] of Object.entries(limits)) if (requests[name] === undefined) requests[name] = amount
-      resources['requests'] = requests
+      resources.requests = requests
     }
   }
   fill(spec, 'enableServiceLinks', true)
@@ -225,20 +235,20 @@ function podSpecDefaults(spec: JsonObject): void {
   fill(spec, 'restartPolicy', 'Always')
   fill(spec, 'terminationGracePeriodSeconds', 30)
   fill(spec, 'schedulerName', 'default-scheduler')
-  if (objectAt(spec, 'securityContext') === undefined) spec['securityContext'] = {}
+  if (objectAt(spec, 'securityContext') === undefined) spec.securityContext = {}
   const account = stringAt(spec, 'serviceAccountName') ?? stringAt(spec, 'serviceAccount')
   if (account !== undefined) {
-    spec['serviceAccountName'] = account
-    spec['serviceAccount'] = account
+    spec.serviceAccountName = account
+    spec.serviceAccount = account
   }
   for (const volume of listAt(spec, 'volumes')) if (isJsonObject(volume)) volumeDefaults(volume)
   for (const key of ['initContainers', 'containers']) {
-    for (const container of listAt(spec, key)) if (isJsonObject(container)) containerDefaults(container, spec['hostNetwork'] === true)
+    for (const container of listAt(spec, key)) if (isJsonObject(container)) containerDefaults(container, spec.hostNetwork === true)
   }
 }
 
 function volumeDefaults(volume: JsonObject): void {
-  if (Object.keys(volume).every((key) => key === 'name')) volume['emptyDir'] = {}
+  if (Object.keys(volume).every((key) => key === 'name')) volume.emptyDir = {}
   for (const key of ['secret', 'configMap', 'downwardAPI', 'projected']) {
     const source = objectAt(volume, key)
     if (source !== undefined) fill(source, 'defaultMode', 420)
@@ -256,7 +266,7 @@ function volumeDefaults(volume: JsonObject): void {
     }
   }
   const hostPath = objectAt(volume, 'hostPath')
-  if (hostPath !== undefined && hostPath['type'] === undefined) hostPath['type'] = ''
+  if (hostPath !== undefined && hostPath.type === undefined) hostPath.type = ''
 }
 
 function containerDefaults(container: JsonObject, hostNetwork: boolean): void {
@@ -267,7 +277,7 @@ function containerDefaults(container: JsonObject, hostNetwork: boolean): void {
     if (!isJsonObject(port)) continue
     fill(port, 'protocol', 'TCP')
     const number = numberAt(port, 'containerPort')
-    if (hostNetwork && number !== undefined && port['hostPort'] === undefined) port['hostPort'] = number
+    if (hostNetwork && number !== undefined && port.hostPort === undefined) port.hostPort = number
   }
   for (const variable of listAt(container, 'env')) {
     const reference = objectAt(variable, 'valueFrom', 'fieldRef')

@@ -1,8 +1,10 @@
+import { customKinds } from './custom-kinds.ts'
 import { knownKind } from './kinds.ts'
+import { definitionFinalizer } from './registry.ts'
 import type { CustomResourceDefinition } from './shapes.ts'
 import { isCustomResourceDefinition } from './shapes.ts'
 import type { KubernetesState } from './state.ts'
-import { allObjects, storeObject } from './store.ts'
+import { allObjects, dropObject, storeObject } from './store.ts'
 import { timeText } from './time.ts'
 
 /**
@@ -16,6 +18,22 @@ export function establishDefinitions(state: KubernetesState, now: number): void 
     if (definition.status.conditions !== null && definition.status.conditions !== undefined) continue
     const rival = definitions.find((other) => other !== definition && clashes(other, definition) && other.status.conditions)
     storeObject(state, facts, rival === undefined ? established(definition, now) : refused(definition, rival, now))
+  }
+}
+
+/** Deletes the objects of definitions that are being deleted, and the definitions that nothing else keeps. */
+export function cleanUpDefinitions(state: KubernetesState): void {
+  const facts = knownKind('apiextensions.k8s.io', 'CustomResourceDefinition')
+  for (const definition of allObjects(state, facts.group, facts.plural).filter(isCustomResourceDefinition)) {
+    const { deletionTimestamp, finalizers = [], ...metadata } = definition.metadata
+    if (deletionTimestamp === undefined || !finalizers.includes(definitionFinalizer)) continue
+    const custom = customKinds(state).find((kind) => kind.definition === definition)
+    if (custom !== undefined) {
+      for (const { metadata: gone } of allObjects(state, custom.group, custom.plural)) dropObject(state, custom, gone.namespace, gone.name)
+    }
+    const others = finalizers.filter((finalizer) => finalizer !== definitionFinalizer)
+    if (others.length === 0) dropObject(state, facts, undefined, metadata.name)
+    else storeObject(state, facts, { ...definition, metadata: { ...metadata, deletionTimestamp, finalizers: others } })
   }
 }
 

@@ -18,7 +18,7 @@ export function isPodReady(pod: Pod): boolean {
 }
 
 /** The budgets that count a pod. An empty selector counts none in the old version of the API and all since policy/v1. */
-export function budgetsOf(state: KubernetesState, pod: Pod): DisruptionBudget[] {
+function budgetsOf(state: KubernetesState, pod: Pod): DisruptionBudget[] {
   const emptyMatchesAll = minorOf(state.version) >= 21
   return allObjects(state, 'policy', 'poddisruptionbudgets')
     .filter(isDisruptionBudget)

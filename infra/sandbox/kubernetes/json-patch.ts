@@ -33,10 +33,10 @@ export function jsonPatch(document: JsonObject, patch: Json): JsonObject {
 function applyOperation(document: Json, operation: JsonObject): Json {
   const path = pointerOf(operation, 'path')
   const value = (): Json => {
-    const given = operation['value']
+    const given = operation.value
     return structuredClone(given === undefined ? null : given)
   }
-  switch (operation['op']) {
+  switch (operation.op) {
     case 'add':
       return put(document, path, value(), 'insert')
     case 'replace':
@@ -61,7 +61,7 @@ function applyOperation(document: Json, operation: JsonObject): Json {
       return put(document, path, structuredClone(copied), 'insert')
     }
     default:
-      throw new PatchFault(`Unexpected kind: ${String(operation['op'])}`)
+      throw new PatchFault(`Unexpected kind: ${String(operation.op)}`)
   }
 }
 

@@ -85,11 +85,6 @@ export function unknownPath(): KubeFault {
   return new KubeFault(404, 'NotFound', 'the server could not find the requested resource', {})
 }
 
-export function methodNotAllowed(resource: ResourceName, verb: string): KubeFault {
-  const details = detailsOf(resource, '')
-  return new KubeFault(405, 'MethodNotAllowed', `${verb} is not supported on resources of kind ${quote(qualified(resource))}`, details)
-}
-
 /** The method exists nowhere on this path. */
 export function wrongMethod(): KubeFault {
   return new KubeFault(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {})
@@ -148,7 +143,7 @@ export interface FieldError {
 }
 
 function isVerbatim(value: Json | Verbatim): value is Verbatim {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && typeof value['verbatim'] === 'string'
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && typeof value.verbatim === 'string'
 }
 
 function bodyOf(error: FieldError): string {
@@ -186,18 +181,18 @@ export function statusOf(fault: KubeFault): JsonObject {
   const details: JsonObject = {}
   if (fault.details !== undefined) {
     const { name, group, kind, uid, causes, retryAfterSeconds } = fault.details
-    if (name !== undefined) details['name'] = name
-    if (group !== undefined) details['group'] = group
-    if (kind !== undefined) details['kind'] = kind
-    if (uid !== undefined) details['uid'] = uid
+    if (name !== undefined) details.name = name
+    if (group !== undefined) details.group = group
+    if (kind !== undefined) details.kind = kind
+    if (uid !== undefined) details.uid = uid
     if (causes !== undefined) {
-      details['causes'] = causes.map((cause) => ({
+      details.causes = causes.map((cause) => ({
         ...(cause.reason === '' ? {} : { reason: cause.reason }),
         ...(cause.message === '' ? {} : { message: cause.message }),
         ...(cause.field === undefined || cause.field === '' ? {} : { field: cause.field }),
       }))
     }
-    if (retryAfterSeconds !== undefined) details['retryAfterSeconds'] = retryAfterSeconds
+    if (retryAfterSeconds !== undefined) details.retryAfterSeconds = retryAfterSeconds
   }
   return {
     kind: 'Status',

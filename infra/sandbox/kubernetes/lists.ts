@@ -27,7 +27,7 @@ export interface ListPage {
 }
 
 /** How long the server remembers how a list was, and so how long a `continue` token lasts. */
-export const snapshotLifeMs = 5 * 60_000
+const snapshotLifeMs = 5 * 60_000
 const mostSnapshots = 16
 
 const expiredText =

@@ -1,9 +1,9 @@
 import { customKinds } from './custom-kinds.ts'
 import { establishDefinitions } from './definitions.ts'
-import type { Json, JsonObject } from './json.ts'
-import { isJsonObject, listAt, objectAt, sameJson, stringAt, withAt } from './json.ts'
+import type { JsonObject } from './json.ts'
+import { listAt, objectAt, sameJson, stringAt } from './json.ts'
 import type { KindFacts } from './kinds.ts'
-import { builtInKind, builtInKinds, builtInResource, groupOf, knownKind, resourceKey } from './kinds.ts'
+import { builtInKind, builtInResource, groupOf, knownKind } from './kinds.ts'
 import { decodeObject } from './registry.ts'
 import type { KubeObject } from './shapes.ts'
 import { isKubeObject } from './shapes.ts'
@@ -62,28 +62,28 @@ export function putObject(state: KubernetesState, object: JsonObject, now: numbe
   const metadata = objectAt(draft, 'metadata') ?? {}
   const namespace = facts.namespaced ? (stringAt(metadata, 'namespace') ?? 'default') : undefined
   if (namespace !== undefined) {
-    metadata['namespace'] = namespace
+    metadata.namespace = namespace
     if (readObject(state, knownKind('', 'Namespace'), undefined, namespace) === undefined) {
       putObject(state, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }, now)
     }
   }
   const before = readObject(state, facts, namespace, name)
   if (before !== undefined) {
-    metadata['uid'] = before.metadata.uid
-    metadata['creationTimestamp'] = before.metadata.creationTimestamp
+    metadata.uid = before.metadata.uid
+    metadata.creationTimestamp = before.metadata.creationTimestamp
   } else {
-    metadata['uid'] ??= nextUid(state)
-    metadata['creationTimestamp'] ??= timeText(now)
+    metadata.uid ??= nextUid(state)
+    metadata.creationTimestamp ??= timeText(now)
   }
-  const status = draft['status']
+  const status = draft.status
   const given = objectAt(object, 'status')
   prepareNew(state, facts, draft)
-  if (given !== undefined && status !== undefined) draft['status'] = status
-  else if (before?.['status'] !== undefined) draft['status'] = before['status']
+  if (given !== undefined && status !== undefined) draft.status = status
+  else if (before?.status !== undefined) draft.status = before.status
   if (facts.kind === 'Node' && given !== undefined) keepGivenTaints(draft, object)
   if (before !== undefined && facts.generation) {
-    const grown = sameJson(draft['spec'], before['spec']) ? 0 : 1
-    metadata['generation'] = (before.metadata.generation ?? 0) + grown
+    const grown = sameJson(draft.spec, before.spec) ? 0 : 1
+    metadata.generation = (before.metadata.generation ?? 0) + grown
   }
   const problems = problemsOfNew(state, facts, draft)
   if (problems.length > 0) {
@@ -96,7 +96,7 @@ export function putObject(state: KubernetesState, object: JsonObject, now: numbe
 }
 
 function identified(json: JsonObject): KubeObject {
-  if (!isKubeObject(json)) throw new Error(`an object without identity was about to be stored: ${JSON.stringify(json['metadata'])}`)
+  if (!isKubeObject(json)) throw new Error(`an object without identity was about to be stored: ${JSON.stringify(json.metadata)}`)
   return json
 }
 
@@ -104,8 +104,8 @@ function keepGivenTaints(draft: JsonObject, object: JsonObject): void {
   const spec = objectAt(draft, 'spec')
   const taints = listAt(object, 'spec', 'taints')
   if (spec === undefined) return
-  if (taints.length === 0) delete spec['taints']
-  else spec['taints'] = structuredClone([...taints])
+  if (taints.length === 0) delete spec.taints
+  else spec.taints = structuredClone([...taints])
 }
 
 /** All objects of a kind, of one namespace or of all, ordered by namespace and name. Autoscalers are in the newer shape. */
@@ -143,49 +143,4 @@ export function objectOfKind(
 export function removeObject(state: KubernetesState, group: string, resource: string, name: string, namespace?: string): void {
   const facts = resourceOf(state, group, resource)
   if (facts !== undefined) dropObject(state, facts, namespace, name)
-}
-
-/** Which workload an image is to be set on. Without a container every container is meant. */
-export interface WorkloadImage {
-  readonly kind: 'Deployment' | 'StatefulSet' | 'DaemonSet' | 'CronJob'
-  readonly namespace: string
-  readonly name: string
-  readonly container?: string
-  readonly image: string
-}
-
-/**
- * Sets the image in a workload's template, as a trigger of the registry does. Answers `unchanged` when it has the image
- * already, `not-found` when there is no such workload or container.
- */
-export function setWorkloadImage(state: KubernetesState, target: WorkloadImage, now: number): 'updated' | 'unchanged' | 'not-found' {
-  const facts = builtInKinds.find(({ kind }) => kind === target.kind)
-  const object = facts && readObject(state, facts, target.namespace, target.name)
-  if (facts === undefined || object === undefined) return 'not-found'
-  const path =
-    target.kind === 'CronJob'
-      ? ['spec', 'jobTemplate', 'spec', 'template', 'spec', 'containers']
-      : ['spec', 'template', 'spec', 'containers']
-  const containers = listAt(object, ...path)
-  const meant = (container: Json): boolean => target.container === undefined || stringAt(container, 'name') === target.container
-  if (!containers.some(meant)) return 'not-found'
-  const next = containers.map((container) =>
-    isJsonObject(container) && meant(container) ? { ...container, image: target.image } : container,
-  )
-  if (sameJson([...containers], next)) return 'unchanged'
-  putObject(state, withAt(object, path, next), now)
-  return 'updated'
-}
-
-/** How many objects of each kind there are, for the state page: `apps/deployments` -> 3. Kinds without objects are left out. */
-export function countObjects(state: KubernetesState): { readonly [resource: string]: number } {
-  const kinds = [...builtInKinds, ...customKinds(state)]
-  return Object.fromEntries(
-    kinds
-      .map(({ group, plural }): [string, number] => [
-        resourceKey(group, plural),
-        Object.keys(state.objects[resourceKey(group, plural)] ?? {}).length,
-      ])
-      .filter(([, count]) => count > 0),
-  )
 }

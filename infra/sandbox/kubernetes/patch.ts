@@ -40,7 +40,7 @@ export function patchedObject(
         if (patch === undefined) throw badRequest(noJson(request.body))
         return jsonPatch(object, patch)
       case mergeType: {
-        if (Array.isArray(patch)) throw unreadablePatch(patch, "couldn't get version/kind; json parse error: it is a list")
+        if (Array.isArray(patch)) throw unreadablePatch(facts, patch, "couldn't get version/kind; json parse error: it is a list")
         if (!isJsonObject(patch)) throw new KubeFault(500, '', 'Invalid JSON Patch')
         const merged = mergePatch(object, patch)
         return isJsonObject(merged) ? merged : {}

@@ -1,4 +1,4 @@
-const binary = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const
+const binary: readonly string[] = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei']
 const decimal: Readonly<Record<string, number>> = { n: -3, u: -2, m: -1, '': 0, k: 1, M: 2, G: 3, T: 4, P: 5, E: 6 }
 const decimalSuffix = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'] as const
 
@@ -28,7 +28,7 @@ export function parseQuantity(text: string): Quantity | undefined {
     else denominator *= 10n ** BigInt(-power)
   } else if (suffix.endsWith('i')) {
     format = 'binary'
-    numerator *= 1024n ** BigInt(binary.findIndex((unit) => unit === suffix))
+    numerator *= 1024n ** BigInt(binary.indexOf(suffix))
   } else {
     const power = decimal[suffix] ?? 0
     if (power >= 0) numerator *= 1000n ** BigInt(power)

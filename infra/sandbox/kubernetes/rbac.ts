@@ -4,7 +4,7 @@ import type { ResourcePath } from './request-path.ts'
 import type { KubernetesState } from './state.ts'
 
 /** What a request does, in the words of access rules. */
-export function verbOf(path: ResourcePath, method: string): string {
+function verbOf(path: ResourcePath, method: string): string {
   switch (method) {
     case 'GET':
     case 'HEAD':

@@ -9,7 +9,7 @@ import type { KindFacts } from './kinds.ts'
 import { apiVersionOf, knownKind } from './kinds.ts'
 import { alreadyExists, badRequest, conflict, forbidden, invalid, KubeFault, notFound, staleWrite } from './kube-fault.ts'
 import type { KubeObject } from './shapes.ts'
-import { isKubeObject } from './shapes.ts'
+import { isCustomResourceDefinition, isKubeObject } from './shapes.ts'
 import type { KubernetesState } from './state.ts'
 import { dropObject, nameSuffix, nextUid, readObject, storeObject } from './store.ts'
 import { prepareChange, prepareNew, prepareStatus } from './strategy.ts'
@@ -47,20 +47,22 @@ export function decodeObject(facts: KindFacts, version: string, body: JsonObject
 /** As `decodeObject`, for the result of a patch: what a patch made unreadable is the patch's fault. */
 export function decodePatched(facts: KindFacts, version: string, patched: JsonObject): JsonObject {
   const apiVersion = apiVersionOf(facts.group, version)
-  if (patched['kind'] !== facts.kind || patched['apiVersion'] !== apiVersion) {
-    throw unreadablePatch(patched, `${String(patched['apiVersion'])} ${String(patched['kind'])} is not ${apiVersion} ${facts.kind}`)
+  if (patched.kind !== facts.kind || patched.apiVersion !== apiVersion) {
+    throw unreadablePatch(facts, patched, `${String(patched.apiVersion)} ${String(patched.kind)} is not ${apiVersion} ${facts.kind}`)
   }
   try {
     return decodeObject(facts, version, patched)
   } catch (error) {
-    if (error instanceof KubeFault && error.reason === 'BadRequest') throw unreadablePatch(patched, error.message)
+    if (error instanceof KubeFault && error.reason === 'BadRequest') throw unreadablePatch(facts, patched, error.message)
     throw error
   }
 }
 
-/** The refusal of a patch whose result cannot be read. */
-export function unreadablePatch(patched: Json, why: string): KubeFault {
-  return invalid({ group: '', kind: '' }, '', [{ kind: 'Invalid', field: 'patch', value: JSON.stringify(patched), detail: why }])
+/** The refusal of a patch whose result cannot be read. It shows the result, as the server's does, but not that of a secret. */
+export function unreadablePatch(facts: KindFacts, patched: Json, why: string): KubeFault {
+  return invalid({ group: '', kind: '' }, '', [
+    { kind: 'Invalid', field: 'patch', value: facts.kind === 'Secret' ? '<secret>' : JSON.stringify(patched), detail: why },
+  ])
 }
 
 /** The refusal of a PUT for an object of the same name that is another one. */
@@ -80,7 +82,7 @@ export function anotherUid(facts: KindFacts, before: KubeObject, uid: string): K
 const storePlaces: Readonly<Record<string, string>> = { Node: 'minions', Service: 'services/specs' }
 
 function kubeObjectOf(json: JsonObject): KubeObject {
-  if (!isKubeObject(json)) throw new Error(`an object without identity was about to be stored: ${JSON.stringify(json['metadata'])}`)
+  if (!isKubeObject(json)) throw new Error(`an object without identity was about to be stored: ${JSON.stringify(json.metadata)}`)
   return json
 }
 
@@ -93,27 +95,27 @@ export function createObject(
   context: WriteContext,
 ): KubeObject {
   const metadata = objectAt(draft, 'metadata') ?? {}
-  draft['metadata'] = metadata
+  draft.metadata = metadata
   const given = stringAt(metadata, 'namespace') ?? ''
   if (facts.namespaced) {
     if (given !== '' && given !== namespace) {
       throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
     }
-    metadata['namespace'] = namespace ?? ''
+    metadata.namespace = namespace ?? ''
   } else {
-    delete metadata['namespace']
+    delete metadata.namespace
   }
   if (stringAt(metadata, 'resourceVersion') !== undefined) {
     throw new KubeFault(500, '', 'resourceVersion should not be set on objects to be created')
   }
   const base = stringAt(metadata, 'generateName') ?? ''
-  if ((stringAt(metadata, 'name') ?? '') === '' && base !== '') metadata['name'] = `${base.slice(0, 58)}${nameSuffix(context.random)}`
+  if ((stringAt(metadata, 'name') ?? '') === '' && base !== '') metadata.name = `${base.slice(0, 58)}${nameSuffix(context.random)}`
   const name = stringAt(metadata, 'name') ?? ''
   if (facts.namespaced) checkNamespace(state, facts, namespace ?? '', name)
-  delete metadata['deletionTimestamp']
-  delete metadata['deletionGracePeriodSeconds']
-  metadata['uid'] = nextUid(state, context.dryRun === true)
-  metadata['creationTimestamp'] = timeText(context.now)
+  delete metadata.deletionTimestamp
+  delete metadata.deletionGracePeriodSeconds
+  metadata.uid = nextUid(state, context.dryRun === true)
+  metadata.creationTimestamp = timeText(context.now)
   prepareNew(state, facts, draft)
   refuse(facts, name, problemsOfNew(state, facts, draft))
   if (isCustomKind(facts)) refuse(facts, name, problemsOfCustom(facts, draft))
@@ -160,22 +162,22 @@ export function updateObject(
 ): KubeObject {
   const { name } = before.metadata
   const metadata = objectAt(draft, 'metadata') ?? {}
-  draft['metadata'] = metadata
+  draft.metadata = metadata
   const version = stringAt(metadata, 'resourceVersion') ?? ''
   if (version === '' || version === '0') {
     if (!facts.unconditionalUpdate) throw mustSayVersion(facts, name)
-    metadata['resourceVersion'] = before.metadata.resourceVersion
+    metadata.resourceVersion = before.metadata.resourceVersion
   } else if (!/^\d+$/.test(version)) {
     throw new KubeFault(500, '', `strconv.ParseUint: parsing ${JSON.stringify(version)}: invalid syntax`)
   } else if (version !== before.metadata.resourceVersion) {
     throw staleWrite(facts, name)
   }
-  if ((stringAt(metadata, 'uid') ?? '') === '') metadata['uid'] = before.metadata.uid
-  metadata['creationTimestamp'] = before.metadata.creationTimestamp
-  if (facts.namespaced && (stringAt(metadata, 'namespace') ?? '') === '') metadata['namespace'] = before.metadata.namespace ?? ''
-  if (before.metadata.deletionTimestamp !== undefined) metadata['deletionTimestamp'] = before.metadata.deletionTimestamp
-  if (before.metadata.deletionGracePeriodSeconds !== undefined && metadata['deletionGracePeriodSeconds'] === undefined) {
-    metadata['deletionGracePeriodSeconds'] = before.metadata.deletionGracePeriodSeconds
+  if ((stringAt(metadata, 'uid') ?? '') === '') metadata.uid = before.metadata.uid
+  metadata.creationTimestamp = before.metadata.creationTimestamp
+  if (facts.namespaced && (stringAt(metadata, 'namespace') ?? '') === '') metadata.namespace = before.metadata.namespace ?? ''
+  if (before.metadata.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.metadata.deletionTimestamp
+  if (before.metadata.deletionGracePeriodSeconds !== undefined && metadata.deletionGracePeriodSeconds === undefined) {
+    metadata.deletionGracePeriodSeconds = before.metadata.deletionGracePeriodSeconds
   }
   if (part === 'status') {
     prepareStatus(facts, draft, before)
@@ -218,6 +220,9 @@ function mustSayVersion(facts: KindFacts, name: string): KubeFault {
   )
 }
 
+/** Keeps a definition until its objects are gone. */
+export const definitionFinalizer = 'customresourcecleanup.apiextensions.k8s.io'
+
 const keptNamespaces = ['default', 'kube-system', 'kube-public']
 
 /** What became of a deletion: whether the object is gone, and how it looked last. */
@@ -244,6 +249,7 @@ export function deleteObject(
     if (keptNamespaces.includes(name)) throw forbidden(facts, name, 'this namespace may not be deleted')
     return terminateNamespace(state, facts, object, context)
   }
+  if (facts.kind === 'CustomResourceDefinition') return terminateDefinition(state, facts, object, context)
   const finalizers = finalizersFor(facts, version, object, options)
   const graceSeconds = facts.kind === 'Pod' ? podGraceSeconds(object, options.gracePeriodSeconds) : 0
   const running = object.metadata.deletionTimestamp !== undefined
@@ -265,6 +271,26 @@ export function deleteObject(
   const stored = storeObject(state, facts, marked)
   if (isGone) dropObject(state, facts, namespace, name)
   return { gone: isGone, object: stored }
+}
+
+/** A definition goes after its objects: `cleanUpDefinitions` deletes both. */
+function terminateDefinition(state: KubernetesState, facts: KindFacts, definition: KubeObject, context: WriteContext): Deletion {
+  if (!isCustomResourceDefinition(definition)) throw new Error(`${definition.metadata.name} was stored as a definition and is none`)
+  if (definition.metadata.deletionTimestamp !== undefined) return { gone: false, object: definition }
+  const deletionTimestamp = timeText(context.now)
+  const terminating = {
+    type: 'Terminating',
+    status: 'True',
+    lastTransitionTime: deletionTimestamp,
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  }
+  const marked: KubeObject = {
+    ...definition,
+    metadata: { ...definition.metadata, deletionTimestamp, finalizers: [...(definition.metadata.finalizers ?? []), definitionFinalizer] },
+    status: { ...definition.status, conditions: [...(definition.status.conditions ?? []), terminating] },
+  }
+  return { gone: false, object: context.dryRun === true ? marked : storeObject(state, facts, marked) }
 }
 
 function checkPreconditions(facts: KindFacts, object: KubeObject, options: DeleteOptions): void {
@@ -326,7 +352,7 @@ function dependentsFinalizer(facts: KindFacts, version: string, present: readonl
 /** The options of a deletion out of its body. Throws KubeFault on values that are none. */
 export function deleteOptionsOf(body: JsonObject): DeleteOptions {
   const propagation = stringAt(body, 'propagationPolicy')
-  const orphan = body['orphanDependents']
+  const orphan = body.orphanDependents
   const grace = numberAt(body, 'gracePeriodSeconds')
   const uid = stringAt(body, 'preconditions', 'uid')
   const resourceVersion = stringAt(body, 'preconditions', 'resourceVersion')

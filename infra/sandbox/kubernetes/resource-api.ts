@@ -3,16 +3,16 @@ import type { ApiRequest } from './api-request.ts'
 import { bodyObject } from './api-request.ts'
 import { toVersion } from './convert.ts'
 import { isCustomKind, servedCustomVersion } from './custom-kinds.ts'
-import { establishDefinitions } from './definitions.ts'
+import { cleanUpDefinitions, establishDefinitions } from './definitions.ts'
 import { evictPod } from './eviction.ts'
 import type { JsonObject } from './json.ts'
-import { objectAt, stringAt } from './json.ts'
+import { isJsonObject, listAt, objectAt, parseJson, stringAt } from './json.ts'
 import type { KindFacts } from './kinds.ts'
 import { apiVersionOf, builtInKinds, groupOf } from './kinds.ts'
-import { badRequest, type KubeFault, notFound, notModelled, unknownPath, wrongMethod } from './kube-fault.ts'
+import { badRequest, invalid, KubeFault, notFound, notModelled, unknownPath, wrongMethod } from './kube-fault.ts'
 import { listItems, listPage } from './lists.ts'
 import { patchedObject } from './patch.ts'
-import type { UpdatePart, WriteContext } from './registry.ts'
+import type { DeleteOptions, UpdatePart, WriteContext } from './registry.ts'
 import { anotherUid, createObject, decodeObject, decodePatched, deleteObject, deleteOptionsOf, updateObject } from './registry.ts'
 import type { ResourcePath } from './request-path.ts'
 import { hasScale, scaleOf, writeScale } from './scale.ts'
@@ -73,7 +73,11 @@ function isDryRun(request: ApiRequest): boolean {
   const values = request.query.getAll('dryRun')
   if (values.length === 0) return false
   if (values.every((value) => value === 'All')) return true
-  throw badRequest('dryRun must be All')
+  const kind = { GET: 'Get', POST: 'Create', PUT: 'Update', PATCH: 'Patch', DELETE: 'Delete' }[request.method] ?? 'Get'
+  const shown = `[]string{${values.map((value) => JSON.stringify(value)).join(', ')}}`
+  throw invalid({ group: 'meta.k8s.io', kind: `${kind}Options` }, '', [
+    { kind: 'NotSupported', field: 'dryRun', value: { verbatim: shown }, detail: 'supported values: "All"' },
+  ])
 }
 
 function missingPart({ facts, path }: Call): KubeFault {
@@ -100,7 +104,6 @@ function list(call: Call): Answer {
   const { state, facts, path, request, context } = call
   const text = (name: string): string => request.query.get(name) ?? ''
   const limit = text('limit')
-  if (limit !== '' && !/^\d+$/.test(limit)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(limit)}: invalid syntax`)
   const page = listPage(
     state,
     facts,
@@ -108,14 +111,14 @@ function list(call: Call): Answer {
     {
       labelSelector: text('labelSelector'),
       fieldSelector: text('fieldSelector'),
-      limit: limit === '' ? 0 : Number.parseInt(limit, 10),
+      limit: limit === '' ? 0 : Math.max(0, wholeNumber(limit)),
       continue: text('continue'),
     },
     context.now,
   )
   const metadata: JsonObject = { resourceVersion: String(page.revision) }
-  if (page.continue !== '' || isCustomKind(facts)) metadata['continue'] = page.continue
-  if (page.remaining !== undefined) metadata['remainingItemCount'] = page.remaining
+  if (page.continue !== '' || isCustomKind(facts)) metadata.continue = page.continue
+  if (page.remaining !== undefined) metadata.remainingItemCount = page.remaining
   const listKind = isCustomKind(facts) ? (facts.definition.spec.names.listKind ?? `${facts.kind}List`) : `${facts.kind}List`
   return {
     status: 200,
@@ -160,9 +163,13 @@ function checkedVersion({ facts, path }: Call, body: JsonObject): string {
   }
   const given = apiVersion === '' ? { group: facts.group, version: path.version } : groupOf(apiVersion)
   const actual = kind === '' ? facts.kind : kind
-  const isKnown = builtInKinds.some(
-    (known) => known.group === given.group && known.kind === actual && known.versions.some(({ version }) => version === given.version),
-  )
+  const single = actual.endsWith('List') ? actual.slice(0, -4) : actual
+  const isList = actual === 'List' && given.group === '' && given.version === 'v1'
+  const isKnown =
+    isList ||
+    builtInKinds.some(
+      (known) => known.group === given.group && known.kind === single && known.versions.some(({ version }) => version === given.version),
+    )
   if (!isKnown) {
     throw badRequest(
       `${actual} in version "${given.version}" cannot be handled as a ${facts.kind}: no kind "${actual}" is registered for version "${apiVersion === '' ? expected : apiVersion}" in scheme "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"`,
@@ -233,7 +240,7 @@ function replace(call: Call, part: UpdatePart): Answer {
   if (before === undefined) {
     if (!facts.createOnUpdate || part === 'status') throw notFound(facts, path.name)
     const metadata = objectAt(draft, 'metadata')
-    if (metadata !== undefined) delete metadata['resourceVersion']
+    if (metadata !== undefined) delete metadata.resourceVersion
     return { status: 201, facts, object: shown(call, createObject(state, facts, draft, path.namespace, context)) }
   }
   const uid = stringAt(draft, 'metadata', 'uid') ?? ''
@@ -269,12 +276,13 @@ function existingForPatch(call: Call): KubeObject {
 }
 
 function remove(call: Call): Answer {
-  const { state, facts, path, context } = call
-  const options = deleteOptionsOf(deleteBody(call))
+  const { state, facts, path } = call
+  const { options, context: writing } = deletion(call)
   const object = existing(call)
-  const deletion = deleteObject(state, facts, object, path.version, options, context)
-  const status = !deletion.gone && options.orphanDependents === false ? 202 : 200
-  if (!deletion.gone || facts.returnsDeleted) return { status, facts, object: shown(call, deletion.object) }
+  const deleted = deleteObject(state, facts, object, path.version, options, writing)
+  if (facts.kind === 'CustomResourceDefinition' && writing.dryRun !== true) cleanUpDefinitions(state)
+  const status = !deleted.gone && options.orphanDependents === false ? 202 : 200
+  if (!deleted.gone || facts.returnsDeleted) return { status, facts, object: shown(call, deleted.object) }
   return { status, object: deletedStatus(facts, object) }
 }
 
@@ -293,22 +301,42 @@ function deletedStatus(facts: KindFacts, object: KubeObject): JsonObject {
   }
 }
 
+/** A number in a query, as the server's own parser takes it. */
+function wholeNumber(text: string): number {
+  if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  return Number.parseInt(text, 10)
+}
+
+/** What a deletion is told: its options, and whether it is a dry run, which its body may say as well. */
+function deletion(call: Call): { readonly options: DeleteOptions; readonly context: WriteContext } {
+  const body = deleteBody(call)
+  const isDry = listAt(body, 'dryRun').includes('All')
+  return { options: deleteOptionsOf(body), context: isDry ? { ...call.context, dryRun: true } : call.context }
+}
+
 /** The options of a deletion, from the body or else from the query. */
 function deleteBody({ request }: Call): JsonObject {
-  if (request.body.trim() !== '') return bodyObject(request, 'DeleteOptions')
+  if (request.body.trim() !== '') {
+    const body = parseJson(request.body)
+    if (request.contentType === '' || request.contentType === 'application/json') {
+      if (!isJsonObject(body)) throw new KubeFault(500, '', "couldn't get version/kind; json parse error: it is no object")
+      return body
+    }
+    return bodyObject(request, 'DeleteOptions')
+  }
   const options: JsonObject = {}
   const propagation = request.query.get('propagationPolicy')
   const grace = request.query.get('gracePeriodSeconds')
   const orphan = request.query.get('orphanDependents')
-  if (propagation !== null) options['propagationPolicy'] = propagation
-  if (grace !== null && /^\d+$/.test(grace)) options['gracePeriodSeconds'] = Number.parseInt(grace, 10)
-  if (orphan !== null) options['orphanDependents'] = orphan === 'true'
+  if (propagation !== null) options.propagationPolicy = propagation
+  if (grace !== null) options.gracePeriodSeconds = wholeNumber(grace)
+  if (orphan !== null) options.orphanDependents = orphan === 'true'
   return options
 }
 
 function deleteCollection(call: Call): Answer {
-  const { state, facts, path, request, context } = call
-  const options = deleteOptionsOf(deleteBody(call))
+  const { state, facts, path, request } = call
+  const { options, context } = deletion(call)
   const text = (name: string): string => request.query.get(name) ?? ''
   const page = listPage(
     state,
@@ -319,8 +347,9 @@ function deleteCollection(call: Call): Answer {
   )
   const listKind = isCustomKind(facts) ? (facts.definition.spec.names.listKind ?? `${facts.kind}List`) : `${facts.kind}List`
   for (const object of page.objects) deleteObject(state, facts, object, path.version, options, context)
+  if (facts.kind === 'CustomResourceDefinition' && context.dryRun !== true) cleanUpDefinitions(state)
   const metadata: JsonObject = { resourceVersion: String(page.revision) }
-  if (isCustomKind(facts)) metadata['continue'] = ''
+  if (isCustomKind(facts)) metadata.continue = ''
   return {
     status: 200,
     object: {

@@ -73,7 +73,7 @@ export function writeScale(
   isPatch = false,
 ): JsonObject {
   const paths = pathsOf(facts, version) ?? builtInPaths
-  const scale = decodeScale(body, isPatch)
+  const scale = decodeScale(facts, body, isPatch)
   const name = stringAt(scale, 'metadata', 'name') ?? ''
   if (name !== '' && name !== object.metadata.name) {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${object.metadata.name})`)
@@ -93,12 +93,12 @@ export function writeScale(
 }
 
 /** Reads a Scale object. Throws KubeFault when a value has the wrong type. */
-function decodeScale(body: JsonObject, isPatch: boolean): JsonObject {
+function decodeScale(facts: KindFacts, body: JsonObject, isPatch: boolean): JsonObject {
   try {
     return decodeStructure('autoscaling/v1.Scale', body)
   } catch (error) {
     if (!(error instanceof ShapeFault)) throw error
-    if (isPatch) throw unreadablePatch(body, error.message)
+    if (isPatch) throw unreadablePatch(facts, body, error.message)
     throw badRequest(`Scale in version "v1" cannot be handled as a Scale: ${error.message}`)
   }
 }

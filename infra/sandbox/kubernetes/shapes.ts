@@ -368,10 +368,10 @@ export function isCustomResourceDefinition(object: KubeObject | undefined): obje
 
 /** Whether JSON has what every stored object has. The rest of its shape is the business of `decode.ts`. */
 export function isKubeObject(value: JsonObject): value is KubeObject {
-  const metadata = value['metadata']
+  const metadata = value.metadata
   return (
-    typeof value['apiVersion'] === 'string' &&
-    typeof value['kind'] === 'string' &&
+    typeof value.apiVersion === 'string' &&
+    typeof value.kind === 'string' &&
     typeof metadata === 'object' &&
     metadata !== null &&
     !Array.isArray(metadata) &&

@@ -6,7 +6,7 @@ import type { KubeObject } from './shapes.ts'
 import type { KubernetesState } from './state.ts'
 
 /** How the state names an object inside its kind: `default/web`, or the bare name outside namespaces. */
-export function objectKey(namespace: string | undefined, name: string): string {
+function objectKey(namespace: string | undefined, name: string): string {
   return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`
 }
 
@@ -17,9 +17,20 @@ export function readObject(state: KubernetesState, facts: KindFacts, namespace: 
   return objects !== undefined && Object.hasOwn(objects, key) ? objects[key] : undefined
 }
 
-/** All objects of a kind in no particular order: the cheap way, for controllers. */
-export function allObjects(state: KubernetesState, group: string, plural: string): KubeObject[] {
-  return Object.values(state.objects[resourceKey(group, plural)] ?? {})
+const nothing: readonly KubeObject[] = []
+const lists = new WeakMap<object, { readonly revision: number; readonly objects: readonly KubeObject[] }>()
+
+/** All objects of a kind in no particular order: the cheap way, for controllers. The list stays as it is when the state changes. */
+export function allObjects(state: KubernetesState, group: string, plural: string): readonly KubeObject[] {
+  const resource = resourceKey(group, plural)
+  const objects = state.objects[resource]
+  if (objects === undefined) return nothing
+  const revision = state.changed[resource] ?? 0
+  const known = lists.get(objects)
+  if (known !== undefined && known.revision === revision) return known.objects
+  const list = Object.values(objects)
+  lists.set(objects, { revision, objects: list })
+  return list
 }
 
 /** All objects of a kind, or those of one namespace, with their keys and in the order of keys, as the server lists them. */
@@ -35,7 +46,8 @@ export function storeObject(state: KubernetesState, facts: KindFacts, object: Ku
   state.revision += 1
   const resource = resourceKey(facts.group, facts.plural)
   const stored: KubeObject = { ...object, metadata: { ...object.metadata, resourceVersion: String(state.revision) } }
-  const objects = (state.objects[resource] ??= {})
+  const objects = state.objects[resource] ?? {}
+  state.objects[resource] = objects
   objects[objectKey(facts.namespaced ? object.metadata.namespace : undefined, object.metadata.name)] = stored
   state.changed[resource] = state.revision
   return stored

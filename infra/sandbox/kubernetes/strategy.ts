@@ -31,42 +31,46 @@ export function prepareNew(state: KubernetesState, facts: KindFacts, object: Jso
   const metadata = objectAt(object, 'metadata') ?? {}
   const spec = objectAt(object, 'spec') ?? {}
   const status = emptyStatus[facts.kind]
-  if (status !== undefined) object['status'] = { ...status }
-  if (facts.structure === undefined && facts.status) delete object['status']
-  if (facts.generation) metadata['generation'] = 1
+  if (status !== undefined) object.status = { ...status }
+  if (facts.structure === undefined && facts.status) delete object.status
+  if (facts.generation) metadata.generation = 1
   switch (facts.kind) {
     case 'Pod':
-      object['status'] = { phase: 'Pending', qosClass: qualityOf(spec) }
+      object.status = { phase: 'Pending', qosClass: qualityOf(spec) }
       admitPod(spec)
       return
     case 'DaemonSet':
-      metadata['annotations'] = { [templateGeneration]: '1', ...withoutKey(objectAt(metadata, 'annotations'), templateGeneration) }
+      metadata.annotations = { [templateGeneration]: '1', ...withoutKey(objectAt(metadata, 'annotations'), templateGeneration) }
       return
     case 'Job':
       // Before 1.21 the field is behind a gate that is off.
-      if (minorOf(state.version) < 21) delete spec['ttlSecondsAfterFinished']
+      if (minorOf(state.version) < 21) delete spec.ttlSecondsAfterFinished
       selectByUid(object, metadata, spec)
       return
     case 'Service':
       allocateService(state, metadata, spec)
       return
     case 'Namespace':
-      spec['finalizers'] = ['kubernetes']
-      object['spec'] = spec
+      spec.finalizers = ['kubernetes']
+      object.spec = spec
       if (minorOf(state.version) >= 21) {
-        metadata['labels'] = { ...objectAt(metadata, 'labels'), 'kubernetes.io/metadata.name': stringAt(metadata, 'name') ?? '' }
+        metadata.labels = { ...objectAt(metadata, 'labels'), 'kubernetes.io/metadata.name': stringAt(metadata, 'name') ?? '' }
       }
       return
     case 'Node':
       taintUnready(spec)
-      object['spec'] = spec
+      object.spec = spec
       return
     case 'PersistentVolumeClaim':
-      metadata['finalizers'] = [...new Set([...listAt(metadata, 'finalizers'), 'kubernetes.io/pvc-protection'])]
+      metadata.finalizers = [...new Set([...listAt(metadata, 'finalizers'), 'kubernetes.io/pvc-protection'])]
       return
     case 'CustomResourceDefinition': {
-      const storage = listAt(spec, 'versions').find((version) => objectAt(version)?.['storage'] === true)
-      object['status'] = { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: [stringAt(storage, 'name') ?? ''] }
+      const storage = listAt(spec, 'versions').find((version) => objectAt(version)?.storage === true)
+      object.status = {
+        conditions: null,
+        acceptedNames: { plural: '', kind: '' },
+        storedVersions: storage === undefined ? null : [stringAt(storage, 'name') ?? ''],
+      }
       return
     }
     case 'Secret':
@@ -81,21 +85,20 @@ export function prepareNew(state: KubernetesState, facts: KindFacts, object: Jso
 export function prepareChange(facts: KindFacts, object: JsonObject, before: JsonObject): void {
   const metadata = objectAt(object, 'metadata') ?? {}
   const old = objectAt(before, 'metadata') ?? {}
-  if (facts.status && (facts.structure !== undefined || before['status'] !== undefined)) object['status'] = before['status'] ?? {}
-  else if (facts.status) delete object['status']
+  if (facts.status && (facts.structure !== undefined || before.status !== undefined)) object.status = before.status ?? {}
+  else if (facts.status) delete object.status
   if (facts.kind === 'Secret') mergeStringData(object)
   if (facts.kind === 'DaemonSet') keepTemplateGeneration(object, before)
   if (facts.kind === 'Service') keepAddress(object, before)
-  if (facts.kind === 'Namespace') object['spec'] = before['spec'] ?? {}
-  if (old['generation'] === undefined) delete metadata['generation']
-  else metadata['generation'] = old['generation']
+  if (facts.kind === 'Namespace') object.spec = before.spec ?? {}
+  if (old.generation === undefined) delete metadata.generation
+  else metadata.generation = old.generation
   if (!facts.generation) return
   const changed =
     facts.structure === undefined
       ? !sameJson(withoutKey(object, 'metadata'), withoutKey(before, 'metadata'))
-      : !sameJson(object['spec'], before['spec']) ||
-        (facts.kind === 'Deployment' && !sameJson(metadata['annotations'] ?? {}, old['annotations'] ?? {}))
-  if (changed) metadata['generation'] = (numberAt(old, 'generation') ?? 0) + 1
+      : !sameJson(object.spec, before.spec) || (facts.kind === 'Deployment' && !sameJson(metadata.annotations ?? {}, old.annotations ?? {}))
+  if (changed) metadata.generation = (numberAt(old, 'generation') ?? 0) + 1
 }
 
 /** What a write of the status alone may change: everything else is taken from before. In place. */
@@ -103,17 +106,17 @@ export function prepareStatus(facts: KindFacts, object: JsonObject, before: Json
   const metadata = objectAt(object, 'metadata') ?? {}
   const old = objectAt(before, 'metadata') ?? {}
   if (facts.structure === undefined) {
-    const status = object['status']
+    const status = object.status
     const { resourceVersion } = metadata
     for (const key of Object.keys(object)) delete object[key]
     Object.assign(object, structuredClone(before))
-    if (status === undefined) delete object['status']
-    else object['status'] = status
-    if (resourceVersion !== undefined) object['metadata'] = { ...old, resourceVersion }
+    if (status === undefined) delete object.status
+    else object.status = status
+    if (resourceVersion !== undefined) object.metadata = { ...old, resourceVersion }
     return
   }
-  if (before['spec'] !== undefined) object['spec'] = before['spec']
-  if (old['generation'] !== undefined) metadata['generation'] = old['generation']
+  if (before.spec !== undefined) object.spec = before.spec
+  if (old.generation !== undefined) metadata.generation = old.generation
   if (facts.kind === 'Deployment') copyKey(metadata, old, 'labels')
   if (facts.kind === 'Pod') copyKey(metadata, old, 'ownerReferences')
   if (facts.kind === 'DaemonSet') keepTemplateGeneration(object, before)
@@ -137,10 +140,10 @@ function withoutKey(object: JsonObject | undefined, key: string): JsonObject {
 function mergeStringData(secret: JsonObject): void {
   const plain = objectAt(secret, 'stringData')
   if (plain === undefined) return
-  delete secret['stringData']
+  delete secret.stringData
   const data = objectAt(secret, 'data') ?? {}
   for (const [key, value] of Object.entries(plain)) if (typeof value === 'string') data[key] = Buffer.from(value, 'utf8').toString('base64')
-  secret['data'] = data
+  secret.data = data
 }
 
 function keepTemplateGeneration(object: JsonObject, before: JsonObject): void {
@@ -148,7 +151,7 @@ function keepTemplateGeneration(object: JsonObject, before: JsonObject): void {
   const old = stringAt(before, 'metadata', 'annotations', templateGeneration) ?? '1'
   const changed = !sameJson(at(object, 'spec', 'template'), at(before, 'spec', 'template'))
   const next = changed ? String(Number.parseInt(old, 10) + 1) : old
-  metadata['annotations'] = { ...objectAt(metadata, 'annotations'), [templateGeneration]: next }
+  metadata.annotations = { ...objectAt(metadata, 'annotations'), [templateGeneration]: next }
 }
 
 function keepAddress(object: JsonObject, before: JsonObject): void {
@@ -156,31 +159,30 @@ function keepAddress(object: JsonObject, before: JsonObject): void {
   const old = objectAt(before, 'spec')
   if (spec === undefined || old === undefined) return
   if ((stringAt(spec, 'clusterIP') ?? '') === '' && stringAt(spec, 'type') !== 'ExternalName') copyKey(spec, old, 'clusterIP')
-  if (spec['clusterIP'] === old['clusterIP']) copyKey(spec, old, 'clusterIPs')
+  if (spec.clusterIP === old.clusterIP) copyKey(spec, old, 'clusterIPs')
   for (const [index, port] of listAt(spec, 'ports').entries()) {
     const oldPort = listAt(old, 'ports')[index]
     const number = numberAt(oldPort, 'nodePort')
-    if (isJsonObject(port) && number !== undefined && port['nodePort'] === undefined && spec['type'] !== 'ClusterIP')
-      port['nodePort'] = number
+    if (isJsonObject(port) && number !== undefined && port.nodePort === undefined && spec.type !== 'ClusterIP') port.nodePort = number
   }
 }
 
 function selectByUid(object: JsonObject, metadata: JsonObject, spec: JsonObject): void {
   const uid = stringAt(metadata, 'uid') ?? ''
   const template = objectAt(spec, 'template')
-  if (spec['manualSelector'] === true || template === undefined) return
+  if (spec.manualSelector === true || template === undefined) return
   const templateMeta = objectAt(template, 'metadata') ?? {}
-  templateMeta['labels'] = {
+  templateMeta.labels = {
     ...objectAt(templateMeta, 'labels'),
     'controller-uid': uid,
     'job-name': stringAt(metadata, 'name') ?? '',
   }
-  template['metadata'] = templateMeta
+  template.metadata = templateMeta
   const selector = objectAt(spec, 'selector') ?? {}
-  selector['matchLabels'] = { ...objectAt(selector, 'matchLabels'), 'controller-uid': uid }
-  spec['selector'] = selector
-  if (objectAt(metadata, 'labels') === undefined) metadata['labels'] = { ...objectAt(templateMeta, 'labels') }
-  object['metadata'] = metadata
+  selector.matchLabels = { ...objectAt(selector, 'matchLabels'), 'controller-uid': uid }
+  spec.selector = selector
+  if (objectAt(metadata, 'labels') === undefined) metadata.labels = { ...objectAt(templateMeta, 'labels') }
+  object.metadata = metadata
 }
 
 const tolerationDefaults: readonly JsonObject[] = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map((key) => ({
@@ -199,10 +201,10 @@ export function admitPod(spec: JsonObject): void {
     const own = stringAt(toleration, 'key') ?? ''
     return own === key || own === ''
   }
-  const added = tolerationDefaults.filter((fallback) => !present.some((toleration) => covers(toleration, fallback['key'])))
-  if (present.length + added.length > 0) spec['tolerations'] = [...present, ...added.map((toleration) => ({ ...toleration }))]
-  if (spec['priority'] === undefined) spec['priority'] = 0
-  if (spec['preemptionPolicy'] === undefined) spec['preemptionPolicy'] = 'PreemptLowerPriority'
+  const added = tolerationDefaults.filter((fallback) => !present.some((toleration) => covers(toleration, fallback.key)))
+  if (present.length + added.length > 0) spec.tolerations = [...present, ...added.map((toleration) => ({ ...toleration }))]
+  if (spec.priority === undefined) spec.priority = 0
+  if (spec.preemptionPolicy === undefined) spec.preemptionPolicy = 'PreemptLowerPriority'
 }
 
 /** How well a pod's resources are guaranteed, as the status says it. */
@@ -228,7 +230,7 @@ const unready = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as
 function taintUnready(spec: JsonObject): void {
   const taints = listAt(spec, 'taints')
   if (!taints.some((taint) => stringAt(taint, 'key') === unready.key && stringAt(taint, 'effect') === unready.effect)) {
-    spec['taints'] = [...taints, { ...unready }]
+    spec.taints = [...taints, { ...unready }]
   }
 }
 
@@ -241,17 +243,17 @@ function allocateService(state: KubernetesState, metadata: JsonObject, spec: Jso
     let index = 1
     while (index < 1023 && used.has(addressOf(index))) index += 1
     if (index === 1023) throw internalError('failed to allocate a serviceIP: range is full')
-    spec['clusterIP'] = addressOf(index)
+    spec.clusterIP = addressOf(index)
   }
   const address = stringAt(spec, 'clusterIP')
-  if (address !== undefined && minorOf(state.version) >= 20) spec['clusterIPs'] = [address]
+  if (address !== undefined && minorOf(state.version) >= 20) spec.clusterIPs = [address]
   if (type === 'NodePort' || type === 'LoadBalancer') {
     const used = new Set(services.flatMap((service) => listAt(service, 'spec', 'ports').map((port) => numberAt(port, 'nodePort'))))
     let next = 30000 + (((stringAt(metadata, 'name') ?? '').length * 97) % 2000)
     for (const port of listAt(spec, 'ports')) {
-      if (!isJsonObject(port) || port['nodePort'] !== undefined) continue
+      if (!isJsonObject(port) || port.nodePort !== undefined) continue
       while (used.has(next)) next += 1
-      port['nodePort'] = next
+      port.nodePort = next
       used.add(next)
     }
   }

@@ -22,14 +22,14 @@ export function wantsTable(accept: string | undefined): boolean {
 /** Brings an object or a list into a table of the columns that kubectl shows for its kind. */
 export function tableOf(facts: KindFacts, object: JsonObject, now: number): JsonObject {
   const columns = [name, ...(byKind[resourceKey(facts.group, facts.plural)] ?? [age])]
-  const items = isJsonObject(object['metadata']) && Array.isArray(object['items']) ? listAt(object, 'items') : [object]
-  const metadata = Array.isArray(object['items'])
+  const items = isJsonObject(object.metadata) && Array.isArray(object.items) ? listAt(object, 'items') : [object]
+  const metadata = Array.isArray(object.items)
     ? (objectAt(object, 'metadata') ?? {})
     : { resourceVersion: stringAt(object, 'metadata', 'resourceVersion') ?? '' }
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
-    metadata: isCustomKind(facts) && metadata['continue'] === '' ? { resourceVersion: metadata['resourceVersion'] ?? '' } : metadata,
+    metadata: isCustomKind(facts) && metadata.continue === '' ? { resourceVersion: metadata.resourceVersion ?? '' } : metadata,
     columnDefinitions: columns.map((column) => ({
       name: column.name,
       type: column.type ?? (column.name === 'Created At' ? 'date' : 'string'),
@@ -48,7 +48,7 @@ export function tableOf(facts: KindFacts, object: JsonObject, now: number): Json
 }
 
 /** How long ago, in one or two units, as kubectl writes it. */
-export function ageText(sinceMs: number | undefined, now: number): string {
+function ageText(sinceMs: number | undefined, now: number): string {
   if (sinceMs === undefined) return '<unknown>'
   const seconds = Math.floor((now - sinceMs) / 1000)
   if (seconds < -1) return '<invalid>'

@@ -81,7 +81,7 @@ function checkOwners(errors: FieldErrors, metadata: JsonObject): void {
     for (const key of ['kind', 'name', 'uid']) {
       if ((stringAt(owner, key) ?? '') === '') errors.invalid(`${field}.${key}`, '', `${key} must not be empty`)
     }
-    if (objectAt(owner)?.['controller'] !== true) continue
+    if (objectAt(owner)?.controller !== true) continue
     const name = stringAt(owner, 'name') ?? ''
     if (controller !== undefined) {
       errors.invalid(

@@ -8,7 +8,7 @@ import type { LabelSelector, StringMap } from './shapes.ts'
 import { checkLabels, checkTags, nameProblems } from './validate-metadata.ts'
 
 /** Reads labels out of JSON that decode.ts has shaped. */
-export function stringMapOf(value: JsonObject | undefined): StringMap | undefined {
+function stringMapOf(value: JsonObject | undefined): StringMap | undefined {
   if (value === undefined) return undefined
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, entry]): [string, string][] => (typeof entry === 'string' ? [[key, entry]] : [])),

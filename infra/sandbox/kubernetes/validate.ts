@@ -109,15 +109,15 @@ function checkSpecChange(errors: FieldErrors, state: KubernetesState, kind: stri
       return
     case 'ControllerRevision':
       checkSpec(errors, state, { kind }, object, before)
-      if (!sameJson(object['data'], before['data'])) errors.invalid('data', goStructure('runtime.RawExtension'), immutable)
+      if (!sameJson(object.data, before.data)) errors.invalid('data', goStructure('runtime.RawExtension'), immutable)
       return
     case 'Secret':
     case 'ConfigMap':
-      if (kind === 'Secret' && object['type'] !== before['type']) errors.invalid('type', object['type'] ?? '', immutable)
-      if (before['immutable'] === true) {
+      if (kind === 'Secret' && object.type !== before.type) errors.invalid('type', object.type ?? '', immutable)
+      if (before.immutable === true) {
         const text = 'field is immutable when `immutable` is set'
-        if (object['immutable'] !== true) errors.forbidden('immutable', text)
-        if (!sameJson(object['data'] ?? null, before['data'] ?? null)) errors.forbidden('data', text)
+        if (object.immutable !== true) errors.forbidden('immutable', text)
+        if (!sameJson(object.data ?? null, before.data ?? null)) errors.forbidden('data', text)
       }
       checkSpec(errors, state, { kind }, object, before)
       return
@@ -268,7 +268,7 @@ function checkSpec(
       }
       return
     case 'ControllerRevision':
-      if (object['data'] === undefined) errors.required('data', 'data is mandatory')
+      if (object.data === undefined) errors.required('data', 'data is mandatory')
       errors.notNegative('revision', numberAt(object, 'revision'))
       return
     case 'Lease': {
@@ -325,7 +325,7 @@ function checkAlwaysRestarted(errors: FieldErrors, spec: JsonObject, what: strin
 }
 
 /** A number or a percentage read out of JSON that decode.ts has shaped. */
-export function intOrStringOf(value: Json | undefined): IntOrString | undefined {
+function intOrStringOf(value: Json | undefined): IntOrString | undefined {
   return typeof value === 'number' || typeof value === 'string' ? value : undefined
 }
 
@@ -446,7 +446,7 @@ function checkCronJob(errors: FieldErrors, object: JsonObject, spec: JsonObject,
   checkJobSpec(errors, 'spec.jobTemplate.spec', job)
   const selector = selectorOf(objectAt(job, 'selector'))
   if (selector !== undefined) errors.invalid('spec.jobTemplate.spec.selector', goSelector(selector), '`selector` will be auto-generated')
-  if (job['manualSelector'] === true) errors.notSupported('spec.jobTemplate.spec.manualSelector', true, ['nil', 'false'])
+  if (job.manualSelector === true) errors.notSupported('spec.jobTemplate.spec.manualSelector', true, ['nil', 'false'])
   errors.notNegative('spec.successfulJobsHistoryLimit', numberAt(spec, 'successfulJobsHistoryLimit'))
   errors.notNegative('spec.failedJobsHistoryLimit', numberAt(spec, 'failedJobsHistoryLimit'))
   const name = stringAt(object, 'metadata', 'name') ?? ''
@@ -570,8 +570,8 @@ function checkScalingRules(errors: FieldErrors, field: string, rules: JsonObject
 }
 
 function checkBudget(errors: FieldErrors, spec: JsonObject): void {
-  const min = intOrStringOf(spec['minAvailable'])
-  const max = intOrStringOf(spec['maxUnavailable'])
+  const min = intOrStringOf(spec.minAvailable)
+  const max = intOrStringOf(spec.maxUnavailable)
   if (min !== undefined && max !== undefined) {
     errors.invalid('spec', goStructure('policy.PodDisruptionBudgetSpec'), 'minAvailable and maxUnavailable cannot be both set')
   }
@@ -633,12 +633,15 @@ function checkDefinition(errors: FieldErrors, object: JsonObject, spec: JsonObje
   if (scope === '') errors.required('spec.scope')
   else if (scope !== 'Namespaced' && scope !== 'Cluster') errors.notSupported('spec.scope', scope, ['Cluster', 'Namespaced'])
   const versions = listAt(spec, 'versions')
-  if (versions.filter((version) => objectAt(version)?.['storage'] === true).length !== 1) {
+  if (versions.filter((version) => objectAt(version)?.storage === true).length !== 1) {
     errors.invalid(
       'spec.versions',
       goStructure('[]apiextensions.CustomResourceDefinitionVersion'),
       'must have exactly one version marked as storage version',
     )
+    if (listAt(object, 'status', 'storedVersions').length === 0) {
+      errors.invalid('status.storedVersions', { verbatim: '[]string(nil)' }, 'must have at least one stored version')
+    }
   }
   for (const [index, version] of versions.entries()) {
     if (objectAt(version, 'schema', 'openAPIV3Schema') === undefined) {

@@ -17,6 +17,7 @@ const disruptionMs = 2 * 60_000
 /** Counts how many pods of each disruption budget are healthy and how many may go. */
 export const budgetController: Controller = {
   name: 'budget',
+  isLast: true,
   watches: ['policy/poddisruptionbudgets', '/pods', 'apps/deployments', 'apps/replicasets', 'apps/statefulsets'],
   run: (cluster) => {
     const budgets = allObjects(cluster.state, 'policy', 'poddisruptionbudgets').filter(isDisruptionBudget)

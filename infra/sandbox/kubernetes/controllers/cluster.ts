@@ -26,6 +26,8 @@ export interface Controller {
   readonly name: string
   /** Group and plural: `apps/deployments`, `/pods`. */
   readonly watches: readonly string[]
+  /** Whether it waits until all others are done: it looks at everything and need not see every step on the way. */
+  readonly isLast?: true
   /** Answers when it must run again although nothing changed, or undefined. */
   readonly run: (cluster: Cluster) => number | undefined
 }
@@ -53,8 +55,15 @@ export function earlier(left: number | undefined, right: number | undefined): nu
   return left === undefined ? right : right === undefined ? left : Math.min(left, right)
 }
 
-export function podsOf(cluster: Cluster): Pod[] {
-  return allObjects(cluster.state, '', 'pods').filter(isPod)
+const podLists = new WeakMap<readonly KubeObject[], readonly Pod[]>()
+
+export function podsOf(cluster: Cluster): readonly Pod[] {
+  const objects = allObjects(cluster.state, '', 'pods')
+  const known = podLists.get(objects)
+  if (known !== undefined) return known
+  const pods = objects.filter(isPod)
+  podLists.set(objects, pods)
+  return pods
 }
 
 /** Stores a changed object; nothing happens when it is what is there already. */

@@ -49,7 +49,7 @@ function keyOf(set: KubeObject): string {
 /** The node a daemon's pod is on, or is meant for. */
 function nodeNameOf(pod: Pod): string {
   if ((pod.spec.nodeName ?? '') !== '') return pod.spec.nodeName ?? ''
-  const text = JSON.stringify(pod.spec['affinity'] ?? null)
+  const text = JSON.stringify(pod.spec.affinity ?? null)
   return /"key":"metadata\.name","operator":"In","values":\["([^"]+)"\]/.exec(text)?.[1] ?? ''
 }
 

@@ -23,7 +23,7 @@ export function emit(
   const at = timeText(now)
   const before = readObject(state, kinds.event, namespace, name)
   if (before !== undefined) {
-    const count = typeof before['count'] === 'number' ? before['count'] : 1
+    const count = typeof before.count === 'number' ? before.count : 1
     storeObject(state, kinds.event, { ...before, count: count + 1, lastTimestamp: at })
     return
   }
@@ -55,11 +55,12 @@ export function emit(
 /** Forgets events after an hour. */
 export const eventsController: Controller = {
   name: 'events',
+  isLast: true,
   watches: ['/events'],
   run: ({ state, now }) => {
     const events = allObjects(state, '', 'events')
     for (const event of events) {
-      const last = epochMsOf(typeof event['lastTimestamp'] === 'string' ? event['lastTimestamp'] : event.metadata.creationTimestamp) ?? now
+      const last = epochMsOf(typeof event.lastTimestamp === 'string' ? event.lastTimestamp : event.metadata.creationTimestamp) ?? now
       if (now - last >= keptMs) dropObject(state, kinds.event, event.metadata.namespace, event.metadata.name)
     }
     return events.length === 0 ? undefined : now + 5 * 60_000

@@ -13,6 +13,7 @@ const collected = builtInKinds.filter(({ group, plural }) => !notCollected.has(r
 /** Deletes what belongs to something that is gone, and finishes deletions that wait for dependents or set them free. */
 export const garbageController: Controller = {
   name: 'garbage',
+  isLast: true,
   watches: [...collected.map(({ group, plural }) => resourceKey(group, plural))],
   run: (cluster) => {
     const { state } = cluster

@@ -256,13 +256,13 @@ class PodRun {
 
   private keepRunning(): number | undefined {
     const { pod, cluster } = this
-    const firstStart = this.firstStartMs()
     const exit = this.annotation(behaviourAnnotations.exitCode)
     const isLasting = (pod.spec.restartPolicy ?? 'Always') === 'Always'
     if (isLasting && exit === undefined) {
       const isReady = conditionOf(pod.status.conditions, 'Ready')?.status === 'True'
-      return isReady ? undefined : this.becomeReady(firstStart, 0, {})
+      return isReady ? undefined : this.becomeReady(this.firstStartMs(), 0, {})
     }
+    const firstStart = this.firstStartMs()
     const run = this.annotation(behaviourAnnotations.run)
     const runMs = typeof run === 'number' ? run * 1000 : isLasting ? podTiming.crashMs : podTiming.runMs
     if (run === 'never') return this.becomeReady(firstStart, 0, {})

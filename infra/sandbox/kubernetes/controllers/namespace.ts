@@ -8,6 +8,7 @@ import { kinds, remove } from './cluster.ts'
 /** Empties namespaces that are being deleted, and lets them go when nothing is left in them. */
 export const namespaceController: Controller = {
   name: 'namespace',
+  isLast: true,
   watches: ['/namespaces', '/pods', '/persistentvolumeclaims'],
   run: (cluster) => {
     const ending = allObjects(cluster.state, '', 'namespaces').filter(({ metadata }) => metadata.deletionTimestamp !== undefined)

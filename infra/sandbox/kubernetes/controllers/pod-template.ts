@@ -24,7 +24,7 @@ const finished = new WeakMap<PodSpec, PodSpec>()
 function specOf(template: PodTemplate): PodSpec {
   const known = finished.get(template.spec)
   if (known !== undefined) return known
-  const spec: PodSpec = { ...structuredClone(template.spec), enableServiceLinks: template.spec['enableServiceLinks'] ?? true }
+  const spec: PodSpec = { ...structuredClone(template.spec), enableServiceLinks: template.spec.enableServiceLinks ?? true }
   for (const container of spec.containers) {
     const { limits, requests } = container.resources
     if (limits !== undefined) container.resources.requests = { ...limits, ...requests }

@@ -40,6 +40,9 @@ function keyOf(set: ReplicaSet): string {
   return `${set.metadata.namespace}/${set.metadata.name}`
 }
 
+/** Pods of which it is known that their owner's selector finds them, or that they are no replica set's. Neither can change. */
+const fitting = new WeakSet<Pod>()
+
 /** Adopts pods without an owner that a set's selector finds, and lets go of owned ones that it does not find any more. */
 function claimPods(cluster: Cluster, sets: readonly ReplicaSet[], pods: readonly Pod[]): void {
   const byUid = new Map(sets.map((set) => [set.metadata.uid, set]))
@@ -52,8 +55,12 @@ function claimPods(cluster: Cluster, sets: readonly ReplicaSet[], pods: readonly
       orphansBySpace.set(namespace, [...(orphansBySpace.get(namespace) ?? []), pod])
       continue
     }
+    if (fitting.has(pod)) continue
     const set = byUid.get(uid)
-    if (set === undefined || matcherOf(set.spec.selector)(pod.metadata.labels)) continue
+    if (set === undefined || matcherOf(set.spec.selector)(pod.metadata.labels)) {
+      fitting.add(pod)
+      continue
+    }
     const ownerReferences = (pod.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid)
     const { ownerReferences: _, ...metadata } = pod.metadata
     save(cluster, kinds.pod, { ...pod, metadata: ownerReferences.length === 0 ? metadata : { ...metadata, ownerReferences } })

@@ -60,7 +60,7 @@ export function templateOfRevision(revision: ControllerRevision, fallback: PodTe
 }
 
 function isTemplate(value: JsonObject): value is JsonObject & PodTemplate {
-  return isJsonObject(value['metadata']) && isJsonObject(value['spec']) && Array.isArray(objectAt(value, 'spec')?.['containers'])
+  return isJsonObject(value.metadata) && isJsonObject(value.spec) && Array.isArray(objectAt(value, 'spec')?.containers)
 }
 
 /** Forgets the oldest revisions that nothing uses, beyond a limit. */

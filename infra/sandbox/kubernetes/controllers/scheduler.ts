@@ -41,7 +41,7 @@ export const schedulerController: Controller = {
 }
 
 function byUrgency(left: Pod, right: Pod): number {
-  const priority = (pod: Pod): number => (typeof pod.spec['priority'] === 'number' ? pod.spec['priority'] : 0)
+  const priority = (pod: Pod): number => (typeof pod.spec.priority === 'number' ? pod.spec.priority : 0)
   return priority(right) - priority(left) || byAge(left, right)
 }
 
@@ -52,9 +52,9 @@ function roomsOf(cluster: Cluster, pods: readonly Pod[]): Room[] {
     .map(
       (node): Room => ({
         node,
-        cpu: milliOf(node.status.allocatable?.['cpu']),
-        memory: milliOf(node.status.allocatable?.['memory']),
-        pods: milliOf(node.status.allocatable?.['pods']) / 1000,
+        cpu: milliOf(node.status.allocatable?.cpu),
+        memory: milliOf(node.status.allocatable?.memory),
+        pods: milliOf(node.status.allocatable?.pods) / 1000,
         usedCpu: 0,
         usedMemory: 0,
         usedPods: 0,
@@ -80,7 +80,7 @@ function occupy(room: Room, pod: Pod): void {
 const requests = new WeakMap<object, { readonly cpu: number; readonly memory: number }>()
 
 /** What a pod asks for: its containers together, or an init container that asks for more. */
-export function requestOf(spec: PodSpec): { readonly cpu: number; readonly memory: number } {
+function requestOf(spec: PodSpec): { readonly cpu: number; readonly memory: number } {
   const known = requests.get(spec.containers)
   if (known !== undefined) return known
   const sum = (resource: string): number => {

@@ -136,9 +136,7 @@ function makePod(cluster: Cluster, set: StatefulSet, ordinal: number, template: 
     labels: { [revisionLabel]: revision, [podNameLabel]: name },
     spec: (spec) => {
       const names = claims.map((claim) => stringAt(claim, 'metadata', 'name') ?? '')
-      const others = (Array.isArray(spec['volumes']) ? spec['volumes'] : []).filter(
-        (volume) => !names.includes(stringAt(volume, 'name') ?? ''),
-      )
+      const others = (Array.isArray(spec.volumes) ? spec.volumes : []).filter((volume) => !names.includes(stringAt(volume, 'name') ?? ''))
       const volumes = [...names.map((each) => ({ name: each, persistentVolumeClaim: { claimName: `${each}-${name}` } })), ...others]
       return {
         ...spec,

@@ -21,7 +21,7 @@ function supplyClaims(cluster: Cluster): number | undefined {
   if (claims.length === 0) return undefined
   let used: ReadonlySet<string> | undefined
   let wakeAt: number | undefined
-  for (const claim of claims.sort((left, right) => byText(left.metadata.name, right.metadata.name))) {
+  for (const claim of [...claims].sort((left, right) => byText(left.metadata.name, right.metadata.name))) {
     const { name, namespace, uid, creationTimestamp } = claim.metadata
     if (claim.metadata.deletionTimestamp !== undefined) {
       used ??= claimsInUse(cluster)

@@ -9,8 +9,9 @@ import type { Exchange, KubernetesApi } from '../../contract/kubernetes-transcri
 import { buildKubernetes, startKubernetes } from './real-api.ts'
 
 /**
- * Runs every check against a real API server and against the sandbox and compares what they said. With `--record` the real
- * server's answers are written where the default tests find them. Exits 1 when anything differs.
+ * Runs every check, or those with a text in their name, against a real API server and against the sandbox, and prints where
+ * they differ. With `--record` the real server's answers are written where the default tests find them. Exits 1 when
+ * anything differs. Run as `node test/e2e/kube/compare.ts [part of a name] [--record]`.
  */
 async function main(options: readonly string[]): Promise<void> {
   const only = options.find((option) => !option.startsWith('--'))
@@ -21,11 +22,19 @@ async function main(options: readonly string[]): Promise<void> {
   const counts = { equal: api.equal + controllers.equal, total: api.total + controllers.total, calls: api.calls + controllers.calls }
   if (options.includes('--record') && only === undefined) {
     const target = join(import.meta.dirname, '../../contract/kubernetes-recorded.json')
-    await writeFile(target, `${JSON.stringify(recorded, null, 1)}\n`)
+    await writeFile(target, recordingText(recorded))
     console.log(`recorded ${Object.keys(recorded).length} checks in ${target}`)
   }
   console.log(`${counts.equal} of ${counts.total} checks are the same on both (${counts.calls} calls)`)
   if (counts.equal !== counts.total) process.exitCode = 1
+}
+
+/** One exchange on each line, so that a difference between two recordings can be read. */
+function recordingText(recorded: Readonly<Record<string, readonly Exchange[]>>): string {
+  const checks = Object.entries(recorded).map(
+    ([name, exchanges]) => `${JSON.stringify(name)}: [\n${exchanges.map((exchange) => JSON.stringify(exchange)).join(',\n')}\n]`,
+  )
+  return `{\n${checks.join(',\n')}\n}\n`
 }
 
 async function compare(
