@@ -1,12 +1,14 @@
 import type { CloudWriter } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
-import { KubeError, type KubeWriter, kubePath, kubeWriter } from '#cloud/kube.ts'
+import { KubeError, type KubeWriter, kubeWriter } from '#cloud/kube.ts'
+import { clip } from '#shared/pure/clip.ts'
 import type { Step, StepResult } from '#shared/pure/step.ts'
 import type { CronScalerConfig } from './event.ts'
-import type { ScaleChange } from './plan.ts'
-import { formatRecord, nextRecord, recordAnnotation, type ScaleRecord } from './record.ts'
+import { type LiveTarget, pathOf, readLive, regionOf } from './live-target.ts'
+import { formatRecord, isOnRecord, nextRecord, recordAnnotation, type ScaleRecord } from './record.ts'
+import { type ScaleChange, undoneRule } from './scale-change.ts'
 import { targetOf, type VersionedTarget } from './scaled-object.ts'
-import { resourceOf, type Size, sizesEqual, sizeText } from './target.ts'
+import { type Size, sizesEqual, sizeText } from './target.ts'
 
 export type ApplyCode =
   | 'recorded'
@@ -38,12 +40,11 @@ const mostTries = 3
  */
 export async function apply(step: ChangeStep, cloud: CloudWriter, config: CronScalerConfig, now: number): Promise<StepResult> {
   const { change } = step
-  const region = config.clusters.find(({ id }) => id === change.cluster)?.region
-  const kube = kubeWriter(cloud, change.cluster, region === undefined ? {} : { region })
-  const path = kubePath({ ...resourceOf(change.target.kind), namespace: change.target.namespace, name: change.target.name })
+  const kube = kubeWriter(cloud, change.cluster, regionOf(change, config))
+  const path = pathOf(change)
   let found: VersionedTarget | undefined
   for (let attempt = 1; attempt <= mostTries; attempt += 1) {
-    const read = await readTarget(kube, path, change)
+    const read = await readLive(kube, change)
     if (read === 'gone' || read === 'strange') return absent(read, change)
     const settled = alreadyDecided(step, read, now)
     if (settled !== undefined) return settled
@@ -61,7 +62,7 @@ export async function apply(step: ChangeStep, cloud: CloudWriter, config: CronSc
       return verdictOn(written, found, change)
     } catch (error) {
       if (error instanceof KubeError && error.kind === 'kube.conflict') continue
-      if (isAmbiguous(error)) return await settle(kube, path, step, found, error)
+      if (isAmbiguous(error)) return await settleLost(kube, step, found, error)
       throw error
     }
   }
@@ -72,15 +73,6 @@ export async function apply(step: ChangeStep, cloud: CloudWriter, config: CronSc
       text: `somebody else changed the target ${mostTries} times while it was to be changed; the next run decides again`,
     },
     ...beforeOf(found, change),
-  }
-}
-
-async function readTarget(kube: KubeWriter, path: string, change: ScaleChange): Promise<VersionedTarget | 'gone' | 'strange'> {
-  try {
-    return targetOf(await kube.get(path), change.target.kind) ?? 'strange'
-  } catch (error) {
-    if (error instanceof KubeError && error.kind === 'kube.not-found') return 'gone'
-    throw error
   }
 }
 
@@ -109,14 +101,15 @@ function alreadyDecided({ change, key }: ChangeStep, found: VersionedTarget, now
   if (typeof found.hold === 'string' || (found.hold !== undefined && now < found.hold)) {
     return answer('Held', 'override', 'somebody keeps the present size for a while since the plan')
   }
+  if (undoneRule(change.rule) !== undefined) return whyNotUndo(found, change, key)
   const { record } = found
   if (record !== undefined && record.decidedMs > now && record.nominalMs > change.nominalMs) {
-    return answer('NoChange', 'newer-applied', `a later run has applied ${record.owner} since the plan`)
+    return answer('NoChange', 'newer-applied', `a later run has applied ${clip(record.owner)} since the plan`)
   }
-  if (record !== undefined && record.nominalMs >= change.nominalMs) {
+  if (record !== undefined && isOnRecord(record, change.nominalMs, found.hold, now)) {
     const isDone = !change.drift || sizesEqual(found.size, change.to) || (record.key === key && record.decidedMs >= now)
     if (isDone)
-      return answer('NoChange', 'already-applied', `${record.owner} has been applied for this firing or a later one since the plan`)
+      return answer('NoChange', 'already-applied', `${clip(record.owner)} has been applied for this firing or a later one since the plan`)
   }
   if (!sizesEqual(found.size, change.from) && !sizesEqual(found.size, change.to)) {
     return answer(
@@ -126,6 +119,27 @@ function alreadyDecided({ change, key }: ChangeStep, found: VersionedTarget, now
     )
   }
   return undefined
+}
+
+/**
+ * What the target says against taking a change back. Only the last change is taken back, and only while the size is what it
+ * set: everything else is somebody's later decision.
+ */
+function whyNotUndo(found: VersionedTarget, change: ScaleChange, key: string): StepResult | undefined {
+  const { record, size } = found
+  const answer = (outcome: 'NoChange' | 'Skipped', code: ApplyCode, text: string): StepResult => ({
+    outcome,
+    reason: { code, text },
+    ...beforeOf(found, change),
+  })
+  if (record === undefined) return answer('Skipped', 'world-changed', 'its record is gone, so nobody knows whose size it is')
+  if (record.key === key) return answer('NoChange', 'already-applied', `${clip(record.owner)} is on record already`)
+  if (record.nominalMs !== change.nominalMs || record.owner !== undoneRule(change.rule)) {
+    return answer('Skipped', 'newer-applied', `${clip(record.owner)} has been applied since; only the last change can be taken back`)
+  }
+  if (sizesEqual(size, change.from)) return undefined
+  if (sizesEqual(size, change.to)) return answer('NoChange', 'already-applied', `somebody has set it back to ${sizeText(size)} already`)
+  return answer('Skipped', 'world-changed', `the size is ${sizeText(size)} now, not ${sizeText(change.from)} as the change had left it`)
 }
 
 /** One patch: the size, its record, and the state that both are bound to. Bounds go together, so that min never passes max. */
@@ -150,13 +164,7 @@ function verdictOn(written: VersionedTarget | undefined, found: VersionedTarget,
 }
 
 /** After a lost answer: whether the write arrived, by what is on record. */
-async function settle(
-  kube: KubeWriter,
-  path: string,
-  step: ChangeStep,
-  found: VersionedTarget,
-  lost: CloudError | KubeError,
-): Promise<StepResult> {
+async function settleLost(kube: KubeWriter, step: ChangeStep, found: VersionedTarget, lost: CloudError | KubeError): Promise<StepResult> {
   const { change } = step
   const requestId = lost instanceof CloudError && lost.requestId !== undefined ? { requestId: lost.requestId } : {}
   const unknown = (why: string): StepResult => ({
@@ -168,14 +176,15 @@ async function settle(
     ...requestId,
     ...beforeOf(found, change),
   })
-  let seen: VersionedTarget | 'gone' | 'strange'
+  let seen: LiveTarget
   try {
-    seen = await readTarget(kube, path, change)
+    seen = await readLive(kube, change)
   } catch (error) {
     if (error instanceof KubeError || error instanceof CloudError) return unknown(`the target cannot be read: ${error.message}`)
     throw error
   }
-  if (seen === 'gone' || seen === 'strange') return absent(seen, change)
+  if (seen === 'gone') return unknown('the target was deleted')
+  if (seen === 'strange') return unknown(`the target does not look like a ${change.target.kind} any more`)
   if (seen.record?.key !== step.key) return unknown('the target does not show it')
   return { ...verdictOn(seen, found, change), ...requestId }
 }

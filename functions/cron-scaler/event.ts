@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
-import { parseDuration } from '#shared/pure/duration.ts'
-import type { Result } from '#shared/pure/result.ts'
+import { quote } from '#shared/pure/clip.ts'
+import { formatDuration, parseDuration } from '#shared/pure/duration.ts'
+import { failure, type Result } from '#shared/pure/result.ts'
 import { isTimeZone } from '#shared/pure/zone.ts'
 import { parseDateRange } from './excludes.ts'
 import { largestSize } from './target.ts'
@@ -18,7 +19,19 @@ function parsedText<T>(parse: (text: string) => Result<T, string>) {
   )
 }
 
-const Duration = parsedText(parseDuration)
+/** Nothing is looked for further back than this, nor applied later: schedules that fire once a year still have their firing. */
+const longestPeriodMs = 400 * 86_400_000
+
+/** Reads a length of time that is looked back. */
+export function parsePeriod(text: string): Result<number, string> {
+  // No duration is so long, and its error would quote all of it.
+  if (text.length > 100) return failure(`${quote(text)} is no duration: write 30m, 1h30m or 8d`)
+  const period = parseDuration(text)
+  if (!period.ok || period.value <= longestPeriodMs) return period
+  return failure(`${quote(text)} is longer than ${formatDuration(longestPeriodMs)}, the most that is looked back`)
+}
+
+const Period = parsedText(parsePeriod)
 
 const DateRange = parsedText(parseDateRange)
 
@@ -45,11 +58,29 @@ const RuleSettings = z.strictObject({
     [],
   ),
   runOnce: z._default(z.boolean(), false),
-  startingDeadline: z.optional(Duration),
+  startingDeadline: z.optional(Period),
   enforce: z.optional(z.boolean()),
   allowHpaConflict: z.optional(z.boolean()),
   paused: z._default(z.boolean(), false),
 })
+
+const calendarName = 'must be lower-case letters, digits and hyphens, such as "cn-holidays"'
+
+const Calendars = z.pipe(
+  // zod passes over this one name without a word, and excluded days must not get lost.
+  z.transform((value, context) => {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__')) return value
+    context.issues.push({ code: 'custom', message: `its name ${calendarName}`, input: value, path: ['__proto__'] })
+    return z.NEVER
+  }),
+  z.record(
+    z.string().check(z.regex(/^[a-z0-9][-a-z0-9]*$/, { error: calendarName })),
+    z.strictObject({
+      holidays: z._default(z.array(DateRange), []),
+      workdays: z._default(z.array(DateRange), []),
+    }),
+  ),
+)
 
 /**
  * `functions.cron-scaler` of the configuration. Everything has a default, so an empty section runs the HPC objects that are
@@ -60,8 +91,8 @@ export const Settings = z.strictObject({
     TimeZone.check(z.describe('Zone of rules that name none. HPC objects have no zone of their own; their controller takes its node’s.')),
     'Asia/Shanghai',
   ),
-  startingDeadline: z.prefault(Duration, '30m'),
-  lookBack: z.prefault(Duration, '8d'),
+  startingDeadline: z.prefault(Period, '30m'),
+  lookBack: z.prefault(Period, '8d'),
   enforce: z._default(z.boolean().check(z.describe('Also correct what somebody changed between two firings.')), false),
   allowHpaConflict: z._default(z.boolean().check(z.describe('Also size workloads that an autoscaler sizes.')), false),
   allowZeroMin: z._default(z.boolean().check(z.describe('The clusters have HPAScaleToZero on, so minSize may be 0.')), false),
@@ -84,16 +115,7 @@ export const Settings = z.strictObject({
     }),
     {},
   ),
-  calendars: z._default(
-    z.record(
-      z.string().check(z.regex(/^[a-z0-9][-a-z0-9]*$/, { error: 'must be lower-case letters, digits and hyphens, such as "cn-holidays"' })),
-      z.strictObject({
-        holidays: z._default(z.array(DateRange), []),
-        workdays: z._default(z.array(DateRange), []),
-      }),
-    ),
-    {},
-  ),
+  calendars: z._default(Calendars, {}),
   rules: z._default(
     z.array(RuleSettings).check(
       z.refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, {
@@ -154,5 +176,11 @@ export const HpcCron = z.object({
   excludeDates: z.nullish(z.array(z.string())),
   runOnce: z.nullish(z.boolean()),
 })
+
+/** Every field that an HPC object can have, by where it stands. What else stands there nobody knows the meaning of. */
+export const hpcFields = {
+  spec: ['scaleTarget', 'crons', 'excludeDates'],
+  scaleTarget: ['apiVersion', 'kind', 'namespace', 'name'],
+} as const
 
 export const hpcCronFields = ['name', 'schedule', 'targetSize', 'minSize', 'maxSize', 'excludeDates', 'runOnce'] as const

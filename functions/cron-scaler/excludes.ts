@@ -1,5 +1,6 @@
 import type { CivilDate } from '#shared/pure/civil.ts'
 import { dayNumber, parseCivilDate } from '#shared/pure/civil.ts'
+import { clip, quote } from '#shared/pure/clip.ts'
 import { type CronSchedule, matchesDate, parseCron } from '#shared/pure/cron.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
@@ -16,7 +17,7 @@ export interface Calendar {
   readonly workdays: readonly DateRange[]
 }
 
-/** One entry of `excludeDates` after reading; `text` is what somebody wrote. */
+/** One entry of `excludeDates` after reading; `text` is what somebody wrote, as far as messages show it. */
 type Exclude =
   | { readonly kind: 'cron'; readonly text: string; readonly schedule: CronSchedule; readonly byWeekdayOnly: boolean }
   | { readonly kind: 'dates'; readonly text: string; readonly range: DateRange }
@@ -28,10 +29,16 @@ export interface Excludes {
   readonly warnings: readonly string[]
 }
 
+/** What is wrong with which entry. */
+export interface ExcludeProblem {
+  readonly index: number
+  readonly text: string
+}
+
 /** Reads `2026-10-01` or `2026-10-01..2026-10-07`, both ends included. */
 export function parseDateRange(text: string): Result<DateRange, string> {
   const [firstText = '', lastText = firstText, ...more] = text.split('..')
-  if (more.length > 0) return failure(`${JSON.stringify(text)} has more than two dates: write 2026-10-01..2026-10-07`)
+  if (more.length > 0) return failure(`${quote(text)} has more than two dates: write 2026-10-01..2026-10-07`)
   const first = parseCivilDate(firstText)
   if (!first.ok) return first
   const last = parseCivilDate(lastText)
@@ -46,33 +53,50 @@ export function parseDateRange(text: string): Result<DateRange, string> {
  * count (a date is the finest grain), dates and ranges of dates, and `@calendar/<name>`. One entry that cannot be read fails
  * them all, so that a rule never runs on a day that somebody meant to exclude.
  */
-export function parseExcludes(texts: readonly string[], calendars: ReadonlyMap<string, Calendar>): Result<Excludes, string> {
+export function parseExcludes(texts: readonly string[], calendars: ReadonlyMap<string, Calendar>): Result<Excludes, ExcludeProblem> {
   const entries: Exclude[] = []
   const warnings: string[] = []
-  for (const text of texts) {
-    const trimmed = text.trim()
-    if (trimmed.startsWith('@')) {
-      const name = /^@calendar\/(.+)$/.exec(trimmed)?.[1]
-      const calendar = name === undefined ? undefined : calendars.get(name)
-      if (calendar === undefined) return failure(unknownCalendar(trimmed, name, calendars))
-      entries.push({ kind: 'calendar', text: trimmed, calendar })
-    } else if (/^\d{4}-/.test(trimmed)) {
-      const range = parseDateRange(trimmed)
-      if (!range.ok) return failure(`the excluded date cannot be read: ${range.error}`)
-      entries.push({ kind: 'dates', text: trimmed, range: range.value })
-    } else {
-      const parsed = parseCron(trimmed)
-      if (!parsed.ok) return failure(`the excluded date cannot be read: ${parsed.error.message}`)
-      const schedule = parsed.value
-      const fields = schedule.spec.split(' ')
-      if (fields.slice(0, 3).some((field) => field !== '*' && field !== '?')) {
-        warnings.push(`"${schedule.spec}" excludes whole days: its time fields are ignored`)
-      }
-      const everyMonth = fields[4] === '*' || fields[4] === '?'
-      entries.push({ kind: 'cron', text: schedule.spec, schedule, byWeekdayOnly: schedule.anyDayOfMonth && everyMonth })
+  for (const [index, text] of texts.entries()) {
+    const parsed = parseExclude(text.trim(), calendars)
+    if (!parsed.ok) return failure({ index, text: parsed.error })
+    entries.push(parsed.value)
+    if (parsed.value.kind === 'cron' && hasTimeOfDay(parsed.value.schedule)) {
+      warnings.push(`"${parsed.value.text}" excludes whole days: its time fields are ignored`)
     }
   }
   return success({ entries, warnings })
+}
+
+function parseExclude(text: string, calendars: ReadonlyMap<string, Calendar>): Result<Exclude, string> {
+  if (text.startsWith('@')) {
+    const name = /^@calendar\/(.+)$/s.exec(text)?.[1]
+    const calendar = name === undefined ? undefined : calendars.get(name)
+    if (calendar === undefined) return failure(unknownCalendar(text, name, calendars))
+    return success({ kind: 'calendar', text: clip(text), calendar })
+  }
+  if (/^\d{4}-/.test(text)) {
+    const range = parseDateRange(text)
+    if (!range.ok) return failure(`the excluded date cannot be read: ${range.error}`)
+    return success({ kind: 'dates', text: clip(text), range: range.value })
+  }
+  const parsed = parseCron(text)
+  if (!parsed.ok) return failure(`the excluded date cannot be read: ${parsed.error.message}`)
+  return success({ kind: 'cron', text: clip(parsed.value.spec), schedule: parsed.value, byWeekdayOnly: isByWeekdayOnly(parsed.value) })
+}
+
+function hasTimeOfDay({ spec }: CronSchedule): boolean {
+  return spec
+    .split(' ')
+    .slice(0, 3)
+    .some((field) => field !== '*' && field !== '?')
+}
+
+const allMonths = 0xfff
+const allWeekdays = 0x7f
+
+/** Whether an expression closes some weekdays of all weeks. One that closes every day does not mean weekends. */
+function isByWeekdayOnly({ anyDayOfMonth, months, daysOfWeek }: CronSchedule): boolean {
+  return anyDayOfMonth && months === allMonths && daysOfWeek !== allWeekdays
 }
 
 /**
@@ -109,8 +133,8 @@ function numberOf(date: CivilDate): number {
 }
 
 function unknownCalendar(text: string, name: string | undefined, calendars: ReadonlyMap<string, Calendar>): string {
-  if (name === undefined) return `the excluded date ${JSON.stringify(text)} cannot be read: a shared calendar is written @calendar/<name>`
+  if (name === undefined) return `the excluded date ${quote(text)} cannot be read: a shared calendar is written @calendar/<name>`
   const near = nearest(name, calendars.keys())
   const hint = near === undefined ? 'add it under `calendars` in the settings' : `did you mean "@calendar/${near}"?`
-  return `the calendar ${JSON.stringify(name)} is not configured: ${hint}`
+  return `the calendar ${quote(name)} is not configured: ${hint}`
 }

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini'
-import { parseDuration } from '#shared/pure/duration.ts'
+import { clip, quote } from '#shared/pure/clip.ts'
 import { nearest } from '#shared/pure/nearest.ts'
-import { HpcCron, HpcObject, hpcCronFields, type Settings } from './event.ts'
-import type { RuleDraft } from './rules.ts'
+import { HpcCron, HpcObject, hpcCronFields, hpcFields, parsePeriod, type Settings } from './event.ts'
+import type { InvalidRule, RuleDraft } from './rules.ts'
 
 /** What may be said about all rules of an HPC object, as annotations on it: the CRD has no fields for these. */
 export const hpcAnnotations = {
@@ -12,6 +12,9 @@ export const hpcAnnotations = {
   allowHpaConflict: 'longshore.dev/allow-hpa-conflict',
   paused: 'longshore.dev/paused',
 } as const
+
+/** The longest name of a cron that is not refused. Names are told apart in reports, which show no more of them. */
+const longestCronName = 100
 
 /**
  * The rules of one HPC object, one per entry of `spec.crons`. What cannot be read becomes a draft that says so, for the
@@ -25,15 +28,19 @@ export function rulesOfHpc(object: unknown, cluster: string, settings: Settings)
   const namespace = metadata.namespace ?? 'default'
   const id = `hpc/${namespace}/${metadata.name}`
   const createdMs = Date.parse(metadata.creationTimestamp ?? '')
-  const { problem, ...common } = readAnnotations(metadata.annotations ?? {}, settings)
-  return (spec.crons ?? []).map((entry, index): RuleDraft => {
+  const { problem: annotationProblem, ...common } = readAnnotations(metadata.annotations ?? {}, settings)
+  const objectProblem = strangeField(object) ?? annotationProblem
+  const crons = spec.crons ?? []
+  // Misspelt `crons` leave no rule to tell of them.
+  if (objectProblem !== undefined && crons.length === 0) return [unreadable(object, cluster, settings, objectProblem)]
+  return crons.map((entry, index): RuleDraft => {
     const cron = z.safeParse(HpcCron, entry)
-    const name = nameOfEntry(entry) ?? `#${index}`
+    const name = nameOfEntry(entry)
     const draft = {
       ...common,
       source: 'hpc',
-      id: `${id}/${name}`,
-      identity: `${metadata.uid ?? id}/${name}`,
+      id: `${id}/${name === undefined ? `#${index}` : clip(name, longestCronName)}`,
+      identity: `${metadata.uid ?? id}/${name ?? `#${index}`}`,
       cluster,
       target: spec.scaleTarget,
       namespace,
@@ -43,8 +50,10 @@ export function rulesOfHpc(object: unknown, cluster: string, settings: Settings)
       existsSinceMs: Number.isNaN(createdMs) ? undefined : createdMs,
       warnings: [],
     } as const
-    if (!cron.success) return { ...draft, problem: problemText(cron.error) }
-    const { misspelt, unknown } = strangeFields(entry)
+    if (!cron.success) return { ...draft, problem: { code: 'rule-unreadable', text: problemText(cron.error) } }
+    const { misspelt, unknown } = strangeCronFields(entry)
+    const problem = objectProblem ?? misspelt
+    const runOnce = cron.data.runOnce ?? false
     return {
       ...draft,
       schedule: cron.data.schedule,
@@ -52,11 +61,22 @@ export function rulesOfHpc(object: unknown, cluster: string, settings: Settings)
       minSize: cron.data.minSize ?? undefined,
       maxSize: cron.data.maxSize ?? undefined,
       excludeDates: [...(spec.excludeDates ?? []), ...(cron.data.excludeDates ?? [])],
-      runOnce: cron.data.runOnce ?? false,
-      problem: problem ?? misspelt,
+      runOnce,
+      problem: problem === undefined ? nameProblem(name, runOnce) : { code: 'rule-unreadable', text: problem },
       warnings: unknown,
     }
   })
+}
+
+/** What a rule is known by must not change with the entries beside it, where anything is remembered of it. */
+function nameProblem(name: string | undefined, runOnce: boolean): InvalidRule | undefined {
+  if (name === undefined) {
+    if (!runOnce) return undefined
+    const text = 'a cron that runs once needs a name: by its place alone it would run again when an entry is put before it'
+    return { code: 'run-once-unnamed', text }
+  }
+  if (name.length <= longestCronName) return undefined
+  return { code: 'rule-unreadable', text: `its name has ${name.length} characters: write at most ${longestCronName}` }
 }
 
 interface Annotated {
@@ -73,13 +93,13 @@ function readAnnotations(annotations: Readonly<Record<string, string>>, settings
   const flag = (name: string, absent: boolean): boolean => {
     const text = annotations[name]
     if (text === undefined) return absent
-    if (text !== 'true' && text !== 'false') problems.push(`the annotation ${name} is ${JSON.stringify(text)}: write "true" or "false"`)
+    if (text !== 'true' && text !== 'false') problems.push(`the annotation ${name} is ${quote(text)}: write "true" or "false"`)
     return text === 'true'
   }
   let startingDeadlineMs = settings.startingDeadline
   const deadlineText = annotations[hpcAnnotations.startingDeadline]
   if (deadlineText !== undefined) {
-    const deadline = parseDuration(deadlineText)
+    const deadline = parsePeriod(deadlineText)
     if (deadline.ok) startingDeadlineMs = deadline.value
     else problems.push(`the annotation ${hpcAnnotations.startingDeadline}: ${deadline.error}`)
   }
@@ -93,21 +113,39 @@ function readAnnotations(annotations: Readonly<Record<string, string>>, settings
   return problems.length === 0 ? annotated : { ...annotated, problem: problems.join('; ') }
 }
 
-/** Fields that no HPC has: one that looks misspelt makes the rule invalid, because its meaning would be lost silently. */
-function strangeFields(entry: unknown): { readonly misspelt?: string; readonly unknown: readonly string[] } {
+/** A field of the object itself that no HPC has. It spoils all its rules, because what it should do would be lost silently. */
+function strangeField(object: unknown): string | undefined {
+  const spec = memberOf(object, 'spec')
+  return strangeKey(spec, 'spec', hpcFields.spec) ?? strangeKey(memberOf(spec, 'scaleTarget'), 'spec.scaleTarget', hpcFields.scaleTarget)
+}
+
+function strangeKey(value: unknown, place: string, known: readonly string[]): string | undefined {
+  const field = Object.keys(Object(value)).find((key) => !known.includes(key))
+  if (field === undefined) return undefined
+  const near = nearest(field, known)
+  const advice = near === undefined ? `known are ${known.join(', ')}` : `did you mean "${near}"?`
+  return `the field ${quote(`${place}.${field}`)} is unknown: ${advice}`
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+/** Fields that no cron has: one that looks misspelt makes the rule invalid, because its meaning would be lost silently. */
+function strangeCronFields(entry: unknown): { readonly misspelt?: string; readonly unknown: readonly string[] } {
   const known: readonly string[] = hpcCronFields
   const unknown: string[] = []
   for (const field of Object.keys(Object(entry))) {
     if (known.includes(field)) continue
     const near = nearest(field, known)
-    if (near !== undefined) return { misspelt: `the field ${JSON.stringify(field)} is unknown: did you mean "${near}"?`, unknown }
-    unknown.push(`the field ${JSON.stringify(field)} is unknown and ignored`)
+    if (near !== undefined) return { misspelt: `the field ${quote(field)} is unknown: did you mean "${near}"?`, unknown }
+    unknown.push(`the field ${quote(field)} is unknown and ignored`)
   }
   return { unknown }
 }
 
 function nameOfEntry(entry: unknown): string | undefined {
-  const name = typeof entry === 'object' && entry !== null && 'name' in entry ? entry.name : undefined
+  const name = memberOf(entry, 'name')
   return typeof name === 'string' && name !== '' ? name : undefined
 }
 
@@ -129,15 +167,18 @@ function unreadable(object: unknown, cluster: string, settings: Settings, proble
     enforce: false,
     allowHpaConflict: false,
     paused: false,
-    problem,
+    problem: { code: 'rule-unreadable', text: problem },
     warnings: [],
   }
 }
 
+const mostIssues = 5
+
 function problemText(error: z.core.$ZodError): string {
   const issues = error.issues.map((issue) => {
     const fault = issue.code === 'invalid_type' ? `is no ${issue.expected}, or is missing` : 'is not as it should be'
-    return `${issue.path.join('.') || 'the entry'} ${fault}`
+    return `${clip(issue.path.join('.')) || 'the entry'} ${fault}`
   })
-  return `it cannot be read: ${issues.join('; ')}`
+  const shown = issues.length <= mostIssues ? issues : [...issues.slice(0, mostIssues), `and ${issues.length - mostIssues} more`]
+  return `it cannot be read: ${shown.join('; ')}`
 }

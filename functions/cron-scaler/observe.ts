@@ -2,18 +2,12 @@ import * as z from 'zod/mini'
 import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import { KubeError, type KubeObject, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
+import { configuredRules, rulesFor } from './configured-rules.ts'
 import type { CronScalerConfig, Settings } from './event.ts'
 import { rulesOfHpc } from './hpc.ts'
-import {
-  configuredRules,
-  type Observed,
-  type ObservedAutoscaler,
-  type ObservedCluster,
-  type ObservedProblem,
-  type ObservedTarget,
-} from './plan.ts'
+import type { Observed, ObservedAutoscaler, ObservedCluster, ObservedProblem, ObservedTarget } from './plan.ts'
 import type { RuleDraft } from './rules.ts'
-import { Autoscaler, targetOf, Workload } from './scaled-object.ts'
+import { autoscalerOf, targetOf, Workload } from './scaled-object.ts'
 import { readTarget, resourceOf, type Target, type TargetKind, targetKinds } from './target.ts'
 
 /** Clusters that are read at the same time; each asks for a handful of lists. */
@@ -37,7 +31,7 @@ export async function observe(cloud: CloudReader, config: CronScalerConfig): Pro
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [index, cluster] = next
-      const own = configured.filter((draft) => draft.cluster === cluster.id)
+      const own = rulesFor(configured, cluster.id)
       clusters[index] = await observeCluster(cloud, cluster, own, config.settings)
     }
   }
@@ -52,9 +46,12 @@ async function observeCluster(
   settings: Settings,
 ): Promise<ObservedCluster> {
   const problems: ObservedProblem[] = []
+  let isReadable = false
   const attempt = async <T>(part: ObservedProblem['part'], read: () => Promise<T>): Promise<T | undefined> => {
     try {
-      return await read()
+      const found = await read()
+      isReadable = true
+      return found
     } catch (error) {
       if (!(error instanceof CloudError || error instanceof KubeError)) throw error
       problems.push({ part, text: error.message })
@@ -63,48 +60,81 @@ async function observeCluster(
   }
 
   const reader = kubeReader(cloud, id, region === undefined ? {} : { region })
-  const rules = settings.hpc.enabled ? ((await attempt('rules', () => readRules(reader, settings))) ?? []) : []
+  const found = settings.hpc.enabled ? await attempt('rules', () => readRules(reader, settings)) : undefined
+  const { rules = [], missingGroup } = found ?? {}
+  if (missingGroup !== undefined) problems.push({ part: 'hpc-group', text: missingGroup })
   const wanted = targetsOf([...rules, ...configured])
-  const kinds = kindsToRead(wanted)
   const controller = rules.length === 0 ? 'absent' : ((await attempt('controller', () => readController(reader))) ?? 'unknown')
+  if (controller === 'strange')
+    problems.push({ part: 'controller', text: `${id}: kube-system/tke-hpc-controller does not look like a Deployment` })
   const targets: ObservedTarget[] = []
   const autoscalers: ObservedAutoscaler[] = []
   await Promise.all(
-    kinds.map(async (kind) => {
+    kindsToRead(wanted).map(async (kind) => {
       const namespaces = namespacesOf(wanted, kind)
-      const objects = await attempt(kind, () => listKind(reader, kind, namespaces))
-      for (const object of objects ?? []) {
+      for (const object of (await attempt(kind, () => listKind(reader, kind, namespaces))) ?? []) {
         const target = targetOf(object, kind)
-        if (target !== undefined) targets.push(target)
         const autoscaler = kind === 'HorizontalPodAutoscaler' ? autoscalerOf(object) : undefined
+        if (target !== undefined) targets.push(target)
         if (autoscaler !== undefined) autoscalers.push(autoscaler)
+        const isStrange = target === undefined || (kind === 'HorizontalPodAutoscaler' && autoscaler === undefined)
+        if (isStrange) problems.push(strangeObject(object, kind, id))
       }
     }),
   )
-  return { id, rules, targets, autoscalers, controller, problems }
+  const [first] = problems
+  if (first !== undefined && !isReadable) problems.unshift({ part: 'cluster', text: first.text })
+  return { id, rules, targets, autoscalers, controller: controller === 'strange' ? 'unknown' : controller, problems }
 }
 
-/** All rules of a cluster's HPC objects. A cluster without such a kind has none. */
-async function readRules(reader: KubeReader, settings: Settings): Promise<RuleDraft[]> {
-  const group = settings.hpc.group ?? (await reader.discover()).map((entry) => entry.group).find((name) => hpcGroupPattern.test(name))
-  if (group === undefined) return []
+/**
+ * All rules of a cluster's HPC objects, of every API group that serves such a kind: a cluster that has had two editions of it has
+ * two. A cluster without has none; that is worth a word only where the settings name the group.
+ */
+async function readRules(
+  reader: KubeReader,
+  settings: Settings,
+): Promise<{ readonly rules: RuleDraft[]; readonly missingGroup?: string | undefined }> {
+  const named = settings.hpc.group
+  const groups =
+    named === undefined ? (await reader.discover()).map(({ group }) => group).filter((name) => hpcGroupPattern.test(name)) : [named]
+  const served = await Promise.all(groups.map((group) => hpcPaths(reader, group)))
+  const paths = served.flat()
+  if (paths.length === 0 && named !== undefined) {
+    const text = `${reader.clusterId} serves no HPC objects in the API group ${named}: install HPC there, or correct hpc.group, or leave it out to have it found`
+    return { rules: [], missingGroup: text }
+  }
+  const lists = await Promise.all(paths.map((path) => reader.list(path)))
+  return { rules: lists.flatMap(({ items }) => items.flatMap((object) => rulesOfHpc(object, reader.clusterId, settings))) }
+}
+
+/** Where a group serves HPC objects. The plural differs between editions (`…cronscalers`, `…cronscales`), the beginning does not. */
+async function hpcPaths(reader: KubeReader, group: string): Promise<string[]> {
   const found = await reader.discover(group)
-  // The plural differs between editions (`horizontalpodcronscalers`, `horizontalpodcronscales`), the beginning does not.
-  const resource = found?.resources.find(({ resource: name, verbs }) => name.startsWith('horizontalpodcron') && verbs.includes('list'))
-  if (resource === undefined) return []
-  const { items } = await reader.list(kubePath({ group, version: resource.version, resource: resource.resource }))
-  return items.flatMap((object) => rulesOfHpc(object, reader.clusterId, settings))
+  // The group's preferred version comes first; all versions are views of the same objects.
+  const versions = new Map<string, string>()
+  for (const { resource, version, verbs } of found?.resources ?? []) {
+    if (resource.startsWith('horizontalpodcron') && verbs.includes('list') && !versions.has(resource)) versions.set(resource, version)
+  }
+  return [...versions].map(([resource, version]) => kubePath({ group, version, resource }))
 }
 
-async function readController(reader: KubeReader): Promise<'running' | 'absent'> {
+/** `strange` when what is there does not look like a Deployment: that is no reason to think that nothing runs. */
+async function readController(reader: KubeReader): Promise<'running' | 'absent' | 'strange'> {
   const path = kubePath({ group: 'apps', version: 'v1', resource: 'deployments', namespace: 'kube-system', name: 'tke-hpc-controller' })
   try {
     const parsed = z.safeParse(Workload, await reader.get(path))
-    return parsed.success && (parsed.data.spec.replicas ?? 1) > 0 ? 'running' : 'absent'
+    if (!parsed.success) return 'strange'
+    return (parsed.data.spec.replicas ?? 1) > 0 ? 'running' : 'absent'
   } catch (error) {
     if (error instanceof KubeError && error.kind === 'kube.not-found') return 'absent'
     throw error
   }
+}
+
+function strangeObject({ metadata }: KubeObject, kind: TargetKind, cluster: string): ObservedProblem {
+  const { namespace = '', name } = metadata
+  return { part: kind, object: { namespace, name }, text: `${cluster}: ${kind} ${namespace}/${name} does not look like one` }
 }
 
 /** The targets that can be read; what cannot is for the plan to report. */
@@ -130,12 +160,4 @@ function namespacesOf(targets: readonly Target[], kind: TargetKind): readonly (s
 async function listKind(reader: KubeReader, kind: TargetKind, namespaces: readonly (string | undefined)[]): Promise<KubeObject[]> {
   const lists = await Promise.all(namespaces.map((namespace) => reader.list(kubePath({ ...resourceOf(kind), namespace }))))
   return lists.flatMap(({ items }) => items)
-}
-
-function autoscalerOf(object: KubeObject): ObservedAutoscaler | undefined {
-  const parsed = z.safeParse(Autoscaler, object)
-  if (!parsed.success) return undefined
-  const { metadata, spec } = parsed.data
-  const { apiVersion = '', kind, name } = spec.scaleTargetRef
-  return { namespace: metadata.namespace, name: metadata.name, workload: { apiVersion, kind, name } }
 }

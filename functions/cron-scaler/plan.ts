@@ -1,12 +1,15 @@
 import { civilOf, formatInstant, startOfDate } from '#shared/pure/civil.ts'
+import { clip, quote } from '#shared/pure/clip.ts'
 import { nextFiring, previousFiring } from '#shared/pure/cron.ts'
 import { digestOf } from '#shared/pure/digest.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
 import type { Reason, Step } from '#shared/pure/step.ts'
+import { configuredRules, ruleContext, rulesFor } from './configured-rules.ts'
 import type { CronScalerConfig } from './event.ts'
 import { excludedBy } from './excludes.ts'
-import type { ScaleRecord } from './record.ts'
+import { isOnRecord, type ScaleRecord } from './record.ts'
 import { compileRule, type InvalidCode, type Rule, type RuleContext, type RuleDraft } from './rules.ts'
+import { type ScaleChange, undoneRule, undoOf } from './scale-change.ts'
 import { compareSizes, type Size, sizesEqual, sizeText, type Target, targetName } from './target.ts'
 
 /** What was seen of all clusters. */
@@ -27,8 +30,13 @@ export interface ObservedCluster {
 }
 
 export interface ObservedProblem {
-  /** `rules`: the HPC objects, without which nothing of the cluster can be decided. */
-  readonly part: 'rules' | 'controller' | Target['kind']
+  /**
+   * `cluster`: nothing at all was answered. `rules`: the HPC objects, without which nothing of the cluster can be decided.
+   * `hpc-group`: the cluster does not serve the API group that the settings name, so it has no HPC objects.
+   */
+  readonly part: 'cluster' | 'rules' | 'hpc-group' | 'controller' | Target['kind']
+  /** The one object that it is about; all of the part when absent. */
+  readonly object?: { readonly namespace: string; readonly name: string }
   readonly text: string
 }
 
@@ -50,21 +58,6 @@ export interface ObservedAutoscaler {
   readonly namespace: string
   readonly name: string
   readonly workload: { readonly apiVersion: string; readonly kind: string; readonly name: string }
-}
-
-/** What `apply` brings about: one size, and the record that goes with it, in one write. */
-export interface ScaleChange {
-  readonly cluster: string
-  readonly target: Target
-  /** Of the object that was planned for; another one of the same name is left alone. */
-  readonly uid: string
-  readonly from: Size
-  readonly to: Size
-  readonly rule: string
-  readonly nominalMs: number
-  /** The firing is on record already, and the size is put back to what it said. */
-  readonly drift: boolean
-  readonly onceKey?: string
 }
 
 export type ReasonCode =
@@ -97,10 +90,13 @@ export type ReasonCode =
   | 'controller-unknown'
   | 'shadow'
   // invalid
-  | 'cluster-unknown'
+  | 'hpc-group-missing'
   | InvalidCode
 
 type ScaleStep = Step<ScaleChange>
+
+/** A rule may have any number; nobody reads more of them in one line. */
+const mostWarnings = 5
 
 /** A change that comes this long after its firing is called late. */
 const lateMs = 90_000
@@ -116,57 +112,18 @@ const lateMs = 90_000
  * excluded, lost to another. With no rules there are no steps. Steps come sorted by target.
  */
 export function plan(observed: Observed, config: CronScalerConfig, now: number): ScaleStep[] {
-  const { settings } = config
-  const context: RuleContext = {
-    calendars: new Map(Object.entries(settings.calendars)),
-    allowZeroMin: settings.allowZeroMin,
-    now,
-  }
+  const context = ruleContext(config.settings, now)
   const steps: ScaleStep[] = []
   const drafts = configuredRules(config)
   const known = new Set(observed.clusters.map(({ id }) => id))
   for (const draft of drafts) {
-    if (!known.has(draft.cluster)) {
-      steps.push(
-        ruleStep(
-          draft,
-          'invalid',
-          'cluster-unknown',
-          `${JSON.stringify(draft.cluster)} is none of the configured clusters: write the id or the name of one`,
-        ),
-      )
-    }
+    if (draft.problem !== undefined) steps.push(ruleStep(draft, 'invalid', draft.problem.code, draft.problem.text))
+    else if (!known.has(draft.cluster)) steps.push(ruleStep(draft, 'held', 'cluster-unreadable', `nobody has looked at ${draft.cluster}`))
   }
   for (const cluster of observed.clusters) {
-    const own = [...cluster.rules, ...drafts.filter((draft) => draft.cluster === cluster.id)]
-    steps.push(...planCluster(cluster, own, context, config, now))
+    steps.push(...planCluster(cluster, [...cluster.rules, ...rulesFor(drafts, cluster.id)], context, config, now))
   }
   return steps.toSorted((left, right) => compareTexts(left.target, right.target) || compareTexts(left.reason.text, right.reason.text))
-}
-
-/** The rules of the configuration as drafts, their cluster given by id. */
-export function configuredRules(config: CronScalerConfig): RuleDraft[] {
-  const { settings } = config
-  return settings.rules.map((rule) => ({
-    source: 'config',
-    id: `config/${rule.name}`,
-    identity: `config/${rule.name}`,
-    cluster: config.clusters.find(({ id, name }) => id === rule.cluster || name === rule.cluster)?.id ?? rule.cluster,
-    target: rule.target,
-    namespace: 'default',
-    schedule: rule.schedule,
-    timeZone: rule.timeZone ?? settings.timeZone,
-    targetSize: rule.targetSize,
-    minSize: rule.minSize,
-    maxSize: rule.maxSize,
-    excludeDates: rule.excludeDates,
-    runOnce: rule.runOnce,
-    startingDeadlineMs: rule.startingDeadline ?? settings.startingDeadline,
-    enforce: rule.enforce ?? settings.enforce,
-    allowHpaConflict: rule.allowHpaConflict ?? settings.allowHpaConflict,
-    paused: rule.paused,
-    warnings: [],
-  }))
 }
 
 function planCluster(
@@ -177,24 +134,16 @@ function planCluster(
   now: number,
 ): ScaleStep[] {
   const steps: ScaleStep[] = []
-  const unreadable = cluster.problems.find(({ part }) => part === 'rules')
-  if (unreadable !== undefined) {
-    const text = `the rules of this cluster cannot be read, so nothing of it is changed: ${unreadable.text}`
-    steps.push({
-      key: keyOf([cluster.id, 'cluster-unreadable']),
-      target: cluster.id,
-      before: '',
-      after: '',
-      verdict: 'held',
-      reason: reason('cluster-unreadable', text),
-    })
-  }
+  const missingGroup = cluster.problems.find(({ part }) => part === 'hpc-group')
+  if (missingGroup !== undefined) steps.push(clusterStep(cluster.id, cluster.id, 'invalid', 'hpc-group-missing', missingGroup.text))
+  const unreadable = whyUnreadable(cluster)
+  if (unreadable !== undefined) steps.push(clusterStep(cluster.id, cluster.id, 'held', 'cluster-unreadable', unreadable))
   const byTarget = new Map<string, Rule[]>()
   for (const draft of drafts) {
     const compiled = compileRule(draft, context)
     if (!compiled.ok) {
       steps.push(ruleStep(draft, 'invalid', compiled.error.code, compiled.error.text))
-    } else if (draft.paused) {
+    } else if (draft.paused && unreadable === undefined) {
       steps.push(ruleStep(draft, 'held', 'paused', 'the rule is paused; the other rules of its target go on', compiled.value))
     } else {
       const name = targetName(compiled.value.target)
@@ -205,19 +154,30 @@ function planCluster(
   }
   const targets = new Map(cluster.targets.map((target) => [targetName(target), target]))
   for (const [name, rules] of byTarget) {
-    steps.push(...planTarget({ cluster, rules, target: targets.get(name), unreadable: unreadable?.text, config, now }))
+    if (unreadable === undefined) steps.push(...planTarget({ cluster, rules, target: targets.get(name), config, now }))
+    // Which of its rules decides, nobody knows either.
+    else steps.push(clusterStep(cluster.id, `${cluster.id}/${name}`, 'held', 'cluster-unreadable', unreadable))
   }
   return steps
+}
+
+/** Why nothing of a cluster can be decided, if so. */
+function whyUnreadable({ problems }: ObservedCluster): string | undefined {
+  const problem = problems.find(({ part }) => part === 'cluster') ?? problems.find(({ part }) => part === 'rules')
+  if (problem === undefined) return undefined
+  const what = problem.part === 'cluster' ? 'this cluster cannot be read' : 'the rules of this cluster cannot be read'
+  return `${what}, so nothing of it is changed: ${problem.text}`
 }
 
 interface TargetCase {
   readonly cluster: ObservedCluster
   readonly rules: readonly Rule[]
   readonly target: ObservedTarget | undefined
-  readonly unreadable: string | undefined
   readonly config: CronScalerConfig
   readonly now: number
 }
+
+const tieText = 'the higher size wins'
 
 /** A rule's latest firing that counts. */
 interface Firing {
@@ -250,7 +210,7 @@ function planTarget(facts: TargetCase): ScaleStep[] {
           undefined,
           'skipped',
           'not-due',
-          `no rule has fired since it was made, or within ${formatDuration(config.settings.lookBack)}; ${nextText(rules, now)}`,
+          `no rule has fired since it was made, or within ${formatDuration(config.settings.lookBack)}; ${nextText(rules, now, record)}`,
         ),
       )
     }
@@ -262,7 +222,7 @@ function planTarget(facts: TargetCase): ScaleStep[] {
     const fired = `${rule.id} fired at ${formatInstant(atMs, rule.zone)}`
     if (atMs === effective.atMs) {
       const wish = sizesEqual(rule.size, effective.rule.size) ? 'asks for the same' : 'asks for less'
-      const text = `${fired}, at the same instant as ${effective.rule.id}, and ${wish}; the higher size wins`
+      const text = `${fired}, at the same instant as ${effective.rule.id}, and ${wish}; ${tieText}`
       steps.push(stepOf(facts, rule, atMs, 'skipped', 'tie-lost', text))
     } else if (record === undefined || atMs > record.nominalMs) {
       steps.push(stepOf(facts, rule, atMs, 'skipped', 'superseded', `${fired}, before ${effective.rule.id}, which decides`))
@@ -273,9 +233,18 @@ function planTarget(facts: TargetCase): ScaleStep[] {
   return steps
 }
 
-/** Later first; at the same instant the higher size first; then by id, so that the order of rules never matters. */
+/**
+ * Later first; at the same instant the higher size first. Of rules that ask for the same the one that does more about it: one
+ * that enforces, one that may still run later. Then by id, so that the order of rules never matters.
+ */
 function byPrecedence(left: Firing, right: Firing): number {
-  return right.atMs - left.atMs || compareSizes(right.rule.size, left.rule.size) || compareTexts(left.rule.id, right.rule.id)
+  return (
+    right.atMs - left.atMs ||
+    compareSizes(right.rule.size, left.rule.size) ||
+    Number(right.rule.enforce) - Number(left.rule.enforce) ||
+    right.rule.startingDeadlineMs - left.rule.startingDeadlineMs ||
+    compareTexts(left.rule.id, right.rule.id)
+  )
 }
 
 interface LatestFiring {
@@ -319,7 +288,7 @@ function upcomingFiring(rule: Rule, record: ScaleRecord | undefined, now: number
   return undefined
 }
 
-function nextText(rules: readonly Rule[], now: number, record?: ScaleRecord): string {
+function nextText(rules: readonly Rule[], now: number, record: ScaleRecord | undefined): string {
   let next: Firing | undefined
   for (const rule of rules) {
     const atMs = upcomingFiring(rule, record, now)
@@ -333,19 +302,22 @@ function nextText(rules: readonly Rule[], now: number, record?: ScaleRecord): st
 
 /** What becomes of a target, given the firing that decides. */
 function decideTarget(facts: TargetCase, effective: Firing, tied: boolean): ScaleStep {
-  const { cluster, target, rules, config, now, unreadable } = facts
+  const { cluster, target, rules, config, now } = facts
   const { rule, atMs } = effective
   const held = (code: ReasonCode, text: string): ScaleStep => stepOf(facts, rule, atMs, 'held', code, text)
 
-  if (unreadable !== undefined) return held('cluster-unreadable', `the rules of the cluster cannot be read: ${unreadable}`)
-  const problem = cluster.problems.find(({ part }) => part === rule.target.kind)
+  const problem = cluster.problems.find(
+    ({ part, object }) =>
+      part === rule.target.kind &&
+      (object === undefined || (object.namespace === rule.target.namespace && object.name === rule.target.name)),
+  )
   if (problem !== undefined) return held('target-unreadable', problem.text)
   if (target === undefined) {
     const { kind, name, namespace } = rule.target
     return held('target-missing', `there is no ${kind} ${name} in namespace ${namespace}: create it, or take the rule ${rule.id} away`)
   }
   if (target.deleting) return held('target-deleting', 'the target is being deleted')
-  if (target.optOut) return held('opt-out', 'the target has the annotation longshore.dev/opt-out: "true"')
+  if (target.optOut) return held('opt-out', 'the target has the annotation longshore.dev/opt-out, and it is not "false"')
   if (target.recordProblem !== undefined) {
     return held(
       'record-unreadable',
@@ -355,7 +327,7 @@ function decideTarget(facts: TargetCase, effective: Firing, tied: boolean): Scal
   if (typeof target.hold === 'string') {
     return held(
       'override',
-      `its annotation longshore.dev/hold-until is ${JSON.stringify(target.hold)}: write an instant such as 2026-10-01T08:00:00+08:00`,
+      `its annotation longshore.dev/hold-until is ${quote(target.hold)}: write an instant such as 2026-10-01T08:00:00+08:00`,
     )
   }
   if (target.hold !== undefined && now < target.hold) {
@@ -369,9 +341,10 @@ function decideTarget(facts: TargetCase, effective: Firing, tied: boolean): Scal
 
   const decision = decideSize(target, effective, now)
   const words = [decision.text]
-  if (tied) words.push('another rule fires at the same instant; the higher size wins')
+  if (tied) words.push(`another rule fires at the same instant; ${tieText}`)
   words.push(nextText(rules, now, target.record))
-  for (const warning of rule.warnings) words.push(`warning: ${warning}`)
+  for (const warning of rule.warnings.slice(0, mostWarnings)) words.push(`warning: ${warning}`)
+  if (rule.warnings.length > mostWarnings) words.push(`and ${rule.warnings.length - mostWarnings} more warnings`)
   const text = words.join('; ')
 
   if (rule.source === 'hpc' && config.settings.hpc.besideController === 'shadow') {
@@ -394,23 +367,25 @@ function decideTarget(facts: TargetCase, effective: Firing, tied: boolean): Scal
     return held('paused', `paused in the settings; else it would be decided ${decision.verdict} (${decision.code}): ${text}`)
 
   if (decision.verdict !== 'change') return stepOf(facts, rule, atMs, decision.verdict, decision.code, text)
+  const step = stepFacts(facts, rule, atMs)
+  const change: ScaleChange = {
+    cluster: cluster.id,
+    target: rule.target,
+    uid: target.uid,
+    from: target.size,
+    to: rule.size,
+    rule: rule.id,
+    nominalMs: atMs,
+    drift: decision.code === 'drift',
+    ...(rule.onceKey === undefined ? {} : { onceKey: rule.onceKey }),
+    ...(target.record === undefined ? {} : { replaces: target.record.key }),
+  }
   return {
-    ...stepFacts(facts, rule, atMs),
-    // Each correction is a change of its own: it begins with the record that the one before it left.
-    ...(decision.code === 'drift' ? { key: keyOf([...keyParts(facts, rule, atMs), target.record?.decidedMs ?? null]) } : {}),
+    ...step,
     verdict: 'change',
     reason: reason(decision.code, text),
-    change: {
-      cluster: cluster.id,
-      target: rule.target,
-      uid: target.uid,
-      from: target.size,
-      to: rule.size,
-      rule: rule.id,
-      nominalMs: atMs,
-      drift: decision.code === 'drift',
-      ...(rule.onceKey === undefined ? {} : { onceKey: rule.onceKey }),
-    },
+    change,
+    ...(sizesEqual(change.from, change.to) ? {} : { undo: undoOf(change, step.key) }),
   }
 }
 
@@ -422,11 +397,12 @@ interface Decision {
 
 /** Compares what a firing asks for with what is there and what is on record. */
 function decideSize(target: ObservedTarget, { rule, atMs }: Firing, now: number): Decision {
-  const { record, size } = target
+  const { record, size, hold } = target
   const same = sizesEqual(size, rule.size)
-  const fired = `${rule.id} fired at ${formatInstant(atMs, rule.zone)}`
-  if (record !== undefined && record.nominalMs >= atMs) {
-    if (rule.enforce && !same) {
+  let fired = `${rule.id} fired at ${formatInstant(atMs, rule.zone)}`
+  if (record !== undefined && isOnRecord(record, atMs, hold, now)) {
+    // Who takes a firing back does not want it enforced; everybody else's change is put back.
+    if (rule.enforce && !same && undoneRule(record.owner) === undefined) {
       if (now < record.decidedMs) {
         return {
           verdict: 'no-change',
@@ -439,7 +415,8 @@ function decideSize(target: ObservedTarget, { rule, atMs }: Firing, now: number)
     return { verdict: 'no-change', code: 'already-applied', text: appliedText(record, size, fired, rule) }
   }
   // The time that somebody kept the target for himself does not count as being late.
-  const heldUntil = typeof target.hold === 'number' ? target.hold : Number.NEGATIVE_INFINITY
+  const heldUntil = typeof hold === 'number' ? hold : Number.NEGATIVE_INFINITY
+  if (heldUntil > atMs) fired += `; somebody kept the target until ${formatInstant(heldUntil, rule.zone)}, and it counts from then`
   const ageMs = now - Math.max(atMs, heldUntil)
   const tooLate = ageMs > rule.startingDeadlineMs
   if (same) {
@@ -460,13 +437,14 @@ function decideSize(target: ObservedTarget, { rule, atMs }: Firing, now: number)
       text: `${fired}, ${formatDuration(ageMs - (ageMs % 1000))} ago, which is past its starting deadline of ${formatDuration(rule.startingDeadlineMs)}`,
     }
   }
-  if (now - atMs > lateMs)
-    return { verdict: 'change', code: 'late', text: `${fired}, ${formatDuration(now - atMs - ((now - atMs) % 1000))} ago` }
+  if (now - atMs > lateMs) return { verdict: 'change', code: 'late', text: `${fired}, ${formatDuration(ageMs - (ageMs % 1000))} ago` }
   return { verdict: 'change', code: 'due', text: fired }
 }
 
 function appliedText(record: ScaleRecord, size: Size, fired: string, rule: Rule): string {
-  if (record.owner !== rule.id) return `${fired}; ${record.owner} has been applied for ${formatInstant(record.nominalMs, rule.zone)}`
+  const undone = undoneRule(record.owner)
+  if (undone !== undefined) return `${fired}; ${clip(undone)} was taken back, which stays until the next firing`
+  if (record.owner !== rule.id) return `${fired}; ${clip(record.owner)} has been applied for ${formatInstant(record.nominalMs, rule.zone)}`
   if (!sizesEqual(record.after, rule.size))
     return `${fired} and was applied as ${sizeText(record.after)}; what the rule says now counts from its next firing`
   if (!sizesEqual(record.after, size)) return `${fired} and was applied; somebody changed the size since, which stays until the next firing`
@@ -477,22 +455,25 @@ function appliedText(record: ScaleRecord, size: Size, fired: string, rule: Rule)
 function hpaConflict({ cluster }: TargetCase, rule: Rule): { readonly code: ReasonCode; readonly text: string } | undefined {
   const { kind, namespace, name } = rule.target
   if (kind === 'HorizontalPodAutoscaler' || rule.allowHpaConflict) return undefined
-  const problem = cluster.problems.find(({ part }) => part === 'HorizontalPodAutoscaler')
-  if (problem !== undefined) {
-    return { code: 'target-unreadable', text: `whether an autoscaler sizes this workload cannot be seen: ${problem.text}` }
-  }
-  const found = cluster.autoscalers.find(
-    ({ namespace: where, workload }) =>
-      where === namespace &&
-      workload.name === name &&
-      workload.kind.toLowerCase() === kind.toLowerCase() &&
-      /^(apps|extensions)\/|^$/.test(workload.apiVersion),
+  const inNamespace = cluster.autoscalers.filter((autoscaler) => autoscaler.namespace === namespace)
+  const found = inNamespace.find(
+    ({ workload }) =>
+      workload.name === name && workload.kind.toLowerCase() === kind.toLowerCase() && /^(apps|extensions)\/|^$/.test(workload.apiVersion),
   )
-  if (found === undefined) return undefined
-  return {
-    code: 'hpa-conflict',
-    text: `HorizontalPodAutoscaler ${found.namespace}/${found.name} sizes this workload, and the two would undo each other: name that autoscaler as the target with minSize and maxSize, or set allowHpaConflict`,
+  if (found !== undefined) {
+    return {
+      code: 'hpa-conflict',
+      text: `HorizontalPodAutoscaler ${found.namespace}/${found.name} sizes this workload, and the two would undo each other: name that autoscaler as the target with minSize and maxSize, or set allowHpaConflict`,
+    }
   }
+  // One that does not even say which workload it sizes may size any of its namespace.
+  const problem = cluster.problems.find(
+    ({ part, object }) =>
+      part === 'HorizontalPodAutoscaler' &&
+      (object === undefined || (object.namespace === namespace && !inNamespace.some((autoscaler) => autoscaler.name === object.name))),
+  )
+  if (problem === undefined) return undefined
+  return { code: 'target-unreadable', text: `whether an autoscaler sizes this workload cannot be seen: ${problem.text}` }
 }
 
 function stepOf(
@@ -515,26 +496,50 @@ function stepFacts(facts: TargetCase, rule: Rule, atMs: number | undefined) {
   }
 }
 
-/** What makes a decision this one and no other: cluster, target, rule, firing, end state. */
-function keyParts({ cluster }: TargetCase, rule: Rule, atMs: number | undefined): (string | number | null)[] {
-  return [cluster.id, targetName(rule.target), rule.id, atMs ?? null, sizeText(rule.size)]
+/**
+ * What makes a decision this one and no other: cluster, target, rule, firing, end state; and what it begins with, which is the
+ * object, the record on it, and a hold whose end makes the firing count again. So each correction is a step of its own, and
+ * what was done to an object that is gone does not stand for the one after it.
+ */
+function keyParts({ cluster, target, now }: TargetCase, rule: Rule, atMs: number | undefined): (string | number | null)[] {
+  const record = target?.record
+  const isHoldOver = record !== undefined && record.nominalMs === atMs && !isOnRecord(record, atMs, target?.hold, now)
+  return [
+    cluster.id,
+    targetName(rule.target),
+    rule.id,
+    atMs ?? null,
+    sizeText(rule.size),
+    target?.uid ?? null,
+    record?.key ?? null,
+    isHoldOver ? (target?.hold ?? null) : null,
+  ]
+}
+
+/** A step about a cluster as a whole, or about a target of which nothing more can be said. */
+function clusterStep(cluster: string, target: string, verdict: 'invalid' | 'held', code: ReasonCode, text: string): ScaleStep {
+  return { key: keyOf([cluster, target, code]), target, before: '', after: '', verdict, reason: reason(code, text) }
 }
 
 /** A step about a rule alone, before anything is known of its target. */
 function ruleStep(draft: RuleDraft, verdict: 'invalid' | 'held', code: ReasonCode, text: string, rule?: Rule): ScaleStep {
-  const name =
+  const { namespace, kind, name } = draft.target
+  const target =
     rule === undefined
-      ? [draft.target.namespace ?? draft.namespace, draft.target.kind ?? '?', draft.target.name ?? '?'].join('/')
+      ? [namespace ?? draft.namespace, kind ?? '?', name ?? '?'].map((part) => clip(part, longestNamePart)).join('/')
       : targetName(rule.target)
   return {
-    key: keyOf([draft.cluster, name, draft.id, null, rule === undefined ? draft.schedule : sizeText(rule.size)]),
-    target: `${draft.cluster}/${name}`,
+    key: keyOf([draft.cluster, target, draft.id, null, rule === undefined ? draft.schedule : sizeText(rule.size)]),
+    target: `${clip(draft.cluster, longestNamePart)}/${target}`,
     before: '',
     after: rule === undefined ? '' : sizeText(rule.size),
     verdict,
     reason: reason(code, `${draft.id}: ${text}`),
   }
 }
+
+/** A target is named in one line. */
+const longestNamePart = 63
 
 function keyOf(values: readonly (string | number | null)[]): string {
   return `cron-scaler:${digestOf(values)}`

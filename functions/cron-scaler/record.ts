@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { clip } from '#shared/pure/clip.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
 import { type Size, sizesEqual } from './target.ts'
 
@@ -45,11 +46,12 @@ export interface Transition {
 /** More marks of run-once rules than this on one target are thrown away, oldest first. */
 const mostMarks = 64
 
+/** Exactly as written here: `Date.parse` takes "5" for a month of 2001 and the 31st of February for a day of March. */
 const Instant = z.pipe(
-  z.string(),
+  z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/)),
   z.transform((text, context) => {
     const ms = Date.parse(text)
-    if (Number.isFinite(ms)) return ms
+    if (Number.isFinite(ms) && instantText(ms) === text) return ms
     context.issues.push({ code: 'custom', message: 'is no instant', input: text })
     return z.NEVER
   }),
@@ -69,8 +71,9 @@ const WrittenSize = z.union([
 const WrittenRecord = z.object({
   format: z.literal(1),
   epoch: z.int(),
-  owner: z.string(),
-  key: z.string(),
+  // Longer ones are never written, and reports quote them.
+  owner: z.string().check(z.maxLength(1000)),
+  key: z.string().check(z.maxLength(256)),
   nominal: Instant,
   decided: Instant,
   before: WrittenSize,
@@ -91,10 +94,21 @@ export function parseRecord(text: string): Result<ScaleRecord, string> {
   const parsed = z.safeParse(WrittenRecord, value)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    return failure(`${issue?.path.join('.') || 'it'} is not as written`)
+    return failure(`${clip(issue?.path.join('.') ?? '') || 'it'} is not as written`)
   }
   const { epoch, owner, key, nominal, decided, before, after, original, once } = parsed.data
   return success({ epoch, owner, key, nominalMs: nominal, decidedMs: decided, before, after, original, once: once ?? {} })
+}
+
+/**
+ * Whether what is on record stands for a firing: it was applied for that firing or a later one. A hold that has ended since is
+ * the exception: a person kept the target from the size it should have, so the firing counts as if it had just come. `hold` is
+ * what the target says, undefined or a text when it is no instant.
+ */
+export function isOnRecord(record: ScaleRecord | undefined, nominalMs: number, hold: number | string | undefined, now: number): boolean {
+  if (record === undefined || record.nominalMs < nominalMs) return false
+  const isHoldOver = typeof hold === 'number' && hold <= now && record.decidedMs < hold
+  return record.nominalMs > nominalMs || !isHoldOver
 }
 
 /** Writes the annotation's text, in one line that a person can read. */

@@ -1,3 +1,4 @@
+import { quote } from '#shared/pure/clip.ts'
 import { type CronSchedule, cronWarnings, nextFiring, parseCron } from '#shared/pure/cron.ts'
 import { digestOf } from '#shared/pure/digest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
@@ -30,8 +31,8 @@ export interface RuleDraft {
   readonly paused: boolean
   /** Firings before this instant are not the rule's: it did not exist. */
   readonly existsSinceMs?: number | undefined
-  /** Why the entry could not even be read. */
-  readonly problem?: string | undefined
+  /** Why the entry could not even be read, or is for no cluster. */
+  readonly problem?: InvalidRule | undefined
   readonly warnings: readonly string[]
 }
 
@@ -55,6 +56,9 @@ export interface Rule {
 
 export type InvalidCode =
   | 'rule-unreadable'
+  | 'run-once-unnamed'
+  | 'cluster-unknown'
+  | 'cluster-ambiguous'
   | 'target-invalid'
   | 'schedule-invalid'
   | 'schedule-never-fires'
@@ -70,6 +74,8 @@ export type InvalidCode =
 export interface InvalidRule {
   readonly code: InvalidCode
   readonly text: string
+  /** The field at fault, as the configuration spells it: `target.kind`, `excludeDates[1]`. Absent when it is none in particular. */
+  readonly field?: string
 }
 
 export interface RuleContext {
@@ -84,26 +90,12 @@ export interface RuleContext {
  * invalid, with a sentence that says what to write; an invalid rule is held and never runs in some other reading.
  */
 export function compileRule(draft: RuleDraft, context: RuleContext): Result<Rule, InvalidRule> {
-  if (draft.problem !== undefined) return failure({ code: 'rule-unreadable', text: draft.problem })
-  const target = readTarget(draft.target, draft.namespace)
-  if (!target.ok) return failure({ code: 'target-invalid', text: target.error })
-  const schedule = parseCron(draft.schedule)
-  if (!schedule.ok) return failure({ code: 'schedule-invalid', text: schedule.error.message })
-  if (!isTimeZone(draft.timeZone)) {
-    return failure({
-      code: 'time-zone-unknown',
-      text: `${JSON.stringify(draft.timeZone)} is no time zone: write an IANA name such as Asia/Shanghai`,
-    })
-  }
-  if (nextFiring(schedule.value, draft.timeZone, context.now) === undefined) {
-    return failure({
-      code: 'schedule-never-fires',
-      text: `"${schedule.value.spec}" does not fire within the next five years: look at its day of month and month`,
-    })
-  }
-  const excludes = parseExcludes(draft.excludeDates, context.calendars)
-  if (!excludes.ok) return failure({ code: 'exclude-invalid', text: excludes.error })
-  const size = sizeOf(draft, target.value, context.allowZeroMin)
+  if (draft.problem !== undefined) return failure(draft.problem)
+  const { target, schedule, zone, excludes, size } = readParts(draft, context)
+  if (!target.ok) return target
+  if (!schedule.ok) return schedule
+  if (!zone.ok) return zone
+  if (!excludes.ok) return excludes
   if (!size.ok) return size
   const { kind, namespace, name } = target.value
   return success({
@@ -111,7 +103,7 @@ export function compileRule(draft: RuleDraft, context: RuleContext): Result<Rule
     id: draft.id,
     target: target.value,
     schedule: schedule.value,
-    zone: draft.timeZone,
+    zone: zone.value,
     size: size.value,
     excludes: excludes.value,
     // The schedule and what it acts on, and nothing else: editing a size, a zone or an exclude does not arm the rule again.
@@ -124,6 +116,52 @@ export function compileRule(draft: RuleDraft, context: RuleContext): Result<Rule
   })
 }
 
+/** Everything that is wrong with a rule, where `compileRule` stops at the first. */
+export function ruleProblems(draft: RuleDraft, context: RuleContext): readonly InvalidRule[] {
+  if (draft.problem !== undefined) return [draft.problem]
+  const { target, schedule, zone, excludes, size } = readParts(draft, context)
+  const problems = [target, schedule, zone, excludes, size].flatMap((part) => (part.ok ? [] : [part.error]))
+  return [...new Set(problems)]
+}
+
+function readParts(draft: RuleDraft, context: RuleContext) {
+  const target = targetOf(draft)
+  const zone = zoneOf(draft)
+  return {
+    target,
+    zone,
+    schedule: scheduleOf(draft, zone.ok ? zone.value : 'UTC', context.now),
+    excludes: excludesOf(draft, context.calendars),
+    size: target.ok ? sizeOf(draft, target.value, context.allowZeroMin) : target,
+  }
+}
+
+function targetOf(draft: RuleDraft): Result<Target, InvalidRule> {
+  const target = readTarget(draft.target, draft.namespace)
+  return target.ok ? target : failure({ code: 'target-invalid', text: target.error.text, field: `target.${target.error.field}` })
+}
+
+function zoneOf({ timeZone }: RuleDraft): Result<string, InvalidRule> {
+  if (isTimeZone(timeZone)) return success(timeZone)
+  const text = `${quote(timeZone)} is no time zone: write an IANA name such as Asia/Shanghai`
+  return failure({ code: 'time-zone-unknown', text, field: 'timeZone' })
+}
+
+function scheduleOf(draft: RuleDraft, zone: string, now: number): Result<CronSchedule, InvalidRule> {
+  const schedule = parseCron(draft.schedule)
+  if (!schedule.ok) return failure({ code: 'schedule-invalid', text: schedule.error.message, field: 'schedule' })
+  if (nextFiring(schedule.value, zone, now) !== undefined) return schedule
+  const text = `${quote(schedule.value.spec)} does not fire within the next five years: look at its day of month and month`
+  return failure({ code: 'schedule-never-fires', text, field: 'schedule' })
+}
+
+function excludesOf(draft: RuleDraft, calendars: ReadonlyMap<string, Calendar>): Result<Excludes, InvalidRule> {
+  const excludes = parseExcludes(draft.excludeDates, calendars)
+  if (excludes.ok) return excludes
+  const { index, text } = excludes.error
+  return failure({ code: 'exclude-invalid', text, field: `excludeDates[${index}]` })
+}
+
 function sizeOf(draft: RuleDraft, target: Target, allowZeroMin: boolean): Result<Size, InvalidRule> {
   const { targetSize, minSize, maxSize } = draft
   for (const [field, value] of [
@@ -132,7 +170,7 @@ function sizeOf(draft: RuleDraft, target: Target, allowZeroMin: boolean): Result
     ['maxSize', maxSize],
   ] as const) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= largestSize)) {
-      return failure({ code: 'size-invalid', text: `${field} ${value} is no number of replicas: write a whole number from 0` })
+      return failure({ code: 'size-invalid', text: `${field} ${value} is no number of replicas: write a whole number from 0`, field })
     }
   }
   if (target.kind !== 'HorizontalPodAutoscaler') {
@@ -150,18 +188,24 @@ function sizeOf(draft: RuleDraft, target: Target, allowZeroMin: boolean): Result
     return failure({
       code: 'size-on-hpa',
       text: `targetSize does not fit a HorizontalPodAutoscaler, which decides the replicas itself: write minSize and maxSize (both ${targetSize} to hold it at ${targetSize})`,
+      field: 'targetSize',
     })
   }
   if (minSize === undefined || maxSize === undefined) {
     return failure({ code: 'size-missing', text: 'write minSize and maxSize, both: one of them alone can cross the other' })
   }
-  if (minSize > maxSize) return failure({ code: 'min-above-max', text: `minSize ${minSize} is above maxSize ${maxSize}` })
+  if (minSize > maxSize) return failure({ code: 'min-above-max', text: `minSize ${minSize} is above maxSize ${maxSize}`, field: 'minSize' })
   if (maxSize === 0)
-    return failure({ code: 'size-invalid', text: 'maxSize 0 is not allowed for a HorizontalPodAutoscaler: write 1 or more' })
+    return failure({
+      code: 'size-invalid',
+      text: 'maxSize 0 is not allowed for a HorizontalPodAutoscaler: write 1 or more',
+      field: 'maxSize',
+    })
   if (minSize === 0 && !allowZeroMin) {
     return failure({
       code: 'min-zero',
       text: 'minSize 0 needs a cluster with HPAScaleToZero: write 1 or more, or set allowZeroMin where the clusters have it',
+      field: 'minSize',
     })
   }
   return success({ kind: 'bounds', min: minSize, max: maxSize })

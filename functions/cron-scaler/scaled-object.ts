@@ -1,10 +1,11 @@
 import * as z from 'zod/mini'
 import type { KubeObject } from '#cloud/kube.ts'
-import type { ObservedTarget } from './plan.ts'
+import { parseInstant } from '#shared/pure/civil.ts'
+import type { ObservedAutoscaler, ObservedTarget } from './plan.ts'
 import { parseRecord, recordAnnotation } from './record.ts'
 import type { Size, TargetKind } from './target.ts'
 
-/** What a person may write on a target. */
+/** What a person may write on a target. Anything but `false` opts out: whoever wrote `yes` did not mean no. */
 export const targetAnnotations = { optOut: 'longshore.dev/opt-out', holdUntil: 'longshore.dev/hold-until' } as const
 
 const Metadata = z.object({
@@ -21,12 +22,16 @@ export const Workload = z.object({
   spec: z.object({ replicas: z.optional(z.nullable(z.int())) }),
 })
 
-export const Autoscaler = z.object({
+const AutoscalerReference = z.object({
+  metadata: z.object({ name: z.string(), namespace: z.string() }),
+  spec: z.object({ scaleTargetRef: z.object({ apiVersion: z.nullish(z.string()), kind: z.string(), name: z.string() }) }),
+})
+
+const Autoscaler = z.object({
   metadata: Metadata,
   spec: z.object({
     minReplicas: z.optional(z.nullable(z.int())),
     maxReplicas: z.int(),
-    scaleTargetRef: z.object({ apiVersion: z.optional(z.string()), kind: z.string(), name: z.string() }),
   }),
 })
 
@@ -59,7 +64,7 @@ export function targetOf(object: KubeObject, kind: TargetKind): VersionedTarget 
     resourceVersion: metadata.resourceVersion,
     size,
     deleting: metadata.deletionTimestamp != null,
-    optOut: annotations[targetAnnotations.optOut] === 'true',
+    optOut: (annotations[targetAnnotations.optOut] ?? 'false').toLowerCase() !== 'false',
     ...(holdText === undefined ? {} : { hold: holdOf(holdText) }),
     ...(record === undefined ? {} : record.ok ? { record: record.value } : { recordProblem: record.error }),
   }
@@ -67,6 +72,18 @@ export function targetOf(object: KubeObject, kind: TargetKind): VersionedTarget 
 
 /** An instant with its zone written out; anything else stays text, and holds. */
 function holdOf(text: string): number | string {
-  const ms = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isFinite(ms) ? ms : text
+  const instant = parseInstant(text)
+  return instant.ok ? instant.value : text
+}
+
+/**
+ * Which workload an autoscaler sizes; undefined when it does not say. Looks at nothing else, so that an autoscaler which is
+ * strange in another way still keeps its workload from being sized twice.
+ */
+export function autoscalerOf(object: KubeObject): ObservedAutoscaler | undefined {
+  const parsed = z.safeParse(AutoscalerReference, object)
+  if (!parsed.success) return undefined
+  const { metadata, spec } = parsed.data
+  const { apiVersion, kind, name } = spec.scaleTargetRef
+  return { namespace: metadata.namespace, name: metadata.name, workload: { apiVersion: apiVersion ?? '', kind, name } }
 }

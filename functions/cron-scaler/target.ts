@@ -1,3 +1,4 @@
+import { quote } from '#shared/pure/clip.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
 
 export const targetKinds = ['Deployment', 'StatefulSet', 'HorizontalPodAutoscaler'] as const
@@ -17,6 +18,12 @@ export interface TargetDraft {
   readonly kind?: string | null | undefined
   readonly namespace?: string | null | undefined
   readonly name?: string | null | undefined
+}
+
+/** What is wrong with a target, and in which of its fields. */
+export interface TargetProblem {
+  readonly field: 'kind' | 'apiVersion' | 'name' | 'namespace'
+  readonly text: string
 }
 
 /** A size to be reached: the replicas of a workload, or the bounds of an autoscaler. */
@@ -53,26 +60,28 @@ export function resourceOf(kind: TargetKind): { readonly group: string; readonly
  * `StatefulSet` of another group is another thing and is refused, never taken for the built-in one. Without apiVersion the
  * built-in kind is meant, without namespace the one given. The error is a sentence that says what to write.
  */
-export function readTarget(draft: TargetDraft, defaultNamespace: string): Result<Target, string> {
-  const wanted = draft.kind?.toLowerCase()
-  if (wanted === undefined || wanted === '') return failure(`the target has no kind: write one of ${targetKinds.join(', ')}`)
-  const kind = targetKinds.find((candidate) => candidate.toLowerCase() === wanted)
+export function readTarget(draft: TargetDraft, defaultNamespace: string): Result<Target, TargetProblem> {
+  const wanted = draft.kind ?? ''
+  if (wanted === '') return failure({ field: 'kind', text: `the target has no kind: write one of ${targetKinds.join(', ')}` })
+  const kind = targetKinds.find((candidate) => candidate.toLowerCase() === wanted.toLowerCase())
   if (kind === undefined) {
-    return failure(`the target's kind ${JSON.stringify(draft.kind)} cannot be scaled by schedule: write one of ${targetKinds.join(', ')}`)
+    const text = `the target's kind ${quote(wanted)} cannot be scaled by schedule: write one of ${targetKinds.join(', ')}`
+    return failure({ field: 'kind', text })
   }
   const apiVersion = draft.apiVersion ?? ''
   if (apiVersion !== '' && !versions[kind].includes(apiVersion)) {
-    return failure(`the target's apiVersion ${JSON.stringify(apiVersion)} is none of ${kind}: write ${versions[kind][0]}`)
+    const text = `the target's apiVersion ${quote(apiVersion)} is none of ${kind}: write ${versions[kind][0]}`
+    return failure({ field: 'apiVersion', text })
   }
   const name = draft.name ?? ''
   // Anything else could not name an object; and it becomes part of a path.
   if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name)) {
-    return failure(`the target's name ${JSON.stringify(name)} is no name of a Kubernetes object`)
+    return failure({ field: 'name', text: `the target's name ${quote(name)} is no name of a Kubernetes object` })
   }
   const namespace = draft.namespace ?? ''
   const chosen = namespace === '' ? defaultNamespace : namespace
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(chosen)) {
-    return failure(`the target's namespace ${JSON.stringify(chosen)} is no name of a namespace`)
+    return failure({ field: 'namespace', text: `the target's namespace ${quote(chosen)} is no name of a namespace` })
   }
   return success({ kind, namespace: chosen, name })
 }

@@ -1,3 +1,4 @@
+import { quote } from './clip.ts'
 import { failure, type Result, success } from './result.ts'
 import { farthestOffsetMs, longestSetBackMs, stretchAt } from './zone.ts'
 
@@ -132,12 +133,29 @@ export function startOfDate(date: CivilDate, zone: string): number {
 /** Reads `2026-10-01`; a date that the calendar does not have is refused. */
 export function parseCivilDate(text: string): Result<CivilDate, string> {
   const match = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text)
-  if (match === null) return failure(`${JSON.stringify(text)} is no date: write it as 2026-10-01`)
+  if (match === null) return failure(`${quote(text)} is no date: write it as 2026-10-01`)
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])]
   if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) {
     return failure(`${text} is not in the calendar`)
   }
   return success({ year, month, day })
+}
+
+/**
+ * Reads an instant with its zone written out (`2026-10-01T08:00:00+08:00`, `2026-10-01T00:00Z`) as epoch milliseconds; seconds and
+ * their fraction may be left out. What `Date.parse` would guess at is refused: no zone, 31 February, 24:00, other forms.
+ */
+export function parseInstant(text: string): Result<number, string> {
+  const match = /^(\d{4}-\d{2}-\d{2})T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d{2}):(\d{2}))$/.exec(text)
+  if (match === null) return failure(`${quote(text)} is no instant: write it as 2026-10-01T08:00:00+08:00`)
+  const [, dateText = '', hour, minute, second = 0, fraction = '', sign, offsetHour = 0, offsetMinute = 0] = match
+  const date = parseCivilDate(dateText)
+  if (!date.ok) return date
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return failure(`${text} is at no time of day that a clock shows`)
+  if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return failure(`${text} is in no zone: an offset is at most 23:59`)
+  const seconds = wallSeconds({ ...date.value, hour: Number(hour), minute: Number(minute), second: Number(second) })
+  const offsetSeconds = (sign === '-' ? -1 : 1) * (Number(offsetHour) * 3600 + Number(offsetMinute) * 60)
+  return success((seconds - offsetSeconds) * 1000 + Number(fraction.padEnd(3, '0').slice(0, 3)))
 }
 
 /** An instant as people of a zone write it: `Fri 2026-10-02 08:00:00 Asia/Shanghai`. */

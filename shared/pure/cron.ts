@@ -1,4 +1,5 @@
 import { dateOfDay, dayNumber, daysInMonth, firstInstantAt, firstWallSecondAfter, weekdayOfDay } from './civil.ts'
+import { clip, quote } from './clip.ts'
 import { failure, type Result, success } from './result.ts'
 
 /** A parsed six-field cron expression: plain data, one bit per allowed value. */
@@ -173,7 +174,7 @@ export function matchesDate(
 export function cronWarnings(schedule: CronSchedule): string[] {
   const warnings: string[] = []
   if (!schedule.anyDayOfMonth && !schedule.anyDayOfWeek) {
-    warnings.push(`"${schedule.spec}" restricts day of month and day of week, so it runs on days that fit either one, not only both`)
+    warnings.push(`"${clip(schedule.spec)}" restricts day of month and day of week, so it runs on days that fit either one, not only both`)
   }
   return warnings
 }
@@ -231,7 +232,7 @@ function parseEntry(entry: string, field: Field): Result<Entry, FieldFault> {
     if (!low.ok) return low
     start = low.value
     end = start
-    if (moreHyphens.length > 0) return failure({ code: 'cron.too-many-hyphens', text: `${entry} has more than one hyphen` })
+    if (moreHyphens.length > 0) return failure({ code: 'cron.too-many-hyphens', text: `${clip(entry)} has more than one hyphen` })
     if (highText !== undefined) {
       const high = parseValue(highText, field)
       if (!high.ok) return high
@@ -239,7 +240,7 @@ function parseEntry(entry: string, field: Field): Result<Entry, FieldFault> {
     }
   }
   let step = 1
-  if (moreSteps.length > 0) return failure({ code: 'cron.too-many-slashes', text: `${entry} has more than one slash` })
+  if (moreSteps.length > 0) return failure({ code: 'cron.too-many-slashes', text: `${clip(entry)} has more than one slash` })
   if (stepText !== undefined) {
     const parsed = parseNumber(stepText)
     if (!parsed.ok) return parsed
@@ -258,10 +259,10 @@ function parseEntry(entry: string, field: Field): Result<Entry, FieldFault> {
     const twoRanges = `${lowText}-${field.max},${field.min}-${highText}`
     return failure({
       code: 'cron.reversed-range',
-      text: `${entry} begins after it ends${stepText === undefined ? `; write "${twoRanges}" for a range past the end` : ''}`,
+      text: `${clip(entry)} begins after it ends${stepText === undefined ? `; write "${clip(twoRanges)}" for a range past the end` : ''}`,
     })
   }
-  if (step === 0) return failure({ code: 'cron.zero-step', text: `${entry} has a step of 0` })
+  if (step === 0) return failure({ code: 'cron.zero-step', text: `${clip(entry)} has a step of 0` })
   return success({ start, end, step, star: isStar && step === 1 })
 }
 
@@ -274,7 +275,7 @@ function parseNumber(text: string): Result<number, FieldFault> {
   // A plus sign and leading zeros are what Go's Atoi takes; a minus sign never gets here, it is a hyphen.
   const value = /^\+?\d+$/.test(text) ? Number(text) : Number.NaN
   if (Number.isSafeInteger(value)) return success(value)
-  return failure({ code: 'cron.not-a-number', text: text === '' ? 'a number is missing' : `${JSON.stringify(text)} is no number or name` })
+  return failure({ code: 'cron.not-a-number', text: text === '' ? 'a number is missing' : `${quote(text)} is no number or name` })
 }
 
 function problemOfField(texts: readonly string[], index: number, field: Field, fault: FieldFault): CronProblem {
@@ -283,20 +284,20 @@ function problemOfField(texts: readonly string[], index: number, field: Field, f
     code: fault.code,
     field: field.name,
     position: index + 1,
-    message: `cron expression "${texts.join(' ')}", field ${index + 1} (${field.name}) "${text}": ${fault.text}`,
+    message: `cron expression "${clip(texts.join(' '))}", field ${index + 1} (${field.name}) "${clip(text)}": ${fault.text}`,
   }
 }
 
 function problemOfCount(spec: string, texts: readonly string[]): CronProblem {
   const [first = ''] = texts
-  const written = `cron expression ${JSON.stringify(spec.trim())}`
+  const written = `cron expression ${quote(spec.trim())}`
   const template = `a cron expression has exactly six fields, ${sixFields}`
   if (texts.length === 0) return { code: 'cron.empty', message: `the cron expression is empty; ${template}, such as "0 0 8 * * 1-5"` }
   if (/^(CRON_)?TZ=/.test(first)) {
     const corrected = texts.slice(1).join(' ')
     return {
       code: 'cron.zone-prefix',
-      message: `${written} carries a time zone; set the rule's timeZone instead and write "${corrected}"`,
+      message: `${written} carries a time zone; set the rule's timeZone instead and write "${clip(corrected)}"`,
       ...(texts.length === 7 ? { corrected } : {}),
     }
   }
@@ -304,13 +305,13 @@ function problemOfCount(spec: string, texts: readonly string[]): CronProblem {
     const corrected = descriptors.get(first.toLowerCase())
     return {
       code: 'cron.descriptor',
-      message: `${written} is a descriptor; ${template}${corrected === undefined ? '' : `: write "${corrected}"`}`,
+      message: `${written} is a descriptor; ${template}${corrected === undefined ? '' : `: write "${clip(corrected)}"`}`,
       ...(corrected === undefined ? {} : { corrected }),
     }
   }
   const corrected = correctedForm(texts)
   let message = `${written} has ${texts.length} ${texts.length === 1 ? 'field' : 'fields'}; ${template}`
-  if (corrected !== undefined) message += `: write "${corrected}"`
+  if (corrected !== undefined) message += `: write "${clip(corrected)}"`
   if (texts.length === 5) message += `. ${misreading(texts)}`
   return { code: 'cron.field-count', message, ...(corrected === undefined ? {} : { corrected }) }
 }
@@ -333,13 +334,16 @@ function misreading(texts: readonly string[]): string {
   return `Read as six fields with the last one left out, it would mean: ${words.join(', ')}`
 }
 
+/** Five fields are shown one after the other. */
+const longestFieldText = 40
+
 function describeField(text: string, field: Field): string {
   if (text === '*' || text === '?') return `every ${field.name}`
   const named =
     field.name === 'month'
       ? text.replace(/\d+/g, (value, at: number) => (text[at - 1] === '/' ? value : (monthNames[Number(value) - 1] ?? value)))
       : text
-  return `${field.name} ${named.toUpperCase()}`
+  return `${field.name} ${clip(named.toUpperCase(), longestFieldText)}`
 }
 
 // Searching: in wall seconds first, without any zone; only what was found is turned into an instant.

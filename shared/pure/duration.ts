@@ -10,25 +10,26 @@ const unitMs: ReadonlyMap<string, number> = new Map([
 
 const shape = 'write whole numbers with units, largest first, as in 30m, 1h30m, 8d, 90s or 250ms'
 
+/** Longer than all that anybody writes, so that a text from outside is never searched at length. */
+const longestText = 40
+
+const inOrder = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
+const inAnyOrder = /^(?:\d+(?:ms|[dhms]))+$/
+
 /**
  * Reads a length of time (`30m`, `1h30m`, `8d`, `90s`, `250ms`) as milliseconds. Units are d, h, m, s and ms, each at most
  * once and largest first; a bare number, a fraction, a sign or a blank is refused, because nobody can tell what was meant.
- * `0s` is a length of time.
+ * `0s` is a length of time. More than 40 characters are refused without being looked at.
  */
 export function parseDuration(text: string): Result<number, string> {
   if (text === '') return failure(`a duration is empty: ${shape}`)
-  const parts = [...text.matchAll(/(\d+)(ms|d|h|m|s)/g)]
-  if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) {
-    return failure(`${JSON.stringify(text)} is no duration: ${shape}`)
+  if (text.length > longestText) return failure(`a text of ${text.length} characters is no duration: ${shape}`)
+  const amounts = inOrder.exec(text)
+  if (amounts === null) {
+    return failure(`${JSON.stringify(text)} is no duration: ${inAnyOrder.test(text) ? 'the units are not in order: ' : ''}${shape}`)
   }
   let total = 0
-  let previous = Number.POSITIVE_INFINITY
-  for (const [, amount = '', unit = ''] of parts) {
-    const size = unitMs.get(unit) ?? 0
-    if (size >= previous) return failure(`${JSON.stringify(text)} is no duration: the units are not in order: ${shape}`)
-    previous = size
-    total += Number(amount) * size
-  }
+  for (const [index, size] of [...unitMs.values()].entries()) total += Number(amounts[index + 1] ?? 0) * size
   if (!Number.isSafeInteger(total)) return failure(`${JSON.stringify(text)} is too long a duration`)
   return success(total)
 }

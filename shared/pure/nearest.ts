@@ -7,8 +7,11 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined
   let bestDistance = Number.POSITIVE_INFINITY
   for (const candidate of candidates) {
+    const most = Math.max(1.1, Math.max(word.length, candidate.length) / 3)
+    // What differs so much in length alone is far, and a stranger's word may be very long.
+    if (Math.abs(word.length - candidate.length) > most) continue
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase()) + (word === candidate ? 0 : 0.1)
-    if (distance < bestDistance && distance <= Math.max(1.1, Math.max(word.length, candidate.length) / 3)) {
+    if (distance < bestDistance && distance <= most) {
       best = candidate
       bestDistance = distance
     }

@@ -1,8 +1,9 @@
 import * as z from 'zod/mini'
 import { type CronScalerConfig, Settings } from '#functions/cron-scaler/event.ts'
 import { rulesOfHpc } from '#functions/cron-scaler/hpc.ts'
-import type { ObservedCluster, ObservedTarget, ScaleChange } from '#functions/cron-scaler/plan.ts'
+import type { ObservedCluster, ObservedTarget } from '#functions/cron-scaler/plan.ts'
 import { nextRecord } from '#functions/cron-scaler/record.ts'
+import type { ScaleChange } from '#functions/cron-scaler/scale-change.ts'
 import type { Size } from '#functions/cron-scaler/target.ts'
 import type { Step } from '#shared/pure/step.ts'
 

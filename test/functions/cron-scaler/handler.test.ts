@@ -1,13 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
 import { definition } from '#functions/cron-scaler/definition.ts'
 import { handler } from '#functions/cron-scaler/handler.ts'
 import { sandboxSecretId, sandboxSecretKey } from '#infra/sandbox/test-credentials.ts'
 import { defineSchedule } from '#shared/runtime/define-schedule.ts'
-import { openStage, type Stage, web, webSchedules } from './stage.ts'
+import { openStage, type Stage, shownSize, web, webPath, webSchedules } from './stage.ts'
 
 const events = new URL('../../../events/cron-scaler/', import.meta.url)
 
@@ -83,4 +83,33 @@ test('in mode enforce the base event is applied once, its duplicate changes noth
   expect((await run(eventOf('base'))).counts).toMatchObject({ Applied: 1 })
   expect((await run(eventOf('duplicate'))).counts).toMatchObject({ Applied: 0, NoChange: 1 })
   expect(stage.writes()).toHaveLength(1)
+})
+
+describe('the ledger does not stand in the way of', () => {
+  const counts = async (run: ReturnType<typeof handlerOnStage>, text: string) => {
+    stage.at(text)
+    return (await run({ trigger: 'local', scheduledAt: text })).counts
+  }
+
+  test('a Deployment that was made anew: the firing is applied to it as well', async () => {
+    const run = handlerOnStage('enforce')
+    expect(await counts(run, '2026-11-24T00:00:05.000Z')).toMatchObject({ Applied: 1 })
+    await stage.person('DELETE', webPath)
+    stage.put(web(2))
+    expect(await counts(run, '2026-11-24T00:01:05.000Z')).toMatchObject({ Applied: 1 })
+    expect((await shownSize(stage, webPath)).spec.replicas).toBe(5)
+  })
+
+  test('the end of a hold: the firing that was applied before is applied again', async () => {
+    const run = handlerOnStage('enforce')
+    expect(await counts(run, '2026-11-24T00:00:05.000Z')).toMatchObject({ Applied: 1 })
+    for (const [hold, after] of [
+      ['2026-11-24T00:10:00Z', '2026-11-24T00:10:05.000Z'],
+      ['2026-11-24T00:20:00Z', '2026-11-24T00:20:05.000Z'],
+    ] as const) {
+      await stage.person('PATCH', webPath, { metadata: { annotations: { 'longshore.dev/hold-until': hold } }, spec: { replicas: 9 } })
+      expect(await counts(run, after)).toMatchObject({ Applied: 1 })
+      expect((await shownSize(stage, webPath)).spec.replicas).toBe(5)
+    }
+  })
 })

@@ -1,8 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { CronScalerConfig } from '#functions/cron-scaler/event.ts'
+import * as z from 'zod/mini'
+import { type CronScalerConfig, Settings } from '#functions/cron-scaler/event.ts'
+import { rulesOfHpc } from '#functions/cron-scaler/hpc.ts'
 import { type ObservedCluster, type ObservedTarget, plan } from '#functions/cron-scaler/plan.ts'
-import { applied, at, bounds, changesOf, clusterWith, configOf, hpcRules, replicas, ruleOf, summary, targetWith } from './fixtures.ts'
+import { targetOf } from '#functions/cron-scaler/scaled-object.ts'
+import {
+  applied,
+  at,
+  bounds,
+  changesOf,
+  clusterWith,
+  configOf,
+  hpcObject,
+  hpcRules,
+  replicas,
+  ruleOf,
+  summary,
+  targetWith,
+} from './fixtures.ts'
 
 function planOne(target: ObservedTarget | undefined, config: CronScalerConfig, now: number, more: Partial<ObservedCluster> = {}) {
   return plan({ clusters: [clusterWith(target === undefined ? [] : [target], more)] }, config, now)
@@ -83,6 +99,23 @@ describe('the level', () => {
     const rules = [ruleOf('a', '0 0 8 * * *', [2, 20]), ruleOf('b', '0 0 8 * * *', [3, 5]), ruleOf('c', '0 0 8 * * *', [3, 6])]
     const steps = planOne(targetWith(bounds(1, 1)), configOf({ rules }), at('2026-11-24T08:00:00Z'))
     expect(changesOf(steps).map(({ change }) => change.rule)).toEqual(['config/c'])
+  })
+
+  test('of equal sizes at the same instant the rule that enforces wins, so that drift is corrected', () => {
+    const rules = [ruleOf('a', '0 0 8 * * *', 5), ruleOf('b', '0 0 8 * * *', 5, { enforce: true })]
+    for (const order of [rules, rules.toReversed()]) {
+      const config = configOf({ rules: order })
+      const done = runThrough(targetWith(replicas(2)), config, [at('2026-11-24T08:00:05Z')])
+      expect(done.record?.owner).toBe('config/b')
+      const steps = planOne({ ...done, size: replicas(1) }, config, at('2026-11-24T09:00:00Z'))
+      expect(changesOf(steps).map(({ reason, change }) => [reason.code, change.rule])).toEqual([['drift', 'config/b']])
+    }
+  })
+
+  test('of equal sizes at the same instant the rule with the longer deadline wins, so that a late run does what one of them allows', () => {
+    const rules = [ruleOf('a', '0 0 8 * * *', 5, { startingDeadline: '5m' }), ruleOf('b', '0 0 8 * * *', 5, { startingDeadline: '2h' })]
+    const steps = planOne(targetWith(replicas(2)), configOf({ rules }), at('2026-11-24T09:00:00Z'))
+    expect(changesOf(steps).map(({ change }) => change.rule)).toEqual(['config/b'])
   })
 
   test('nothing within the look-back is nothing due, with what comes next', () => {
@@ -181,12 +214,26 @@ describe('once per firing', () => {
     expect(summary(planOne(done, configOf({ rules: [morning] }), at('2026-11-24T20:05:00Z')))).toEqual(['no-change already-applied'])
   })
 
-  test('keys depend on cluster, target, rule, firing and end state, and on nothing else', () => {
+  test('a target made anew is another one: what was done to the old one does not stand for it', () => {
+    const key = (uid: string) => planOne(targetWith(replicas(2), { uid }), office, now).find(({ verdict }) => verdict === 'change')?.key
+    expect(key('uid-a')).toBe(key('uid-a'))
+    expect(key('uid-b')).not.toBe(key('uid-a'))
+  })
+
+  test('a firing that has to be applied on top of another record is another step', () => {
+    const yesterday = runThrough(targetWith(replicas(2)), office, [at('2026-11-23T20:00:05Z')])
+    const fresh = planOne(targetWith(replicas(2)), office, now)[0]
+    const onRecord = planOne(yesterday, office, now)[0]
+    expect(changesOf([fresh!, onRecord!])).toHaveLength(2)
+    expect(onRecord?.key).not.toBe(fresh?.key)
+  })
+
+  test('keys depend on cluster, target, rule, firing, end state and what is on record, and on nothing else', () => {
     const key = (config: CronScalerConfig, target: ObservedTarget, when: number, id = 'cls-1') =>
       plan({ clusters: [clusterWith([target], { id })] }, config, when).find(({ verdict }) => verdict === 'change')?.key
     const base = key(office, targetWith(replicas(2)), now)
     expect(base).toMatch(/^cron-scaler:[0-9a-f]{40}$/)
-    expect(key(office, targetWith(replicas(3), { uid: 'other' }), now + 30_000)).toBe(base)
+    expect(key(office, targetWith(replicas(3)), now + 30_000)).toBe(base)
     const elsewhere = {
       ...office,
       settings: { ...office.settings, rules: office.settings.rules.map((rule) => ({ ...rule, cluster: 'cls-2' })) },
@@ -359,6 +406,17 @@ describe('calendars', () => {
     expect(runs(['* * * * * 0,6'], '2026-09-27')).toBe(false)
   })
 
+  test.each([['* * * * * *'], ['* * * * * ?'], ['* * * * * 0-6'], ['* * * * * */1'], ['* * * * 11,10 *']])(
+    'an exclude that names no weekday (%j) is not opened again on a day that a calendar calls a workday',
+    (exclude) => {
+      expect(runs([exclude, '@calendar/cn'], '2026-10-10')).toBe(false)
+    },
+  )
+
+  test.each([['* * * * * 6'], ['* * * * 1-12 sat'], ['* * * ? * 0,6']])('an exclude of weekdays (%j) is', (exclude) => {
+    expect(runs([exclude, '@calendar/cn'], '2026-10-10')).toBe(true)
+  })
+
   test('a date that a person named stays closed', () => {
     expect(runs(['2026-09-27', '@calendar/cn'], '2026-09-27')).toBe(false)
     expect(runs(['* * * 27 9 *', '@calendar/cn'], '2026-09-27')).toBe(false)
@@ -417,6 +475,32 @@ describe('rules that cannot run', () => {
   test('minSize 0 is allowed where the clusters allow it', () => {
     const config = configOf({ allowZeroMin: true, rules: [ruleOf('night', '0 0 8 * * *', [0, 2])] })
     expect(changesOf(planOne(targetWith(bounds(1, 5)), config, now)).map(({ change }) => change.to)).toEqual([bounds(0, 2)])
+  })
+
+  test('a rule that names an id acts on that cluster and on no other that is called so', () => {
+    const rules = [ruleOf('up', '0 0 8 * * *', 5, { cluster: 'cls-2' })]
+    const both = { clusters: [clusterWith([targetWith(replicas(2))]), clusterWith([targetWith(replicas(2))], { id: 'cls-2' })] }
+    const steps = plan(both, { ...configOf({ rules }), clusters: [{ id: 'cls-2', name: 'cls-2' }, { id: 'cls-1' }] }, now)
+    expect(changesOf(steps).map(({ change }) => change.cluster)).toEqual(['cls-2'])
+  })
+
+  test('a rule whose cluster is the id of one and the name of another is invalid: it could scale the wrong one', () => {
+    const rules = [ruleOf('up', '0 0 8 * * *', 5, { cluster: 'cls-2' })]
+    const both = { clusters: [clusterWith([targetWith(replicas(2))]), clusterWith([targetWith(replicas(2))], { id: 'cls-2' })] }
+    for (const clusters of [
+      [{ id: 'cls-1', name: 'cls-2' }, { id: 'cls-2' }],
+      [{ id: 'cls-2' }, { id: 'cls-1', name: 'cls-2' }],
+    ]) {
+      const steps = plan(both, { ...configOf({ rules }), clusters }, now)
+      expect(summary(steps)).toEqual(['invalid cluster-ambiguous'])
+      expect(steps[0]?.reason.text).toContain('is the id of cls-2 and the name of cls-1')
+    }
+  })
+
+  test('an unknown cluster names the nearest one', () => {
+    const [step] = planOne(targetWith(replicas(2)), configOf({ rules: [ruleOf('up', '0 0 8 * * *', 5, { cluster: 'ofice' })] }), now)
+    expect(step).toMatchObject({ verdict: 'invalid', reason: { code: 'cluster-unknown' } })
+    expect(step?.reason.text).toContain('did you mean "office"?')
   })
 
   test('clusters are named by id or by name', () => {
@@ -487,6 +571,34 @@ describe('HPC objects', () => {
     expect(unknown[0]?.reason.text).toContain('warning: the field "colour" is unknown and ignored')
   })
 
+  test.each([
+    [{ spec: { excludeDate: ['* * * * * 2'] } }, 'spec.excludeDate', 'did you mean "excludeDates"?'],
+    [{ spec: { ExcludeDates: ['* * * * * 2'] } }, 'spec.ExcludeDates', 'did you mean "excludeDates"?'],
+    [{ spec: { timeZone: 'UTC' } }, 'spec.timeZone', 'known are scaleTarget, crons, excludeDates'],
+    [
+      { spec: { scaleTarget: { kind: 'Deployment', name: 'web', nameSpace: 'shop' } } },
+      'spec.scaleTarget.nameSpace',
+      'did you mean "namespace"?',
+    ],
+  ])('a field that no HPC object has (%j) makes its rules invalid: what it should do would be lost', (more, field, advice) => {
+    const steps = planOne(targetWith(replicas(2)), config, now, { rules: hpcRules([up, { ...up, name: 'more' }], config, more) })
+    expect(summary(steps)).toEqual(['invalid rule-unreadable', 'invalid rule-unreadable'])
+    expect(steps[0]?.reason.text).toContain(`"${field}"`)
+    expect(steps[0]?.reason.text).toContain(advice)
+  })
+
+  test('misspelt crons are told, although no rule is left to tell them of', () => {
+    const object = hpcObject([])
+    const rules = rulesOfHpc(
+      { ...object, spec: { scaleTarget: { kind: 'Deployment', name: 'web' }, cron: [up] } },
+      'cls-1',
+      config.settings,
+    )
+    const steps = planOne(targetWith(replicas(2)), config, now, { rules })
+    expect(summary(steps)).toEqual(['invalid rule-unreadable'])
+    expect(steps[0]?.reason.text).toContain('did you mean "crons"?')
+  })
+
   test('excludeDates of the whole object count as well', () => {
     const rules = hpcRules([up], config, { spec: { excludeDates: ['* * * * * 2'] } })
     expect(changesOf(planOne(targetWith(replicas(2)), config, now, { rules }))).toEqual([])
@@ -500,9 +612,53 @@ describe('HPC objects', () => {
     expect(steps({ 'longshore.dev/time-zone': 'Mars/Base' }, now)).toEqual(['invalid time-zone-unknown'])
     expect(steps({ 'longshore.dev/starting-deadline': '3h' }, at('2026-11-24T02:00:00Z'))).toEqual(['change late'])
     expect(steps({ 'longshore.dev/starting-deadline': '3 hours' }, now)).toEqual(['invalid rule-unreadable'])
+    expect(steps({ 'longshore.dev/starting-deadline': '401d' }, now)).toEqual(['invalid rule-unreadable'])
     expect(steps({ 'longshore.dev/enforce': 'true' }, at('2026-11-24T09:00:00Z'))).toEqual(['change late'])
     expect(steps({ 'longshore.dev/enforce': 'yes' }, now)).toEqual(['invalid rule-unreadable'])
     expect(steps({ 'longshore.dev/paused': 'true' }, now)).toEqual(['held paused'])
+  })
+
+  describe('long texts of a tenant do not swell reports', () => {
+    const long = 'x\\'.repeat(20_000)
+    const lengthOf = (crons: readonly unknown[], more?: Parameters<typeof hpcRules>[2], target = targetWith(replicas(2))) => {
+      const steps = planOne(target, config, now, { rules: hpcRules(crons, config, more) })
+      expect(steps.length).toBeGreaterThan(0)
+      return Math.max(...steps.map((step) => JSON.stringify(step).length))
+    }
+
+    test.each([
+      ['schedule', [{ ...up, schedule: long }], undefined],
+      ['schedule of five fields', [{ ...up, schedule: `${long} 8 * * 1-5` }], undefined],
+      ['field of a schedule', [{ ...up, schedule: `0 0 8 * * ${long}` }], undefined],
+      ['valid schedule', [{ ...up, schedule: `0 0 8 * * ${'1,'.repeat(20_000)}` }], undefined],
+      ['name', [{ ...up, name: long }], undefined],
+      ['exclude', [{ ...up, excludeDates: [long] }], undefined],
+      ['calendar', [{ ...up, excludeDates: [`@calendar/${long}`] }], undefined],
+      ['excluded date', [{ ...up, excludeDates: [`2026-10-01..${long}`] }], undefined],
+      ['exclude that applies', [{ ...up, excludeDates: [`* * * * * ${'2,'.repeat(20_000)}`] }], undefined],
+      ['unknown field', [{ ...up, [long]: 1 }], undefined],
+      ['unknown field of the object', [up], { spec: { [long]: 1 } }],
+      ['target name', [up], { spec: { scaleTarget: { kind: 'Deployment', name: long } } }],
+      ['target kind', [up], { spec: { scaleTarget: { kind: long, name: 'web' } } }],
+      ['target namespace', [up], { spec: { scaleTarget: { kind: 'Deployment', name: 'web', namespace: long } } }],
+      ['target version', [up], { spec: { scaleTarget: { kind: 'Deployment', name: 'web', apiVersion: long } } }],
+      ['zone', [up], { metadata: { annotations: { 'longshore.dev/time-zone': long } } }],
+      ['deadline', [up], { metadata: { annotations: { 'longshore.dev/starting-deadline': long } } }],
+      ['flag', [up], { metadata: { annotations: { 'longshore.dev/enforce': long } } }],
+    ])('%s', (_, crons, more) => {
+      expect(lengthOf(crons, more)).toBeLessThan(2500)
+    })
+
+    test('hold and record of a target', () => {
+      expect(lengthOf([up], undefined, targetWith(replicas(2), { hold: long }))).toBeLessThan(2500)
+      const done = applied(
+        targetWith(replicas(2)),
+        changesOf(planOne(targetWith(replicas(2)), config, now, { rules: hpcRules([up], config) }))[0]!,
+        now,
+      )
+      const owned: ObservedTarget = { ...done, record: { ...done.record!, owner: 'x'.repeat(900) } }
+      expect(lengthOf([up], undefined, owned)).toBeLessThan(2500)
+    })
   })
 
   test('an object that is being deleted has no rules', () => {
@@ -576,6 +732,30 @@ describe('run once', () => {
     expect(summary(planOne(targetWith(replicas(5)), config, now))).toEqual(['change record'])
   })
 
+  test('an unnamed one is invalid, with advice: an entry put before it would arm it again', () => {
+    const config = configOf()
+    const unnamed = { schedule: '0 0 8 * * *', targetSize: 5, runOnce: true }
+    for (const [crons, place] of [
+      [[unnamed], '#0'],
+      [[{ name: '', ...unnamed }], '#0'],
+      [[{ schedule: '0 0 20 * * *', targetSize: 1 }, unnamed], '#1'],
+    ] as const) {
+      const steps = planOne(targetWith(replicas(2)), config, at('2026-11-24T00:00:05Z'), { rules: hpcRules(crons, config) })
+      const [step] = steps.filter(({ verdict }) => verdict === 'invalid')
+      expect(step?.reason.code).toBe('run-once-unnamed')
+      expect(step?.reason.text).toContain(`${place}: a cron that runs once needs a name`)
+      expect(changesOf(steps)).toEqual([])
+    }
+  })
+
+  test('one that has run is not announced as what comes next', () => {
+    const config = configOf({ rules: [once] })
+    const done = runThrough(targetWith(replicas(2)), config, [at('2026-11-10T08:00:05Z')])
+    const steps = planOne(done, config, at('2026-11-24T08:00:05Z'))
+    expect(summary(steps)).toEqual(['skipped not-due'])
+    expect(steps[0]?.reason.text).toContain('no rule fires again')
+  })
+
   test('an HPC object made anew has rules that have not run', () => {
     const config = configOf({ timeZone: 'UTC' })
     const cron = { name: 'once', schedule: '0 0 8 * * *', targetSize: 5, runOnce: true }
@@ -628,6 +808,43 @@ describe('what holds a target', () => {
     expect(summary(hold(targetWith(replicas(9), { hold: 'tomorrow' })))).toEqual(['held override'])
   })
 
+  test('after a hold ends the size comes back, also when the firing had been applied before the hold', () => {
+    const done = runThrough(targetWith(replicas(2)), office, [at('2026-11-24T08:00:05Z')])
+    const kept: ObservedTarget = { ...done, size: replicas(9), hold: at('2026-11-24T10:00:00Z') }
+    expect(summary(hold(kept, {}, office, at('2026-11-24T09:00:00Z')))).toEqual(['held override'])
+    const steps = planOne(kept, office, at('2026-11-24T10:00:00Z'))
+    expect(changesOf(steps).map(({ change }) => [change.from, change.to])).toEqual([[replicas(9), replicas(5)]])
+    expect(steps[0]?.reason.text).toContain('somebody kept the target until Tue 2026-11-24 10:00:00 UTC')
+    // Once: what a person changes after that stays.
+    const back = applied(kept, changesOf(steps)[0]!, at('2026-11-24T10:00:00Z'))
+    expect(summary(planOne(back, office, at('2026-11-24T10:01:00Z')))).toEqual(['no-change already-applied'])
+    expect(summary(planOne({ ...back, size: replicas(7) }, office, at('2026-11-24T10:01:00Z')))).toEqual(['no-change already-applied'])
+    // Another hold is another reason to bring it back, under a key of its own.
+    const again = planOne({ ...back, size: replicas(9), hold: at('2026-11-24T11:00:00Z') }, office, at('2026-11-24T11:00:30Z'))
+    expect(changesOf(again)).toHaveLength(1)
+    expect(again[0]?.key).not.toBe(steps[0]?.key)
+  })
+
+  test('the key of what is done after a hold names the end of that hold', () => {
+    const done = runThrough(targetWith(replicas(2)), office, [at('2026-11-24T08:00:05Z')])
+    const keys = ['2026-11-24T10:00:00Z', '2026-11-24T10:05:00Z'].map(
+      (end) => planOne({ ...done, size: replicas(9), hold: at(end) }, office, at('2026-11-24T10:10:00Z'))[0]?.key,
+    )
+    expect(new Set(keys).size).toBe(2)
+  })
+
+  test('a size that is there when a hold ends is put on record, so that a later change stays', () => {
+    const done = runThrough(targetWith(replicas(2)), office, [at('2026-11-24T08:00:05Z')])
+    const kept: ObservedTarget = { ...done, hold: at('2026-11-24T10:00:00Z') }
+    expect(summary(planOne(kept, office, at('2026-11-24T10:00:30Z')))).toEqual(['change record'])
+  })
+
+  test('a hold that ended longer ago than the starting deadline brings nothing back', () => {
+    const done = runThrough(targetWith(replicas(2)), office, [at('2026-11-24T08:00:05Z')])
+    const kept: ObservedTarget = { ...done, size: replicas(9), hold: at('2026-11-24T10:00:00Z') }
+    expect(summary(planOne(kept, office, at('2026-11-24T10:30:01Z')))).toEqual(['missed deadline-passed'])
+  })
+
   test('a workload that an autoscaler sizes, with a pointer to the autoscaler', () => {
     const autoscalers = [{ namespace: 'default', name: 'web-hpa', workload: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' } }]
     const [step] = hold(targetWith(replicas(2)), { autoscalers })
@@ -652,11 +869,42 @@ describe('what holds a target', () => {
     expect(summary(hold(targetWith(replicas(2), { deleting: true })))).toEqual(['held target-deleting'])
   })
 
+  test('one object that does not look like its kind holds what it is about and nothing else', () => {
+    const about = (part: 'Deployment' | 'HorizontalPodAutoscaler', namespace: string, name: string, target: ObservedTarget | undefined) =>
+      summary(planOne(target, office, now, { problems: [{ part, object: { namespace, name }, text: 'does not look like one' }] }))
+    expect(about('Deployment', 'default', 'web', undefined)).toEqual(['held target-unreadable'])
+    expect(about('Deployment', 'default', 'other', targetWith(replicas(2)))).toEqual(['change due'])
+    expect(about('Deployment', 'other', 'web', targetWith(replicas(2)))).toEqual(['change due'])
+    // Which workload such an autoscaler sizes is not known; it is one of its namespace.
+    expect(about('HorizontalPodAutoscaler', 'default', 'any', targetWith(replicas(2)))).toEqual(['held target-unreadable'])
+    expect(about('HorizontalPodAutoscaler', 'other', 'any', targetWith(replicas(2)))).toEqual(['change due'])
+  })
+
   test('kinds and autoscalers that could not be read', () => {
     const unreadable = (part: 'Deployment' | 'HorizontalPodAutoscaler') =>
       hold(targetWith(replicas(2)), { problems: [{ part, text: 'no answer' }] })
     expect(summary(unreadable('Deployment'))).toEqual(['held target-unreadable'])
     expect(summary(unreadable('HorizontalPodAutoscaler'))).toEqual(['held target-unreadable'])
+  })
+
+  test('of a cluster that cannot be read every step says so, whatever is due, paused or excluded', () => {
+    const rules = [
+      ruleOf('due', '0 0 8 * * *', 5),
+      ruleOf('also', '0 0 8 * * *', 4),
+      ruleOf('paused', '0 0 8 * * *', 5, { paused: true }),
+      ruleOf('yearly', '0 0 8 1 1 *', 5, { target: { kind: 'Deployment', name: 'yearly' } }),
+      ruleOf('excluded', '0 0 8 * * *', 5, { excludeDates: ['* * * * * *'], target: { kind: 'Deployment', name: 'excluded' } }),
+    ]
+    for (const part of ['cluster', 'rules'] as const) {
+      const steps = planOne(undefined, configOf({ rules }), now, { problems: [{ part, text: 'cls-1: no answer' }] })
+      expect(steps.map(({ target, verdict, reason }) => `${target} ${verdict} ${reason.code}`)).toEqual([
+        'cls-1 held cluster-unreadable',
+        'cls-1/default/Deployment/excluded held cluster-unreadable',
+        'cls-1/default/Deployment/web held cluster-unreadable',
+        'cls-1/default/Deployment/yearly held cluster-unreadable',
+      ])
+      for (const { reason } of steps) expect(reason.text).toContain('no answer')
+    }
   })
 
   test('a cluster whose rules cannot be read is held as a whole, and the other cluster goes on', () => {
@@ -670,6 +918,75 @@ describe('what holds a target', () => {
       'cls-2/default/Deployment/web change due',
     ])
     expect(steps[0]?.reason.text).toContain('403 Forbidden')
+  })
+})
+
+describe('whatever settings are accepted, there is a plan', () => {
+  const durations = fc.oneof(
+    fc.integer({ min: 0, max: 400 }).map((days) => `${days}d`),
+    fc.integer({ min: 0, max: 1_000_000 }).map((minutes) => `${minutes}m`),
+    fc.nat().map((ms) => `${ms}ms`),
+    fc.constantFrom('0s', '400d', '104249991d', '4000000d'),
+  )
+  const settings = fc.record({
+    timeZone: fc.constantFrom('UTC', 'Asia/Shanghai', 'Pacific/Apia', 'America/St_Johns', '+08:00'),
+    lookBack: durations,
+    startingDeadline: durations,
+    enforce: fc.boolean(),
+    calendars: fc.constantFrom({}, { cn: { holidays: ['0000-01-01..9999-12-31'], workdays: ['9999-12-31'] } }),
+    excludeDates: fc.constantFrom([], ['* * * * * *'], ['0000-01-01..9999-12-31'], ['@calendar/cn']),
+  })
+
+  test('at any time, with any hold and any record that can be read', () => {
+    let accepted = 0
+    fc.assert(
+      fc.property(
+        settings,
+        fc.integer({ min: 0, max: at('2399-12-31T00:00:00Z') }),
+        fc.option(
+          fc.constantFrom(
+            '0000-01-01T00:00:00.000Z',
+            '1970-01-01T00:00:00.000Z',
+            '9999-12-31T23:59:59.999Z',
+            '+275760-09-13T00:00:00.000Z',
+          ),
+        ),
+        fc.option(fc.constantFrom('0000-01-01T00:00:00+23:59', '9999-12-31T23:59:59-23:59', '2026-11-24T00:00:00Z', 'soon')),
+        ({ excludeDates, ...more }, now, nominal, hold) => {
+          const input = {
+            ...more,
+            rules: [ruleOf('a', '0 0 8 * * *', 5, { excludeDates: [...excludeDates], timeZone: undefined, runOnce: true })],
+          }
+          const parsed = z.safeParse(Settings, input)
+          if (!parsed.success) return
+          accepted += 1
+          const annotations = {
+            ...(hold === null ? {} : { 'longshore.dev/hold-until': hold }),
+            ...(nominal === null
+              ? {}
+              : {
+                  'longshore.dev/cron-scaler': JSON.stringify({
+                    format: 1,
+                    epoch: 1,
+                    owner: 'o',
+                    key: 'k',
+                    nominal,
+                    decided: nominal,
+                    before: { replicas: 1 },
+                    after: { replicas: 2 },
+                    original: { size: { replicas: 1 }, epoch: 1 },
+                    once: { x: nominal },
+                  }),
+                }),
+          }
+          const metadata = { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '1', annotations }
+          const target = targetOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { replicas: 1 } }, 'Deployment')
+          expect(planOne(target, { clusters: [{ id: 'cls-1' }], settings: parsed.data }, now).length).toBeGreaterThan(0)
+        },
+      ),
+      { seed: 31, numRuns: 300 },
+    )
+    expect(accepted).toBeGreaterThan(50)
   })
 })
 

@@ -124,6 +124,33 @@ describe('the annotation', () => {
     expect(parseRecord(text).ok).toBe(false)
   })
 
+  test.each(['nominal', 'decided'])('an instant that is not exactly as written (%s) is not guessed at', (field) => {
+    const text = formatRecord(nextRecord(undefined, replicas(4), transition('r', '2026-11-24T08:00:00Z', replicas(5))))
+    for (const instant of [
+      '5',
+      'morning 5',
+      '2026-01-01',
+      'yesterday 12',
+      '2026-02-31T00:00:00.000Z',
+      '2026-11-24T24:00:00.000Z',
+      '2026-11-24T08:00:00Z',
+      '2026-11-24T08:00:00.000+00:00',
+      ' 2026-11-24T08:00:00.000Z',
+      '+275760-09-13T00:00:00.000Z',
+    ]) {
+      const garbled = JSON.stringify({ ...JSON.parse(text), [field]: instant })
+      expect(parseRecord(garbled), instant).toEqual({ ok: false, error: `${field} is not as written` })
+    }
+    const once = JSON.stringify({ ...JSON.parse(text), once: { x: '5' } })
+    expect(parseRecord(once).ok).toBe(false)
+  })
+
+  test('a long name in it does not swell the message', () => {
+    const text = formatRecord(nextRecord(undefined, replicas(4), transition('r', '2026-11-24T08:00:00Z', replicas(5))))
+    const parsed = parseRecord(JSON.stringify({ ...JSON.parse(text), once: { ['x'.repeat(50_000)]: '5' } }))
+    expect(parsed.ok ? '' : parsed.error.length).toBeLessThan(300)
+  })
+
   test('a field that somebody changed is named', () => {
     const text = formatRecord(nextRecord(undefined, replicas(4), transition('r', '2026-11-24T08:00:00Z', replicas(5))))
     expect(parseRecord(text.replace('"2026-11-24T08:00:00.000Z"', '"yesterday"'))).toEqual({

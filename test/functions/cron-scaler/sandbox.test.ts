@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
 import type { CloudWriter, SendOptions } from '#cloud/cloud.ts'
 import { definition } from '#functions/cron-scaler/definition.ts'
-import type { ScaleChange } from '#functions/cron-scaler/plan.ts'
-import { autoscalerV1, autoscalerV2, deployment, scaler, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
+import type { ScaleChange } from '#functions/cron-scaler/scale-change.ts'
+import { autoscalerV1, autoscalerV2, deployment, scaler, scalerDefinition, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
 import { at, changesOf, ruleOf } from './fixtures.ts'
 import {
   clusterA,
@@ -168,6 +168,25 @@ describe('a tick', () => {
     ])
   })
 
+  test('after a hold ends the size that the last firing asked for comes back, once', async () => {
+    stage.put(web(2))
+    for (const object of webSchedules([up])) stage.put(object)
+    expect(outcomes(await stage.tick())).toEqual(['Applied due'])
+    await stage.person('PATCH', webPath, {
+      metadata: { annotations: { 'longshore.dev/hold-until': '2026-11-24T02:00:00Z' } },
+      spec: { replicas: 9 },
+    })
+    stage.at('2026-11-24T01:00:05Z')
+    expect(outcomes(await stage.tick())).toEqual(['held override'])
+    stage.at('2026-11-24T02:00:05Z')
+    expect(outcomes(await stage.tick())).toEqual(['Applied late'])
+    expect(await shownSize(stage, webPath)).toMatchObject({ spec: { replicas: 5 }, record: { decidedMs: at('2026-11-24T02:00:05Z') } })
+    await stage.person('PATCH', webPath, { spec: { replicas: 8 } })
+    stage.at('2026-11-24T02:01:05Z')
+    expect(outcomes(await stage.tick())).toEqual(['no-change already-applied'])
+    expect(stage.writes()).toHaveLength(2)
+  })
+
   test('with enforce puts drift back, keeping what was there before the firing', async () => {
     stage.put(web(2))
     for (const object of webSchedules([up])) stage.put(object)
@@ -214,7 +233,129 @@ describe('holding', () => {
   })
 })
 
+describe('HPC objects in more than one API group', () => {
+  const other = 'autoscaling.tke.cloud.tencent.com'
+
+  test('of both groups are read, so that none is silently ignored', async () => {
+    stage.put(web(2))
+    for (const object of webSchedules([up], other)) stage.put(object)
+    stage.put(scalerDefinition(hpcGroup))
+    expect(outcomes(await stage.tick())).toEqual(['Applied due'])
+    stage.put(deployment({ namespace: 'default', name: 'more', image: 'registry.example/web:1', replicas: 2 }))
+    const target = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'more' }
+    stage.put(scaler({ group: hpcGroup, namespace: 'default', name: 'more', target, crons: [up] }))
+    expect(outcomes(await stage.tick())).toEqual(['Applied due', 'no-change already-applied'])
+  })
+
+  test('are found beside a group that serves something else', async () => {
+    stage.put(web(2))
+    for (const object of webSchedules([up], other)) stage.put(object)
+    const text = JSON.stringify(scalerDefinition(hpcGroup))
+      .replaceAll('horizontalpodcronscalers', 'others')
+      .replaceAll('horizontalpodcronscaler', 'other')
+      .replaceAll('HorizontalPodCronscaler', 'Other')
+      .replaceAll('"hpc"', '"oth"')
+    stage.put(JSON.parse(text))
+    expect(outcomes(await stage.tick())).toEqual(['Applied due'])
+  })
+
+  test('a configured group that a cluster does not serve is told, and its other rules go on', async () => {
+    stage.put(web(2))
+    for (const object of webSchedules([up])) stage.put(object)
+    const played = await stage.tick({ hpc: { group: other }, ...webRule })
+    expect(played.map(({ step }) => [step.target, step.verdict, step.reason.code])).toEqual([
+      [clusterB, 'invalid', 'hpc-group-missing'],
+      [clusterA, 'invalid', 'hpc-group-missing'],
+      [`${clusterA}/default/Deployment/web`, 'change', 'due'],
+    ])
+    expect(played[1]?.step.reason.text).toContain(other)
+  })
+})
+
+describe('what is written by a person and does not look as it should', () => {
+  test.each([
+    ['true', 'held opt-out'],
+    ['True', 'held opt-out'],
+    ['yes', 'held opt-out'],
+    ['1', 'held opt-out'],
+    ['', 'held opt-out'],
+    ['no', 'held opt-out'],
+    ['false', 'Applied due'],
+    ['False', 'Applied due'],
+  ])('an opt-out of %j', async (value, expected) => {
+    stage.put(web(2, { 'longshore.dev/opt-out': value }))
+    expect(outcomes(await stage.tick(webRule))).toEqual([expected])
+  })
+
+  test.each([
+    ['2026-02-30T00:00:00Z', 'held override'],
+    ['2026-04-31T00:00:00+08:00', 'held override'],
+    ['2020-01-01T24:00:00Z', 'held override'],
+    ['2020-01-01', 'held override'],
+    ['2020-01-01T00:00:00Z', 'Applied due'],
+    ['2020-01-01T08:00+08:00', 'Applied due'],
+  ])('a hold until %j', async (value, expected) => {
+    stage.put(web(2, { 'longshore.dev/hold-until': value }))
+    expect(outcomes(await stage.tick(webRule))).toEqual([expected])
+  })
+
+  test.each([
+    [
+      'no spec',
+      { metadata: { name: 'tke-hpc-controller', namespace: 'kube-system', uid: 'u', resourceVersion: '1' }, status: { replicas: 1 } },
+    ],
+    [
+      'no number',
+      { metadata: { name: 'tke-hpc-controller', namespace: 'kube-system', uid: 'u', resourceVersion: '1' }, spec: { replicas: '0' } },
+    ],
+  ])('a tke-hpc-controller with %s is not taken for absent', async (_, rest) => {
+    stage.put(web(2))
+    for (const object of webSchedules([up])) stage.put(object)
+    const body = JSON.stringify({ kind: 'Deployment', apiVersion: 'apps/v1', ...rest })
+    stage.sandbox.faults.add({ fault: { kind: 'forward-body', body }, match: { pathIncludes: 'tke-hpc-controller' } })
+    const played = await stage.tick()
+    expect(outcomes(played)).toEqual(['held controller-unknown'])
+    expect(played[0]?.step.reason.text).toContain('does not look like a Deployment')
+  })
+
+  const listWith = (kind: string, item: object) => {
+    const metadata = { name: 'web', namespace: 'default', uid: 'u', resourceVersion: '1' }
+    return JSON.stringify({ kind: `${kind}List`, apiVersion: 'v1', metadata: { resourceVersion: '1' }, items: [{ metadata, ...item }] })
+  }
+
+  test.each([
+    ['no maximum', { spec: { scaleTargetRef: { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' } } }, 'held hpa-conflict'],
+    ['no target', { spec: { maxReplicas: 5 } }, 'held target-unreadable'],
+    ['no spec', {}, 'held target-unreadable'],
+  ])('an autoscaler with %s holds its workload', async (_, item, expected) => {
+    stage.put(web(2))
+    const body = listWith('HorizontalPodAutoscaler', item)
+    stage.sandbox.faults.add({ fault: { kind: 'forward-body', body }, match: { pathIncludes: 'horizontalpodautoscalers' } })
+    expect(outcomes(await stage.tick(webRule))).toEqual([expected])
+    expect((await stage.observe(webRule)).clusters[0]?.problems).toMatchObject([
+      { part: 'HorizontalPodAutoscaler', object: { namespace: 'default', name: 'web' } },
+    ])
+  })
+
+  test('a target that does not look like its kind is not called missing', async () => {
+    stage.put(web(2))
+    const body = listWith('Deployment', {})
+    stage.sandbox.faults.add({ fault: { kind: 'forward-body', body }, match: { pathIncludes: '/deployments' } })
+    expect(outcomes(await stage.tick(webRule))).toEqual(['held target-unreadable'])
+  })
+})
+
 describe('a cluster that cannot be read', () => {
+  test('says so in every step, also where no HPC objects are looked for', async () => {
+    stage.put(web(2))
+    stage.sandbox.faults.add({ fault: { kind: 'rbac-403' } })
+    for (const hpc of [{ enabled: true }, { enabled: false }]) {
+      const played = await stage.tick({ hpc, ...webRule })
+      expect(new Set(outcomes(played))).toEqual(new Set(['held cluster-unreadable']))
+      expect(played.map(({ step }) => step.target)).toContain(clusterA)
+    }
+  })
+
   test.each([
     ['a refusal', { kind: 'rbac-403' }, '403'],
     ['an empty answer', { kind: 'forward-body', body: '' }, 'empty'],
@@ -332,6 +473,11 @@ describe('a world that moves', () => {
       'kept by a person',
       (s: Stage) => s.person('PATCH', webPath, { metadata: { annotations: { 'longshore.dev/hold-until': '2026-11-25T00:00:00Z' } } }),
       'Held override',
+    ],
+    [
+      'opted out in other words',
+      (s: Stage) => s.person('PATCH', webPath, { metadata: { annotations: { 'longshore.dev/opt-out': 'yes' } } }),
+      'Held opt-out',
     ],
     [
       'a garbled record',

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import * as z from 'zod/mini'
+import { configuredRules } from '#functions/cron-scaler/configured-rules.ts'
 import { Settings } from '#functions/cron-scaler/event.ts'
-import { configuredRules } from '#functions/cron-scaler/plan.ts'
 import { compileRule } from '#functions/cron-scaler/rules.ts'
 import { problemsOf } from '#shared/runtime/config-problems.ts'
 import { ruleOf } from './fixtures.ts'
@@ -26,6 +26,12 @@ test('an empty section is a whole configuration', () => {
 describe('what is wrong is said', () => {
   test.each([
     [{ startingDeadline: '30 min' }, 'startingDeadline', 'is no duration'],
+    [{ startingDeadline: '401d' }, 'startingDeadline', 'is longer than 400d'],
+    [{ lookBack: '104249991d' }, 'lookBack', 'is longer than 400d'],
+    [{ rules: [ruleOf('a', '0 0 8 * * *', 1, { startingDeadline: '9601h' })] }, 'rules.0.startingDeadline', 'is longer than 400d'],
+    [{ calendars: JSON.parse('{"__proto__":{"holidays":["2026-10-01"]}}') }, 'calendars.__proto__', 'lower-case letters'],
+    [{ calendars: { CN: {} } }, 'calendars.CN', 'lower-case letters'],
+    [{ calendars: { cn: { holidayz: [] } } }, 'calendars.cn.holidayz', 'unknown key'],
     [{ timeZone: 'Mars/Base' }, 'timeZone', 'IANA name'],
     [{ hpc: { besideControler: 'shadow' } }, 'hpc.besideControler', 'did you mean "besideController"?'],
     [{ calendars: { cn: { holidays: ['2026-02-30'] } } }, 'calendars.cn.holidays.0', 'is not in the calendar'],
@@ -37,6 +43,11 @@ describe('what is wrong is said', () => {
     expect(problems.map((problem) => problem.path.join('.'))).toEqual([path])
     expect(problems[0]?.text).toContain(text)
   })
+})
+
+test('the longest look-back and deadline are accepted', () => {
+  const longest = 400 * 86_400_000
+  expect(z.parse(Settings, { lookBack: '400d', startingDeadline: '400d' })).toMatchObject({ lookBack: longest, startingDeadline: longest })
 })
 
 test('a schema for editors can be made of it', () => {

@@ -10,6 +10,7 @@ import {
   formatInstant,
   instantsOf,
   parseCivilDate,
+  parseInstant,
   startOfDate,
   wallSeconds,
   weekdayOfDay,
@@ -127,5 +128,57 @@ describe('zones', () => {
 
   test('an instant is written as people of the zone write it', () => {
     expect(formatInstant(Date.parse('2026-10-01T23:00:00Z'), 'Asia/Shanghai')).toBe('Fri 2026-10-02 07:00:00 Asia/Shanghai')
+  })
+})
+
+describe('instants that people write', () => {
+  test.each([
+    ['2026-10-01T08:00:00+08:00', '2026-10-01T00:00:00.000Z'],
+    ['2026-10-01T08:00+08:00', '2026-10-01T00:00:00.000Z'],
+    ['2026-10-01T00:00:00Z', '2026-10-01T00:00:00.000Z'],
+    ['2026-10-01T00:00:00.5Z', '2026-10-01T00:00:00.500Z'],
+    ['2026-10-01T00:00:00.579999Z', '2026-10-01T00:00:00.579Z'],
+    ['2024-02-29T23:59:59-03:30', '2024-03-01T03:29:59.000Z'],
+    ['1969-12-31T23:59:59.999Z', '1969-12-31T23:59:59.999Z'],
+  ])('%s', (text, expected) => {
+    const instant = parseInstant(text)
+    expect(instant.ok && new Date(instant.value).toISOString()).toBe(expected)
+  })
+
+  test.each([
+    '2026-02-30T00:00:00Z',
+    '2026-04-31T00:00:00Z',
+    '2025-02-29T00:00:00Z',
+    '2026-13-01T00:00:00Z',
+    '2026-01-01T24:00:00Z',
+    '2026-01-01T23:60:00Z',
+    '2026-01-01T23:59:60Z',
+    '2026-01-01T00:00:00+24:00',
+    '2026-01-01T00:00:00+08:60',
+    '2026-01-01T00:00:00',
+    '2026-01-01',
+    '2026-01-01 00:00:00Z',
+    '2026-1-1T00:00:00Z',
+    '5',
+    'tomorrow',
+    '',
+    ' 2026-01-01T00:00:00Z',
+  ])('%j is refused', (text) => {
+    expect(parseInstant(text).ok).toBe(false)
+  })
+
+  test('agree with Date wherever that does not guess', () => {
+    const instants = fc.integer({ min: Date.UTC(0, 0, 1), max: Date.UTC(9999, 0, 1) })
+    fc.assert(
+      fc.property(instants, fc.integer({ min: -23 * 60, max: 23 * 60 }), (ms, offset) => {
+        const local = new Date(ms + offset * 60_000).toISOString()
+        const two = (value: number) => String(Math.floor(Math.abs(value))).padStart(2, '0')
+        const text = `${local.slice(0, -1)}${offset < 0 ? '-' : '+'}${two(offset / 60)}:${two(offset % 60)}`
+        fc.pre(/^\d{4}-/.test(text))
+        expect(parseInstant(text)).toEqual({ ok: true, value: ms })
+        expect(Date.parse(text)).toBe(ms)
+      }),
+      { seed: 9, numRuns: 300 },
+    )
   })
 })

@@ -97,6 +97,20 @@ describe('agreement with robfig/cron v3', () => {
 })
 
 describe('messages', () => {
+  test.each([
+    ['\\'.repeat(50_000)],
+    [`${'\\'.repeat(50_000)} * * * * *`],
+    [`0 0 8 * * ${'1-'.repeat(50_000)}`],
+    [`0 0 8 * * ${'1/'.repeat(50_000)}`],
+    [`0 0 8 * * ${'0'.repeat(50_000)}5-2`],
+    [`0 ${'0'.repeat(50_000)}8 * * 1-5`],
+    [`TZ=UTC 0 0 8 * * ${'1,'.repeat(50_000)}`],
+    [`0 0 8 * * ${'1,'.repeat(50_000)} *`],
+    [`@${'x'.repeat(50_000)}`],
+  ])('a very long expression is quoted in part', (spec) => {
+    expect(problemOf(spec).message.length).toBeLessThan(1200)
+  })
+
   test('five fields are refused with the corrected form and what they would have meant misread', () => {
     const problem = problemOf('2 8 * * 1-5')
     expect(problem.code).toBe('cron.field-count')

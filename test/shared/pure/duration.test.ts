@@ -30,3 +30,24 @@ test('what is written is read back', () => {
     { seed: 1, numRuns: 1000 },
   )
 })
+
+test.each([['1'.repeat(41)], ['1'.repeat(300_000)], [`${'1'.repeat(300_000)}d`], ['1d'.repeat(100_000)], [`${'0'.repeat(39)}5s`]])(
+  'a text of more than 40 characters is refused at once, and not repeated (%#)',
+  (text) => {
+    const parsed = parseDuration(text)
+    expect(parsed).toMatchObject({ ok: false, error: expect.stringContaining(`${text.length} characters`) })
+    if (!parsed.ok) expect(parsed.error.length).toBeLessThan(200)
+  },
+)
+
+test('what is wrong is said: no duration, not in order, too long a time', () => {
+  const errorOf = (text: string) => {
+    const parsed = parseDuration(text)
+    return parsed.ok ? '' : parsed.error
+  }
+  expect(errorOf('30min')).toContain('"30min" is no duration: write')
+  expect(errorOf('1m1m')).toContain('the units are not in order')
+  expect(errorOf('5ms1s')).toContain('the units are not in order')
+  expect(errorOf(`${'9'.repeat(39)}d`)).toContain('is too long a duration')
+  expect(parseDuration(`${'0'.repeat(38)}5s`)).toEqual({ ok: true, value: 5000 })
+})

@@ -43,6 +43,12 @@ describe('nearest', () => {
     expect(nearest('mode', [])).toBeUndefined()
   })
 
+  it('does not compare a very long word letter by letter', () => {
+    const started = performance.now()
+    expect(nearest('x'.repeat(2_000_000), ['name', 'schedule', 'targetSize'])).toBeUndefined()
+    expect(performance.now() - started).toBeLessThan(500)
+  })
+
   it('prefers the exact spelling among equally near ones, then the first', () => {
     expect(nearest('fooBar', ['foobar', 'fooBar'])).toBe('fooBar')
     expect(nearest('ab', ['ac', 'ad'])).toBe('ac')
