@@ -215,7 +215,7 @@ function innerSchemas(schema: unknown, key: PropertyKey): unknown[] {
 function unwrap(schema: unknown): unknown[] {
   const definition = definitionOf(schema)
   if (definition.innerType !== undefined) return unwrap(definition.innerType)
-  if (definition.type === 'pipe') return unwrap(definition.in)
+  if (definition.type === 'pipe') return unwrap(definitionOf(definition.in).type === 'transform' ? definition.out : definition.in)
   if (definition.type === 'lazy' && typeof definition.getter === 'function') return unwrap(definition.getter())
   return [schema]
 }

@@ -179,7 +179,7 @@ async function run<Settings, Observed, Change>(
     const reason = result.reason ?? { code: 'settled', text: 'an earlier run had left it open' }
     made.push(decide({ key, target, before: '', after: '', reason, verdict: 'skipped' }, result))
   }
-  const failure = unreadable(made)
+  const failure = unreadable(made, config.clusters)
   if (failure !== undefined) log.write('error', 'run-failed', { code: failure.code, reason: failure.text })
   const report = {
     ...facts,
@@ -293,11 +293,12 @@ export function readStep<Settings, Observed, Change>(
   return undo === undefined ? facts : { ...facts, undo: undo.data }
 }
 
-/** A run that could read no cluster at all has decided nothing, whatever its steps say. */
-function unreadable(decisions: readonly Decision[]): Reason | undefined {
-  const [first] = decisions
-  if (first === undefined || decisions.some(({ reason }) => reason.code !== unreadableCode)) return undefined
-  return { code: 'run.no-cluster', text: `no cluster could be read. ${first.target}: ${first.reason.text}` }
+/** A run that could read no cluster at all has decided nothing, whatever else its steps say. */
+function unreadable(decisions: readonly Decision[], clusters: Config['clusters']): Reason | undefined {
+  const blind = new Map(decisions.filter(({ reason }) => reason.code === unreadableCode).map(({ target, reason }) => [target, reason]))
+  const [first] = clusters
+  if (first === undefined || !clusters.every(({ id }) => blind.has(id))) return undefined
+  return { code: 'run.no-cluster', text: `no cluster could be read. ${first.id}: ${blind.get(first.id)?.text ?? ''}` }
 }
 
 /** What a run may still do. */

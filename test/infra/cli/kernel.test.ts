@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -206,5 +206,30 @@ describe('bad days of the store', () => {
     expect(planned.code).toBe(1)
     expect(planned.err).toMatch(/store\.db/)
     expect(writes()).toBe(0)
+  })
+})
+
+describe('a platform that cannot be reached', () => {
+  it.each([
+    ['a wrong secret', { TENCENTCLOUD_SECRET_KEY: 'WrongKeyWrongKeyWrongKeyWrongKey' }, undefined, /SignatureFailure/],
+    ['an endpoint where nobody listens', {}, 'http://127.0.0.1:1', /ECONNREFUSED/],
+  ])('ends with exit code 1 for %s', async (_, wrong, url, why) => {
+    await configure('enforce')
+    if (url !== undefined) {
+      const file = join(folder, 'longshore.yaml')
+      await writeFile(file, (await readFile(file, 'utf8')).replace(sandbox.url, url))
+    }
+    const ran = await runWords(['start', '--once', '--config', 'longshore.yaml'], { env: { ...env, ...wrong }, cwd: folder })
+    expect(ran.code).toBe(1)
+    expect(ran.out + ran.err).toMatch(why)
+    expect(writes()).toBe(0)
+  })
+
+  it('ends with exit code 1 for a cluster that does not exist', async () => {
+    await configure('enforce', '  - { id: cls-00000000 }')
+    const { code, out } = await longshore('start', '--once', '--config', 'longshore.yaml')
+    expect(code).toBe(1)
+    expect(out).toMatch(/cls-00000000/)
+    expect(out).toMatch(/Applied .*gateway/)
   })
 })
