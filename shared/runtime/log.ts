@@ -70,7 +70,10 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** Longest text of one field; longer ones are cut and end in "…". */
 const longestText = 4000
 
-/** Makes a log of JSON lines: level, event, then the fields that have a value. Every text goes through the redactor first. */
+/**
+ * Makes a log of JSON lines: level, event, then the fields that have a value. Every text goes through the redactor before it is
+ * cut, and of one that has no end only the beginning does.
+ */
 export function createLog(options: LogOptions): Log {
   const least = levels.indexOf(options.level ?? 'info')
   const withFields = (bound: LogFields): Log => ({
@@ -79,7 +82,7 @@ export function createLog(options: LogOptions): Log {
       const line: Record<string, string | number> = { level, event }
       for (const [name, value] of Object.entries({ ...bound, ...fields })) {
         if (!Object.hasOwn(allowed, name)) continue
-        if (typeof value === 'string') line[name] = cut(options.redactor.text(value))
+        if (typeof value === 'string') line[name] = options.redactor.head(value, longestText)
         else if (typeof value === 'number') line[name] = value
       }
       options.write(JSON.stringify(line))
@@ -111,20 +114,28 @@ export function levelOf(decision: Decision): LogLevel {
 }
 
 /**
- * A decision for a person, on one line: function, target, before -> after, outcome, reason, two blanks between. Control
- * characters and text-direction marks, which could forge a line or turn one around, become blanks.
+ * A decision for a person, on one line: function, outcome, target, before -> after, reason, two blanks between. With the widths
+ * of columns (of all but the reason, in that order) each part begins in its column; one that is wider moves the rest of its
+ * line. Control characters and text-direction marks, which could forge a line or turn one around, become blanks.
  *
- * @example decisionLine({ function: 'cron-scaler', key: 'k', target: 'cls-1/default/Deployment/web', before: 'replicas 2', after: 'replicas 5', outcome: 'Planned', reason: { code: 'due', text: 'morning at 08:00' } }) // 'cron-scaler  cls-1/default/Deployment/web  replicas 2 -> replicas 5  Planned  morning at 08:00'
+ * @example decisionLine({ function: 'cron-scaler', key: 'k', target: 'cls-1/default/Deployment/web', before: 'replicas 2', after: 'replicas 5', outcome: 'Planned', reason: { code: 'due', text: 'morning at 08:00' } }) // 'cron-scaler  Planned  cls-1/default/Deployment/web  replicas 2 -> replicas 5  morning at 08:00'
  */
-export function decisionLine(decision: Decision): string {
-  const { before, after } = decision
-  const change = after === '' || after === before ? before : `${before === '' ? '(nothing)' : before} -> ${after}`
-  return [decision.function, decision.target, change, decision.outcome, decision.reason.text]
-    .filter((part) => part !== '')
-    .map((part) => part.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' '))
+export function decisionLine(decision: Decision, widths: readonly number[] = []): string {
+  const cells = [...decisionCells(decision), plain(decision.reason.text)]
+  return cells
+    .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+    .filter((cell) => cell !== '')
     .join('  ')
+    .trimEnd()
 }
 
-function cut(text: string): string {
-  return text.length <= longestText ? text : `${text.slice(0, longestText).toWellFormed()}…`
+/** What `decisionLine` shows before the reason: function, outcome, target, change; the last is empty where there is nothing to show. */
+export function decisionCells(decision: Decision): readonly string[] {
+  const { before, after } = decision
+  const change = after === '' || after === before ? before : `${before === '' ? '(nothing)' : before} -> ${after}`
+  return [decision.function, decision.outcome, decision.target, change].map(plain)
+}
+
+function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 }

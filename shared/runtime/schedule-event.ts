@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { parseCivilDate } from '#shared/pure/civil.ts'
 import { pathText } from './config-path.ts'
 import type { Trigger } from './report.ts'
 
@@ -15,11 +16,14 @@ export class EventError extends Error {
   readonly kind = 'event.invalid'
 }
 
-const Instant = z.string().check(
-  z.refine((text) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text)), {
-    error: 'must be an instant such as "2026-01-31T08:00:00Z"',
-  }),
-)
+const instantPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
+
+/** `Date` alone would take 30 February for 2 March. */
+function isInstant(text: string): boolean {
+  return instantPattern.test(text) && parseCivilDate(text.slice(0, 10)).ok && !Number.isNaN(Date.parse(text))
+}
+
+const Instant = z.string().check(z.refine(isInstant, { error: 'must be an instant such as "2026-01-31T08:00:00Z"' }))
 
 const Name = z.string().check(z.maxLength(2048))
 

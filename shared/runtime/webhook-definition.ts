@@ -32,9 +32,7 @@ export interface WebhookEvent {
 }
 
 /** What a request comes to. `why` is told to the sender: say what is expected, never what was sent. */
-export type WebhookContent =
-  | { readonly ok: true; readonly events: readonly WebhookEvent[] }
-  | { readonly ok: false; readonly why: string }
+export type WebhookContent = { readonly ok: true; readonly events: readonly WebhookEvent[] } | { readonly ok: false; readonly why: string }
 
 /** One sender of webhooks. */
 export interface WebhookSource {

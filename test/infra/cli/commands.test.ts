@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -22,6 +22,11 @@ describe('longshore', () => {
     expect(code).toBe(0)
     for (const name of ['start', 'sandbox', 'validate', 'call', 'cron', 'invoke']) expect(out).toContain(name)
     expect((await runWords([])).code).toBe(1)
+  })
+
+  it.each(['--version', '-v', 'version'])('says its version at %s', async (word) => {
+    const { version }: { version: string } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+    expect(await runWords([word])).toEqual({ code: 0, out: `longshore ${version} (Node ${process.versions.node})`, err: '' })
   })
 
   it('suggests the command that was meant', async () => {
@@ -69,12 +74,34 @@ describe('longshore cron next', () => {
     [['cron', 'next', '0', '0', '*'], /quotes/],
     [['cron', 'next', '* * * * * *', '--zone', 'Mars/Base'], /Mars\/Base/],
     [['cron', 'next', '* * * * * *', '--from', '2026-11-24T08:00:00'], /instant/],
+    [['cron', 'next', '* * * * * *', '--from', '2026-02-30'], /instant.*not "2026-02-30"/],
+    [['cron', 'next', '* * * * * *', '--from', '2026-02-30T00:00:00Z'], /instant/],
+    [['cron', 'next', '* * * * * *', '--from', '2026-06-31T08:00+08:00'], /instant/],
     [['cron', 'next', '* * * * * *', '--count', '0'], /--count/],
     [['cron', 'next', '2 8 * * 1-5'], /0 2 8 \* \* 1-5/],
+    [['cron', 'next', '0 0 8 * * 1-5 2026'], /7 fields.*write "0 0 8 \* \* 1-5"/],
   ])('refuses %j', async (words, why) => {
     const { code, err } = await runWords(words)
     expect(code).toBe(1)
     expect(err).toMatch(why)
+  })
+})
+
+describe('what longshore cron next prints', () => {
+  it('with --local shows what the clocks of the zone show', async () => {
+    const words = ['cron', 'next', '0 0 8 * * *', '--zone', 'Asia/Shanghai', '--from', '2026-11-24T00:00:00Z', '--count', '1']
+    expect((await runWords(words)).out).toBe('2026-11-25T00:00:00Z')
+    expect((await runWords([...words, '--local'])).out).toBe('2026-11-25T00:00:00Z  Wed 2026-11-25 08:00:00 Asia/Shanghai')
+  })
+
+  it('says of a schedule that it never fires', async () => {
+    const ran = await runWords(['cron', 'next', '0 0 8 30 2 *', '--from', '2026-11-24T00:00:00Z'])
+    expect(ran).toEqual({
+      code: 0,
+      out: '',
+      err: '"0 0 8 30 2 *" never fires: not within five years of 2026-11-24T00:00:00.000Z',
+    })
+    expect((await runWords(['cron', '--help'])).out).toMatch(/never fires/)
   })
 })
 
@@ -97,6 +124,21 @@ describe('longshore validate', () => {
     expect(err).toMatch(/line 5, functions\.cron-scalr: unknown key; did you mean "cron-scaler"/)
   })
 
+  it('takes an empty LONGSHORE_CONFIG as none, and one that is set as the file', async () => {
+    const other = join(folder, 'by-variable')
+    await mkdir(other)
+    await writeFile(join(other, 'longshore.yaml'), 'mode: observe\n')
+    await writeFile(join(other, 'named.yaml'), 'mode: plan\n')
+    for (const [LONGSHORE_CONFIG, mode] of [
+      ['', 'observe'],
+      ['named.yaml', 'plan'],
+    ] as const) {
+      const { code, out, err } = await runWords(['validate'], { cwd: other, env: { ...env, LONGSHORE_CONFIG } })
+      expect({ code, err }).toEqual({ code: 0, err: '' })
+      expect(out).toContain(`mode ${mode}`)
+    }
+  })
+
   it('says which file is not there', async () => {
     const { code, err } = await runWords(['validate', 'none.yaml'], { cwd: folder, env })
     expect(code).toBe(1)
@@ -109,8 +151,40 @@ describe('longshore invoke', () => {
     const words = ['invoke', 'cron-scaler', '--event', join(root, 'events/cron-scaler/base.json')]
     const first = await runWords(words)
     expect(first.code).toBe(0)
-    expect(first.out).toMatch(/Deployment\/.* Applied /)
+    expect(first.out).toMatch(/ Applied .*Deployment\//)
     expect(await runWords(words)).toEqual(first)
+  })
+
+  it('says what it runs on, and that a configuration that lies there is not used', async () => {
+    const words = ['invoke', 'cron-scaler', '--event', join(root, 'events/cron-scaler/base.json')]
+    expect((await runWords(words)).out).toMatch(/^Longshore on a fresh sandbox.*nothing real is touched\.\nMode enforce .*; 3 clusters;/)
+    const own = await mkdtemp(join(folder, 'own-'))
+    await writeFile(join(own, 'longshore.yaml'), 'mode: plan\n')
+    expect((await runWords(words, { cwd: own })).out).toMatch(/There is a longshore\.yaml, but it is not used/)
+  })
+
+  it('sets the time of the sandbox with --now: what comes late is late', async () => {
+    const words = ['invoke', 'cron-scaler', '--event', join(root, 'events/cron-scaler/late.json')]
+    expect((await runWords(words)).out).not.toMatch(/ late /)
+    const late = await runWords([...words, '--now', '2026-11-24T00:00:00Z'])
+    expect(late.out).toMatch(/^cron-scaler@2026-11-23T23:40:00\.000Z, run 20m late /m)
+    const report = JSON.parse((await runWords([...words, '--now', '2026-11-24T00:00:00Z', '--json'])).out)
+    expect(report.now - report.scheduledAt).toBe(20 * 60_000)
+    expect(await runWords([...words, '--now', 'noon'])).toMatchObject({ code: 1, err: expect.stringMatching(/--now takes an instant/) })
+    expect(await runWords([...words, '--now', '2026-11-24T00:00:00Z', '--config', 'x.yaml'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/sandbox's clock/),
+    })
+  })
+
+  it('shows superseded rules with --all only', async () => {
+    const words = ['invoke', 'cron-scaler', '--event', join(root, 'events/cron-scaler/base.json')]
+    const { out } = await runWords(words)
+    const hidden = Number(/\(\+(\d+) superseded, --all shows them\)/.exec(out)?.[1])
+    const all = await runWords([...words, '--all'])
+    expect(all.out).not.toMatch(/superseded/)
+    expect(all.out.split('\n').length - out.split('\n').length).toBe(hidden)
+    expect(hidden).toBeGreaterThan(0)
   })
 
   it('runs every sample event, and refuses those that are meant to be refused', async () => {
@@ -155,6 +229,23 @@ describe('longshore sandbox', () => {
     stop.abort()
     expect(await ran).toMatchObject({ code: 0, err: '' })
     await expect(fetch(`${endpoint}/_sandbox/clock`)).rejects.toThrow()
+  })
+
+  it('attaches a cluster it has and says so, and refuses one it has not', async () => {
+    const stop = new AbortController()
+    const attach = ['sandbox', '--port', '0', '--attach']
+    const { code, out } = await runWords([...attach, 'cls-9f3kq2vd=https://127.0.0.1:1,token=secret-token'], {
+      signal: stop.signal,
+      onOut: (line) => line.startsWith('steering') && stop.abort(),
+    })
+    expect(code).toBe(0)
+    expect(out).toMatch(/^attached +cls-9f3kq2vd is really https:\/\/127\.0\.0\.1:1, with a token and this machine's authorities$/m)
+    expect(out).not.toMatch(/secret-token/)
+    const stranger = await runWords([...attach, 'cls-00000000=https://127.0.0.1:1'], { signal: AbortSignal.abort() })
+    expect(stranger).toMatchObject({ code: 1, err: expect.stringMatching(/cls-00000000.*cls-9f3kq2vd, cls-/) })
+    const noFile = await runWords([...attach, 'cls-9f3kq2vd=https://127.0.0.1:1,ca-file=none.pem'], { cwd: folder })
+    expect(noFile).toMatchObject({ code: 1, err: expect.stringMatching(/ca-file names .*none\.pem.*ENOENT/) })
+    expect((await runWords(['sandbox', '--help'])).out).toMatch(/token=TOKEN/)
   })
 
   it('refuses an --attach it cannot read', async () => {

@@ -227,6 +227,8 @@ describe('a platform that cannot be reached', () => {
 
   it('ends with exit code 1 for a cluster that does not exist', async () => {
     await configure('enforce', '  - { id: cls-00000000 }')
+    const file = join(folder, 'longshore.yaml')
+    await writeFile(file, (await readFile(file, 'utf8')).replace('hpc: { enabled: false }', 'hpc: { enabled: true }'))
     const { code, out } = await longshore('start', '--once', '--config', 'longshore.yaml')
     expect(code).toBe(1)
     expect(out).toMatch(/cls-00000000/)

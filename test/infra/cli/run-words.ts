@@ -15,7 +15,7 @@ export async function runWords(
     readonly env?: CommandIo['env']
     readonly cwd?: string
     readonly signal?: AbortSignal
-    readonly onOut?: (line: string) => void
+    readonly onOut?: (line: string) => unknown
   } = {},
 ): Promise<Ran> {
   const out: string[] = []
