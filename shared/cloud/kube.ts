@@ -4,6 +4,7 @@ import { ForwardRequest, type ForwardRequestResponse } from './generated/tke/for
 import { isPlain, JsonError, membersOf, parseJson, stringifyJson } from './json.ts'
 import { KubeError, kubeErrorOf, refusedHere } from './kube-error.ts'
 import { kubePath, kubeVersionPath, parseKubePath } from './kube-path.ts'
+import { quote } from './quote.ts'
 
 export { KubeError, type KubeErrorKind } from './kube-error.ts'
 export { type KubeSubresource, type KubeTarget, kubePath } from './kube-path.ts'
@@ -318,6 +319,7 @@ interface KubeAnswer {
  */
 function answerOf(text: string, where: Where): KubeAnswer {
   if (typeof text !== 'string' || text.trim() === '') throw badAnswer(where, 'the answer is empty')
+  if (text.trim() === unservedPath) throw unserved(where)
   let body: unknown
   try {
     body = parseJson(text)
@@ -468,7 +470,15 @@ function named(path: string, clusterId: string): ReturnType<typeof parseKubePath
 }
 
 function checkClusterId(clusterId: string): void {
-  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(clusterId)) throw refusedHere('', '', `${JSON.stringify(clusterId.slice(0, 80))} is no cluster id`)
+  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(clusterId)) throw refusedHere('', '', `${quote(JSON.stringify(clusterId))} is no cluster id`)
+}
+
+/** What an API server answers to a path of a group or version that it does not serve: plain text, no Status. */
+const unservedPath = '404 page not found'
+
+function unserved(where: Where): KubeError {
+  const text = `${where.clusterId}: ${where.method} ${where.path}: the cluster does not serve this API group and version. Check what it serves, and whether the definition is installed.`
+  return new KubeError(text, { kind: 'kube.not-found', status: 404, reason: 'NotFound', path: where.path, clusterId: where.clusterId })
 }
 
 function badAnswer(where: Where, what: string): KubeError {

@@ -120,15 +120,25 @@ describe('an answer that comes without HTTP status', () => {
     expect(await failure(kubeReader(clusterOf(() => withoutCode).cloud, 'cls-1').list(deployments))).toMatchObject({ kind, reason })
   })
 
-  test('a failure without code and known reason is a bad answer, and a long message is cut', async () => {
-    const error = await failure(
-      kubeReader(clusterOf(() => ({ kind: 'Status', status: 'Failure', message: 'x'.repeat(5000) })).cloud, 'cls-1').get(web),
-    )
+  test('a failure without code and known reason is a bad answer', async () => {
+    const error = await failure(kubeReader(clusterOf(() => ({ kind: 'Status', status: 'Failure' })).cloud, 'cls-1').get(web))
     expect(error).toMatchObject({ kind: 'kube.bad-answer', status: 0, reason: 'Unknown' })
-    expect(error.message.length).toBeLessThan(700)
     expect((await failure(kubeReader(clusterOf(() => ({ kind: 'Status', code: 403 })).cloud, 'cls-1').get(web))).kind).toBe(
       'kube.forbidden',
     )
+  })
+
+  test('19: a message is passed on whole or not at all, so that no part of a secret in it is left when the rest is cut off', async () => {
+    const secret = 'SandboxKeyForLocalUseOnlyEXAMPLE'
+    const messageWith = async (message: string): Promise<string> =>
+      (await failure(kubeReader(clusterOf(() => status(403, 'Forbidden', message)).cloud, 'cls-1').get(web))).message
+    for (const before of [476, 990, 4080, 32_700, 32_750, 1_000_000]) {
+      const shown = await messageWith(`${'x'.repeat(before)}${secret}`)
+      expect(shown.replaceAll(secret, '')).not.toContain(secret.slice(0, 4))
+      expect(shown.length).toBeLessThan(33_000)
+    }
+    expect(await messageWith(`a\nb\u001b[31m ${'x'.repeat(20_000)} field is immutable`)).toMatch(/: a b \[31m x{20000} field is immutable/)
+    expect(await messageWith('x'.repeat(50_000))).toContain('(a text of 50000 characters, which is not shown)')
   })
 
   test.each([
@@ -705,4 +715,11 @@ describe('paths', () => {
       { seed: 42, numRuns: 1000 },
     )
   })
+})
+
+test('a group that the cluster does not serve is not-found, although the answer is plain text', async () => {
+  const { cloud } = clusterOf(() => '404 page not found\n')
+  const error = await failure(kubeReader(cloud, 'cls-1').list('/apis/autoscaling.cloud.tencent.com/v1/horizontalpodcronscalers'))
+  expect([error.kind, error.status]).toEqual(['kube.not-found', 404])
+  expect(error.message).toMatch(/does not serve this API group/)
 })
