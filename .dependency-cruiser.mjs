@@ -52,7 +52,9 @@ export default {
       comment: 'plan.ts imports its own folder’s pure files and shared/pure, nothing else: observe.ts translates, apply.ts acts.',
       severity: 'error',
       from: { path: '^functions/[^/]+/plan\\.ts$' },
-      to: { pathNot: ['^shared/pure/', '^functions/[^/]+/(?!(observe|apply|handler)\\.ts$)[^/]+\\.ts$', '^shared/runtime/definition\\.ts$'] },
+      to: {
+        pathNot: ['^shared/pure/', '^functions/[^/]+/(?!(observe|apply|handler)\\.ts$)[^/]+\\.ts$', '^shared/runtime/definition\\.ts$'],
+      },
     },
     {
       name: 'infra-does-not-import-tests',
@@ -98,10 +100,15 @@ export default {
     },
     {
       name: 'no-dev-packages-in-what-ships',
-      comment: 'A function’s bundle must not need a development package: make it a dependency, or do without. (@aws-sdk comes with the Lambda runtime.)',
+      comment:
+        'A function’s bundle must not need a development package: make it a dependency, or do without. (@aws-sdk comes with the Lambda runtime.)',
       severity: 'error',
       from: { path: '^(shared|functions)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-optional', 'npm-no-pkg', 'npm-unknown'], pathNot: ['@types/', 'node_modules/@aws-sdk/'], dependencyTypesNot: ['type-only'] },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-optional', 'npm-no-pkg', 'npm-unknown'],
+        pathNot: ['@types/', 'node_modules/@aws-sdk/'],
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'not-unresolvable',
@@ -116,6 +123,10 @@ export default {
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^(dist|reports|coverage)/' },
     parser: 'swc',
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.mjs', '.js', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.js', '.json'],
+    },
   },
 }

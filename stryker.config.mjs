@@ -6,10 +6,7 @@ export default {
   testRunner: 'vitest',
   vitest: { configFile: 'infra/build/mutation.vitest.config.ts', related: true },
   plugins: ['@stryker-mutator/vitest-runner'],
-  mutate: [
-    'shared/safety/{ledger,ledger-entry,guard,cap,freeze-window,protect}.ts',
-    'shared/cloud/{sign,retry,retry-quota,limit}.ts',
-  ],
+  mutate: ['shared/safety/{ledger,ledger-entry,guard,cap,freeze-window,protect}.ts', 'shared/cloud/{sign,retry,retry-quota,limit}.ts'],
   coverageAnalysis: 'perTest',
   ignoreStatic: true,
   incremental: true,

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { decisionList, hiddenText } from '#infra/local/decision-list.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
-import { decisionLine, silentLog } from '#shared/runtime/log.ts'
+import { silentLog } from '#shared/runtime/log.ts'
 import { countsText, hasFailed } from '#shared/runtime/report.ts'
 import { loadPlan, matchPlan, type PlanDocument, PlanError, type StepLike, selectSteps } from '#shared/safety/plan-document.ts'
 import type { Command } from './command.ts'
@@ -10,18 +11,25 @@ import { type Opened, withStore } from './with-platform.ts'
 
 export const apply: Command = {
   summary: 'carry out a plan that was reviewed',
-  help: `Usage: longshore apply --plan DIGEST [--target GLOB]… [--config FILE]
+  help: `Usage: longshore apply --plan DIGEST [--target GLOB]… [--config FILE] [--all] [--wide]
 
 Carries out a plan that \`longshore plan\` made and somebody has read; the first 8 or more digits of its digest are enough.
 The world is read again first: only changes that would be made exactly so now are made, each after its target was read once
 more, at most once, within the guard, and journaled. Changes that are not the same any more are listed and left alone.
---target carries out only the steps about targets like that. The configuration has to say \`mode: enforce\`.
+--target carries out only the steps about targets like that, --all also prints rules that were superseded, --wide whole reasons
+on a narrow terminal. The configuration has to say \`mode: enforce\`.
 
 Exit code 1 when the plan does not match or something failed, with nothing or only the rest left undone.`,
   run: async (words, io) => {
     const { values } = parseArgs({
       args: [...words],
-      options: { plan: { type: 'string' }, target: { type: 'string', multiple: true }, config: { type: 'string' } },
+      options: {
+        plan: { type: 'string' },
+        target: { type: 'string', multiple: true },
+        config: { type: 'string' },
+        all: { type: 'boolean' },
+        wide: { type: 'boolean' },
+      },
     })
     const digest = values.plan
     if (digest === undefined) throw new UsageError('name the plan: --plan DIGEST')
@@ -54,13 +62,17 @@ Exit code 1 when the plan does not match or something failed, with nothing or on
         signal: io.signal,
         review,
       })
-      for (const decision of report.decisions) {
-        if (decision.reason.code !== 'not-reviewed' || chosen.length === document.steps.length) print(decisionLine(decision))
-      }
+      const isWhole = chosen.length === document.steps.length
+      const list = decisionList(
+        report.decisions.filter(({ reason }) => isWhole || reason.code !== 'not-reviewed'),
+        { all: values.all === true, columns: values.wide === true ? undefined : io.terminalColumns?.() },
+      )
+      const hidden = hiddenText(list)
+      for (const line of list.lines) print(line)
       for (const { target } of gone)
         print(`${document.function}  ${target}  not done: it would not be done so any more; plan and review again`)
       if (report.failure !== undefined) io.err(`nothing was decided: ${kernel.redact(report.failure.text)}`)
-      print(countsText(report.counts))
+      print(`${countsText(report.counts)}${hidden === '' ? '' : ` (${hidden})`}`)
       return hasFailed(report) || gone.length > 0 ? 1 : 0
     })
   },

@@ -19,6 +19,7 @@ import { validateRequest } from '#cloud/validate-request.ts'
 import type { Transport, WireAnswer } from '#cloud/wire.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { loadConfig } from '#shared/runtime/config.ts'
+import { readCa } from '#shared/runtime/read-ca.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
 import { parseWhole } from './words.ts'
@@ -91,11 +92,15 @@ With --timestamp, --nonce or --body the request is sent exactly once, as printed
     const origin = originOf(endpoint, service)
 
     const exact = values.timestamp !== undefined || values.nonce !== undefined || values.body !== undefined
-    const transportOptions = {
-      clock: systemClock,
-      allowedHosts: allowedHosts(endpoint, [service], config.platform.allowedHosts),
-      allowInsecureHttp: config.platform.allowInsecureHttp,
-      environment: io.env,
+    const connect = async (): Promise<Transport> => {
+      const { caFile, allowInsecureHttp } = config.platform
+      return createTransport({
+        clock: systemClock,
+        allowedHosts: allowedHosts(endpoint, [service], config.platform.allowedHosts),
+        allowInsecureHttp,
+        environment: io.env,
+        ...(caFile === undefined ? {} : { ca: await readCa(caFile) }),
+      })
     }
     if (values['dry-run'] === true || exact) {
       const signed = await signOnce({
@@ -118,7 +123,7 @@ With --timestamp, --nonce or --body the request is sent exactly once, as printed
         io.out(JSON.stringify(printable(signed, origin), null, 2))
         return 0
       }
-      const transport = createTransport(transportOptions)
+      const transport = await connect()
       try {
         io.out(stringifyJson(await sendOnce(action, signed, origin, transport, io.signal), 'keep'))
       } finally {
@@ -131,7 +136,7 @@ With --timestamp, --nonce or --body the request is sent exactly once, as printed
       ...(region === undefined ? {} : { region }),
       endpoint,
       clock: systemClock,
-      transport: createTransport(transportOptions),
+      transport: await connect(),
       random: Math.random,
       signMethod,
       httpMethod: method,
@@ -151,22 +156,27 @@ With --timestamp, --nonce or --body the request is sent exactly once, as printed
 const manualVersions: Readonly<Record<string, string>> = { cvm: '2017-03-12' }
 
 function findAction(service: string, name: string, version: string | undefined, raw: boolean): Action {
-  const known = Object.hasOwn(allActions, service) ? allActions[service] : undefined
-  const action = known !== undefined && Object.hasOwn(known, name) ? known[name] : undefined
+  const action = knownAction(service, name)
   if (action !== undefined) return action
-  const apiVersion = version ?? manualVersions[service]
+  const apiVersion = version ?? (Object.hasOwn(manualVersions, service) ? manualVersions[service] : undefined)
   if (raw && apiVersion !== undefined) {
     return { service, version: apiVersion, name, effect: 'write', repeat: 'relative', ratePerSecond: 20, regional: true, input: {} }
   }
+  const services = Object.keys(allActions)
+  const known = Object.hasOwn(allActions, service) ? allActions[service] : undefined
   if (known === undefined) {
-    throw new UsageError(
-      `there is no service "${service}"; known are ${Object.keys(allActions).join(' and ')}. Others need --raw --api-version.`,
-    )
+    throw new UsageError(`there is no service "${service}"; known are ${services.join(' and ')}. Others need --raw --api-version.`)
   }
-  const elsewhere = Object.keys(allActions).find((other) => allActions[other]?.[name] !== undefined)
+  const elsewhere = services.find((other) => knownAction(other, name) !== undefined)
   const near = nearest(name, Object.keys(known))
   const advice = elsewhere !== undefined ? `It belongs to ${elsewhere}.` : near === undefined ? '' : `Did you mean ${near}?`
   throw new UsageError(`${service} has no action "${name}". ${advice}`.trimEnd())
+}
+
+/** An action of the catalog; names that every object has are none. */
+function knownAction(service: string, name: string): Action | undefined {
+  const known = Object.hasOwn(allActions, service) ? allActions[service] : undefined
+  return known !== undefined && Object.hasOwn(known, name) ? known[name] : undefined
 }
 
 function methodOf(word = 'POST'): HttpMethod {

@@ -15,8 +15,26 @@ export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The folder that relative paths are taken from. */
   readonly cwd: string
-  /** Aborted at Ctrl-C or a termination signal. */
+  /** Aborted at Ctrl-C or a termination signal, with a `Stopped` as its reason. */
   readonly signal: AbortSignal
+  /** Columns of the terminal that `out` goes to, now; undefined when it goes somewhere else. Absent is nowhere a terminal. */
+  readonly terminalColumns?: () => number | undefined
+}
+
+/** Why `signal` was aborted, and the exit code of what did not get done because of it. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped'
+  readonly exitCode: number
+
+  constructor(signalName: string, exitCode: number) {
+    super(`stopped by ${signalName}`)
+    this.exitCode = exitCode
+  }
+}
+
+/** What a command that was stopped before it was done ends with: 130 after Ctrl-C, 143 after SIGTERM. */
+export function stoppedCode(signal: AbortSignal): number {
+  return signal.reason instanceof Stopped ? signal.reason.exitCode : 130
 }
 
 /** A mistake in the words of a command: printed with the command's usage, exit code 1, no stack. */

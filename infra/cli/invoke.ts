@@ -2,31 +2,41 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { seenRun } from '#infra/local/cut-short.ts'
+import { decisionList, hiddenText } from '#infra/local/decision-list.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { type Platform, realPlatform, sandboxPlatform } from '#infra/local/platform.ts'
 import { createSandboxClock } from '#infra/sandbox/clock.ts'
+import { formatDuration } from '#shared/pure/duration.ts'
 import { nearest } from '#shared/pure/nearest.ts'
-import { createLog, decisionLine, silentLog } from '#shared/runtime/log.ts'
+import { createLog, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { countsText, hasFailed } from '#shared/runtime/report.ts'
 import { parseScheduleEvent } from '#shared/runtime/schedule-event.ts'
 import type { Command } from './command.ts'
-import { UsageError } from './command.ts'
+import { stoppedCode, UsageError } from './command.ts'
+import { introduce } from './introduce.ts'
+import { parseInstant } from './words.ts'
 
 export const invoke: Command = {
   summary: 'run one function on one event file',
-  help: `Usage: longshore invoke <function> --event FILE [--config FILE [--sandbox]] [--json] [--verbose]
+  help: `Usage: longshore invoke <function> --event FILE [--now ISO] [--config FILE [--sandbox]] [--json] [--all] [--wide] [--verbose]
 
 Runs a function as its trigger would, with the event of the file (events/<function>/base.json), and prints its decisions.
 Without --config it runs on a fresh sandbox whose clock stands at the event's instant, so the same event always prints the
-same. With --config it runs against that platform, now, and writes only in mode enforce; --sandbox tries that
-configuration on the sandbox. --json prints the whole report. Exit code 1 when the event is not valid or something failed.`,
+same; --now sets that clock to another instant, for an event that comes late (events/cron-scaler/late.json with
+--now 2026-11-24T00:00:00Z). With --config it runs against that platform, now, and writes only in mode enforce; --sandbox
+tries that configuration on the sandbox. --json prints the whole report, --all also rules that were superseded, --wide whole
+reasons on a narrow terminal. Exit code 1 when the event is not valid or something failed, 130 when Ctrl-C came first.`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],
       allowPositionals: true,
       options: {
         event: { type: 'string' },
+        now: { type: 'string' },
+        all: { type: 'boolean' },
+        wide: { type: 'boolean' },
         config: { type: 'string' },
         sandbox: { type: 'boolean' },
         json: { type: 'boolean' },
@@ -44,26 +54,43 @@ configuration on the sandbox. --json prints the whole report. Exit code 1 when t
       )
     }
     if (values.event === undefined) throw new UsageError(`give the event: --event events/${name}/base.json`)
+    const isReal = values.config !== undefined && values.sandbox !== true
+    if (isReal && values.now !== undefined) {
+      throw new UsageError("--now sets the sandbox's clock; a real platform has its own time. Add --sandbox to try the configuration there")
+    }
+    const startMs = values.now === undefined ? undefined : parseInstant(values.now, '--now')
     const tick = parseScheduleEvent(await readEvent(resolve(io.cwd, values.event)))
     const redactor = createRedactor()
     const log = values.verbose === true ? createLog({ write: io.err, redactor, level: 'debug' }) : silentLog
     const platform: Platform =
-      values.config !== undefined && values.sandbox !== true
+      values.config !== undefined && isReal
         ? await realPlatform({ configPath: values.config, cwd: io.cwd, env: io.env, redactor })
         : await sandboxPlatform({
             configPath: values.config,
             cwd: io.cwd,
             redactor,
-            sandbox: { clock: createSandboxClock({ startMs: tick.scheduledAt, frozen: true }) },
+            sandbox: { clock: createSandboxClock({ startMs: startMs ?? tick.scheduledAt, frozen: true }) },
           })
     try {
       const { config, cloud, kernel } = platform
-      const report = await fn.run({ ...tick, config, cloud, kernel, owner: randomUUID(), now: platform.now(), log, signal: io.signal })
-      if (values.json === true) io.out(redactor.text(JSON.stringify(report, null, 2)))
+      const now = platform.now()
+      const isPlain = values.json !== true
+      if (isPlain) await introduce(platform, { configPath: values.config, functionCount: 1, isShortLived: true }, io)
+      const ran = await fn.run({ ...tick, config, cloud, kernel, owner: randomUUID(), now, log, signal: io.signal })
+      const { report, isCutShort } = seenRun(ran, io.signal)
+      if (!isPlain) io.out(redactor.text(JSON.stringify(report, null, 2)))
       else {
-        for (const decision of report.decisions) io.out(redactor.text(decisionLine(decision)))
+        const late = now > report.scheduledAt ? `, run ${formatDuration(now - report.scheduledAt)} late` : ''
+        const columns = values.wide === true ? undefined : io.terminalColumns?.()
+        const list = decisionList(report.decisions, { all: values.all === true, columns })
+        for (const line of list.lines) io.out(redactor.text(line))
         if (report.failure !== undefined) io.err(`${name}: nothing was decided: ${redactor.text(report.failure.text)}`)
-        io.out(`${report.runId}  mode ${report.mode}  ${countsText(report.counts)}`)
+        const hidden = hiddenText(list)
+        io.out(`${report.runId}${late}  mode ${report.mode}  ${countsText(report.counts)}${hidden === '' ? '' : ` (${hidden})`}`)
+      }
+      if (isCutShort) {
+        io.err('Stopped before it was done.')
+        return stoppedCode(io.signal)
       }
       return hasFailed(report) ? 1 : 0
     } finally {

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { nearest } from '#shared/pure/nearest.ts'
 import type { Command, CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
@@ -36,6 +38,10 @@ export async function runCli(words: readonly string[], io: CommandIo): Promise<n
     io.out(overview())
     return name === undefined ? 1 : 0
   }
+  if (name === '--version' || name === '-v' || name === 'version') {
+    io.out(`longshore ${await versionOf()}`)
+    return 0
+  }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (entry === undefined) {
     const near = nearest(name, Object.keys(commands))
@@ -63,12 +69,19 @@ export async function runCli(words: readonly string[], io: CommandIo): Promise<n
   }
 }
 
+/** The version of this project, and of the Node that runs it. */
+async function versionOf(): Promise<string> {
+  const file: unknown = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'))
+  const version = typeof file === 'object' && file !== null && 'version' in file ? String(file.version) : 'of no version'
+  return `${version} (Node ${process.versions.node})`
+}
+
 function overview(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length))
   return [
     'Longshore: the chores of a TKE and TCR platform, decided with reasons.',
     '',
-    'Usage: longshore <command> [options]; `longshore <command> --help` says more.',
+    'Usage: longshore <command> [options]; `longshore <command> --help` says more. `longshore --version` says which one it is.',
     '',
     ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
   ].join('\n')

@@ -6,14 +6,16 @@ import { type PlanDocument, savePlan } from '#shared/safety/plan-document.ts'
 import { columns } from './columns.ts'
 import type { Command } from './command.ts'
 import { functionNamed } from './with-platform.ts'
+import { counted } from './words.ts'
 
 export const plan: Command = {
   summary: 'show what a function would do now, and keep it for review',
   help: `Usage: longshore plan <function> [--config FILE | --sandbox] [--json]
 
 Reads the platform, decides, and prints one line per target: what is there, what would be there, and why. Nothing is changed.
-The plan is kept in the store for a week under its digest; \`longshore apply --plan <digest>\` carries it out. With --sandbox
-it is made on a fresh sandbox, only to look at. --json prints the whole document.
+Mode observe or plan is enough. Where \`npm start\` in mode observe or plan prints and forgets what it would decide, this plan
+is kept in the store for a week under its digest; \`longshore apply --plan <digest>\` carries it out (with mode enforce). With
+--sandbox it is made on a fresh sandbox, only to look at. --json prints the whole document.
 
 Exit code 0: nothing to do. 2: there are changes. 1: something went wrong, or a cluster could not be read.`,
   run: async (words, io) => {
@@ -44,9 +46,13 @@ Exit code 0: nothing to do. 2: there are changes. 1: something went wrong, or a 
       else {
         for (const line of planTable(document)) io.out(line)
         io.out('')
-        if (changes === 0) io.out('Nothing to do.')
-        else if (onSandbox) io.out(`${changes} changes. On a sandbox there is nothing to apply them to afterwards.`)
-        else io.out(`${changes} changes. Apply them with: longshore apply --plan ${document.digest.slice(0, 12)}`)
+        if (platform.config.clusters.length === 0) io.out('No clusters are configured, so nothing will be decided.')
+        else if (changes === 0) io.out('Nothing to do.')
+        else if (onSandbox) io.out(`${counted(changes, 'change')}. On a sandbox there is nothing to apply them to afterwards.`)
+        else
+          io.out(
+            `${counted(changes, 'change')}. Apply ${changes === 1 ? 'it' : 'them'} with: longshore apply --plan ${document.digest.slice(0, 12)}`,
+          )
       }
       if (document.steps.some(({ reason }) => reason.code === unreadableCode)) return 1
       return changes === 0 ? 0 : 2

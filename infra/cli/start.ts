@@ -1,5 +1,3 @@
-import { access } from 'node:fs/promises'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '#cloud/clock.ts'
 import { type LocalFunction, schedulesOf } from '#infra/local/local-function.ts'
@@ -11,7 +9,8 @@ import { createLog, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { hasFailed } from '#shared/runtime/report.ts'
 import type { Command, CommandIo } from './command.ts'
-import { UsageError } from './command.ts'
+import { stoppedCode, UsageError } from './command.ts'
+import { introduce } from './introduce.ts'
 import { parseWhole } from './words.ts'
 
 const defaultPort = 8780
@@ -22,15 +21,20 @@ export const start: Command = {
   help: `Usage: npm start [-- options]   (or: longshore start [options])
 
 Without options: starts the sandbox (a stand-in for the platform on this machine) and every function, runs each schedule
-once, prints one line per decision, then goes on ticking and serving webhooks on loopback until Ctrl-C.
+once, prints one line per decision (what was done first), then goes on ticking and serving webhooks on loopback until Ctrl-C.
 
-  --once               run every schedule once and end; exit code 1 when something failed
+  --once               run every schedule once and end; exit code 1 when something failed, 130 when Ctrl-C came first
   --config FILE        run against the platform of this configuration; credentials from TENCENTCLOUD_SECRET_ID and _SECRET_KEY.
                        Nothing is written there unless the file says \`mode: enforce\`.
+                       mode observe: reports what it sees and would decide. mode plan: the same, and such a plan can be kept
+                       for review (\`longshore plan\`) and carried out (\`longshore apply\`, with mode enforce).
   --sandbox            with --config: try that configuration on the sandbox instead
-  --port N             port of the webhooks (${defaultPort}; any free one when that is taken)
+  --port N             port of the webhooks and of /healthz, which answers 503 when the last run failed, a cluster could not be
+                       read, or no run has come for three periods (${defaultPort}; any free one when that is taken)
   --sandbox-port N     port of the sandbox (${defaultSandboxPort}; any free one when that is taken)
   --seed N             seed of the sandbox's world (1)
+  --all                also print rules that fired and were superseded by a later one
+  --wide               print reasons whole, also where the terminal is narrower; piped output is never cut
   --verbose            also write the structured log, as JSON lines on stderr`,
   run: async (words, io) => {
     const { values } = parseArgs({
@@ -43,6 +47,8 @@ once, prints one line per decision, then goes on ticking and serving webhooks on
         'sandbox-port': { type: 'string' },
         seed: { type: 'string' },
         verbose: { type: 'boolean' },
+        all: { type: 'boolean' },
+        wide: { type: 'boolean' },
       },
     })
     const once = values.once === true
@@ -56,12 +62,17 @@ once, prints one line per decision, then goes on ticking and serving webhooks on
     const port = values.port === undefined ? undefined : parseWhole(values.port, '--port', 0, 65_535)
     const sandboxPort = values['sandbox-port'] === undefined ? undefined : parseWhole(values['sandbox-port'], '--sandbox-port', 0, 65_535)
 
+    const wantedSandboxPort = sandboxPort ?? (once ? 0 : defaultSandboxPort)
     const platform =
       values.config !== undefined && real
         ? await realPlatform({ configPath: values.config, cwd: io.cwd, env: io.env, redactor })
-        : await onFreePort(sandboxPort ?? (once ? 0 : defaultSandboxPort), sandboxPort !== undefined, (chosen) =>
+        : await onFreePort(wantedSandboxPort, sandboxPort !== undefined, (chosen) =>
             sandboxPlatform({ configPath: values.config, cwd: io.cwd, redactor, sandbox: { port: chosen, seed } }),
           )
+    const takenPorts: string[] = []
+    if (platform.sandbox !== undefined && wantedSandboxPort !== 0 && platform.sandbox.port !== wantedSandboxPort) {
+      takenPorts.push(`Port ${wantedSandboxPort} was taken; the sandbox uses ${platform.sandbox.port} instead.`)
+    }
     let webhooks: WebhookServer | undefined
     try {
       const functions: { function: LocalFunction; schedules: Awaited<ReturnType<typeof schedulesOf>> }[] = []
@@ -76,12 +87,27 @@ once, prints one line per decision, then goes on ticking and serving webhooks on
         log,
         print: (line) => io.out(redactor.text(line)),
         signal: io.signal,
+        list: () => ({ all: values.all === true, columns: values.wide === true ? undefined : io.terminalColumns?.() }),
       })
-      await introduce(platform, functions.length, values.config, io)
-      if (!once) webhooks = await serveWebhooks(port, runner, platform, io)
-      const reports = await runner.runOnce()
-      if (once || io.signal.aborted) return reports.some(hasFailed) ? 1 : 0
-      io.out(`Ticking on; status at ${webhooks?.url ?? ''}/healthz. Ctrl-C ends it.`)
+      if (!once) {
+        webhooks = await serveWebhooks(port, runner, platform, io)
+        const wanted = port ?? defaultPort
+        const used = new URL(webhooks.url).port
+        if (wanted !== 0 && used !== String(wanted)) takenPorts.push(`Port ${wanted} was taken; status and webhooks use ${used} instead.`)
+      }
+      for (const line of takenPorts) io.out(line)
+      await introduce(platform, { configPath: values.config, functionCount: functions.length }, io)
+      const { reports, isDone } = await runner.runOnce()
+      if (once && !isDone) {
+        io.err('Stopped before it was done.')
+        return stoppedCode(io.signal)
+      }
+      if (once) return reports.some(hasFailed) ? 1 : 0
+      if (!io.signal.aborted) {
+        io.out('')
+        if (platform.sandbox !== undefined) io.out(`The sandbox's clock, faults and calls are steered at ${platform.sandbox.url}/_sandbox.`)
+        io.out(`Ticking on; status at ${webhooks?.url ?? ''}/healthz. Ctrl-C ends it.`)
+      }
       await runner.keepTicking()
       io.out('Stopped.')
       return 0
@@ -92,46 +118,16 @@ once, prints one line per decision, then goes on ticking and serving webhooks on
   },
 }
 
-async function introduce(platform: Platform, functionCount: number, configPath: string | undefined, io: CommandIo): Promise<void> {
-  const { config, sandbox } = platform
-  const { endpoint } = config.platform
-  const address = endpoint.kind === 'url' ? endpoint.url : `${endpoint.protocol}://…${endpoint.domain}`
-  if (sandbox !== undefined) {
-    io.out(`Longshore on its sandbox at ${sandbox.url}: a stand-in for the platform on this machine; nothing real is touched.`)
-    if (configPath === undefined) await hint(io)
-  } else {
-    io.out(`Longshore on ${address}, configured by ${configPath}.`)
-    if (address.startsWith('http:')) io.err('Warning: the connection is not encrypted; anybody on the way can read and change the answers.')
-  }
-  const what = { observe: 'reports only', plan: 'prints what would be done, writes nothing', enforce: 'carries out what it decides' }
-  io.out(
-    `Mode ${config.mode} (${what[config.mode]}); ${config.clusters.length} clusters; ${functionCount} function${functionCount === 1 ? '' : 's'}.`,
-  )
-  io.out('')
-}
-
-/** Somebody who set up a real platform may expect it to be used: say why it is not. */
-async function hint(io: CommandIo): Promise<void> {
-  if (io.env.TENCENTCLOUD_SECRET_ID !== undefined || io.env.LONGSHORE_CONFIG !== undefined) {
-    io.out('TENCENTCLOUD_… variables are set but not used: a real platform is only touched with --config FILE.')
-    return
-  }
-  try {
-    await access(join(io.cwd, 'longshore.yaml'))
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
-    throw error
-  }
-  io.out('There is a longshore.yaml, but it is not used: a real platform is only touched with --config longshore.yaml.')
-}
-
 async function serveWebhooks(port: number | undefined, runner: Runner, platform: Platform, io: CommandIo): Promise<WebhookServer> {
   const server = await onFreePort(port ?? defaultPort, port !== undefined, (chosen) =>
     startWebhookServer({
       routes: [],
       port: chosen,
       now: platform.now,
-      health: () => ({ ok: true, mode: platform.config.mode, functions: runner.status() }),
+      health: () => {
+        const functions = runner.status()
+        return { ok: functions.every(({ ok }) => ok), mode: platform.config.mode, functions }
+      },
       onError: (route, error) => io.err(`webhook ${route} failed: ${error instanceof Error ? error.message : String(error)}`),
     }),
   )

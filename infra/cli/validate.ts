@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { readConfig } from '#infra/local/platform.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
+import { configPathOf } from './words.ts'
 
 export const validate: Command = {
   summary: 'check a longshore.yaml',
@@ -16,7 +17,7 @@ something is wrong.`,
     const config = await readConfig({
       env: io.env,
       folder: io.cwd,
-      path: positionals[0] ?? io.env.LONGSHORE_CONFIG ?? 'longshore.yaml',
+      path: configPathOf(positionals[0], io.env),
     })
     const { endpoint } = config.platform
     const address = endpoint.kind === 'url' ? endpoint.url : `${endpoint.protocol}, ${endpoint.domain}`

@@ -19,33 +19,44 @@ export interface WebhookServer {
 export const maxBodyBytes = 256 * 1024
 
 /**
- * Serves the functions' webhooks the way API Gateway does (payload version 2), and `GET /healthz`. Listens on loopback
- * unless a host is given. An unknown path is 404; an error inside a function is told to `onError` and answered 500 without
- * its text.
+ * Serves the functions' webhooks the way API Gateway does (payload version 2), `GET /healthz` (503 when something is not ok),
+ * and `GET /`, which says what there is. Listens on loopback unless a host is given. A path that is unknown, or none, is 404; an
+ * error inside a function is told to `onError`, with the method and the path of the route and nothing of the address that was
+ * asked for, and answered 500 without its text.
  */
 export async function startWebhookServer(options: {
   readonly routes: readonly WebhookRoute[]
   readonly port: number
   readonly host?: string
-  readonly health: () => object
+  readonly health: () => { readonly ok: boolean }
   readonly now: () => number
   readonly onError: (route: string, error: unknown) => void
 }): Promise<WebhookServer> {
   const server = createServer((request, response) => {
-    void handle(request, response).catch((error: unknown) => {
-      options.onError(`${request.method} ${request.url}`, error)
+    const target = targetOf(request.url ?? '')
+    const route = options.routes.find(({ method, path }) => (method === '*' || method === request.method) && path === target?.path)
+    void handle(request, response, target, route).catch((error: unknown) => {
+      options.onError(`${request.method} ${route?.path ?? 'outside of the webhooks'}`, error)
       if (response.headersSent) response.destroy()
       else sendText(response, 500, 'internal error')
     })
   })
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? '/', 'http://localhost')
-    if (request.method === 'GET' && url.pathname === '/healthz') {
-      response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(options.health())}\n`)
+  const handle = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: Target | undefined,
+    route: WebhookRoute | undefined,
+  ): Promise<void> => {
+    if (request.method === 'GET' && target?.path === '/healthz') {
+      const health = options.health()
+      response.writeHead(health.ok ? 200 : 503, { 'content-type': 'application/json' }).end(`${JSON.stringify(health)}\n`)
       return
     }
-    const route = options.routes.find(({ method, path }) => (method === '*' || method === request.method) && path === url.pathname)
-    if (route === undefined) {
+    if (route === undefined && request.method === 'GET' && target?.path === '/') {
+      sendText(response, 200, contents(options.routes))
+      return
+    }
+    if (route === undefined || target === undefined) {
       sendText(response, 404, 'there is no such webhook')
       return
     }
@@ -55,7 +66,7 @@ export async function startWebhookServer(options: {
       sendText(response, 413, `the body is larger than ${maxBodyBytes} bytes`)
       return
     }
-    const result = await route.answer(eventOf(request, url, body, options.now()))
+    const result = await route.answer(eventOf(request, target, body, options.now()))
     response.writeHead(result.statusCode ?? 200, plainHeaders(result.headers))
     response.end(result.isBase64Encoded === true ? Buffer.from(result.body ?? '', 'base64') : (result.body ?? ''))
   }
@@ -71,6 +82,11 @@ export async function startWebhookServer(options: {
         server.closeAllConnections()
       }),
   }
+}
+
+function contents(routes: readonly WebhookRoute[]): string {
+  const webhooks = routes.map(({ method, path }) => `${method} ${path}  webhook`)
+  return ['Longshore', 'GET /healthz  how the functions are doing', ...(webhooks.length > 0 ? webhooks : ['no webhooks yet'])].join('\n')
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {
@@ -95,19 +111,37 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return Buffer.concat(pieces)
 }
 
+/** What a request asks for. */
+interface Target {
+  readonly path: string
+  /** Without the question mark. */
+  readonly query: string
+}
+
+/**
+ * Reads the target of a request line: a path, or the whole address that a proxy is told. It is taken as it stands and compared with
+ * the routes: a reader of URLs would take `//host/path` for an address and throw at `//`. Undefined where there is no path.
+ */
+function targetOf(text: string): Target | undefined {
+  const url = text.startsWith('/') ? undefined : URL.parse(text)
+  if (url === null) return undefined
+  const [path = '', ...rest] = (url === undefined ? text : `${url.pathname}${url.search}`).split('?')
+  return { path, query: rest.join('?') }
+}
+
 /** The event that API Gateway would make of the request. The body travels as base64, so that signatures see the exact bytes. */
-function eventOf(request: IncomingMessage, url: URL, body: Buffer, now: number): APIGatewayProxyEventV2 {
+function eventOf(request: IncomingMessage, { path, query }: Target, body: Buffer, now: number): APIGatewayProxyEventV2 {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
   }
   return {
     version: '2.0',
-    routeKey: `${request.method} ${url.pathname}`,
-    rawPath: url.pathname,
-    rawQueryString: url.search.slice(1),
+    routeKey: `${request.method} ${path}`,
+    rawPath: path,
+    rawQueryString: query,
     headers,
-    ...(url.search === '' ? {} : { queryStringParameters: Object.fromEntries(url.searchParams) }),
+    ...(query === '' ? {} : { queryStringParameters: Object.fromEntries(new URLSearchParams(query)) }),
     requestContext: {
       accountId: 'local',
       apiId: 'local',
@@ -115,13 +149,13 @@ function eventOf(request: IncomingMessage, url: URL, body: Buffer, now: number):
       domainPrefix: 'local',
       http: {
         method: request.method ?? 'GET',
-        path: url.pathname,
+        path,
         protocol: `HTTP/${request.httpVersion}`,
         sourceIp: request.socket.remoteAddress ?? '',
         userAgent: headers['user-agent'] ?? '',
       },
       requestId: `local-${now.toString(36)}`,
-      routeKey: `${request.method} ${url.pathname}`,
+      routeKey: `${request.method} ${path}`,
       stage: '$default',
       time: new Date(now).toUTCString(),
       timeEpoch: now,

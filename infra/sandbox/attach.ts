@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
+import { resolve } from 'node:path'
 import { PlatformFault } from './reducer.ts'
 
 /** A real kube-apiserver that stands in for one cluster of the sandbox. */
@@ -30,9 +31,10 @@ const answerLimitBytes = 64 * 1024 * 1024
 
 /**
  * Reads `--attach` values: `cls-1a2b3c4d=https://127.0.0.1:6443`, optionally followed by `,token=<token>`,
- * `,token-file=<path>` and `,ca-file=<path>`. Throws TypeError that names the value and the part that is wrong.
+ * `,token-file=<path>` and `,ca-file=<path>`, relative to the folder. Throws TypeError that names the value and the part that is
+ * wrong, a file that cannot be read included.
  */
-export function parseAttach(values: readonly string[]): AttachTable {
+export function parseAttach(values: readonly string[], folder = '.'): AttachTable {
   const table = new Map<string, AttachTarget>()
   for (const value of values) {
     const [first = '', ...options] = value.split(',')
@@ -45,28 +47,41 @@ export function parseAttach(values: readonly string[]): AttachTable {
     if (table.has(clusterId)) {
       throw new TypeError(`--attach names the cluster ${clusterId} twice.`)
     }
-    table.set(clusterId, { url: url.origin, ...parseOptions(options, value) })
+    table.set(clusterId, { url: url.origin, ...parseOptions(options, clusterId, folder) })
   }
   return table
 }
 
-function parseOptions(options: readonly string[], value: string): Pick<AttachTarget, 'token' | 'ca'> {
+function parseOptions(options: readonly string[], clusterId: string, folder: string): Pick<AttachTarget, 'token' | 'ca'> {
   let parsed: Pick<AttachTarget, 'token' | 'ca'> = {}
   for (const option of options) {
     const equalsAt = option.indexOf('=')
     const name = option.slice(0, equalsAt)
     const given = option.slice(equalsAt + 1)
+    const fromFile = (): string => readOptionFile(resolve(folder, given), `--attach of ${clusterId}: ${name}`)
     if (name === 'token') {
       parsed = { ...parsed, token: given }
     } else if (name === 'token-file') {
-      parsed = { ...parsed, token: readFileSync(given, 'utf8').trim() }
+      parsed = { ...parsed, token: fromFile().trim() }
     } else if (name === 'ca-file') {
-      parsed = { ...parsed, ca: readFileSync(given, 'utf8') }
+      parsed = { ...parsed, ca: fromFile() }
     } else {
-      throw new TypeError(`--attach "${value.split(',')[0]}" has the option "${name || option}". Known: token, token-file, ca-file.`)
+      throw new TypeError(`--attach of ${clusterId} has the option "${name || option}". Known: token, token-file, ca-file.`)
     }
   }
   return parsed
+}
+
+function readOptionFile(path: string, option: string): string {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    throw new TypeError(`${option} names ${path}, which cannot be read (${String(error.code)}).`, { cause: error })
+  }
+  if (text.trim() === '') throw new TypeError(`${option} names ${path}, which is empty.`)
+  return text
 }
 
 /**

@@ -112,7 +112,7 @@ export function answerControl(core: SandboxCore, method: string, target: string,
       case 'POST /_sandbox/clock': {
         const { set, moveMs, freeze, run } = readOne(ClockCommand, body)
         if (set !== undefined) {
-          clock.set(set)
+          clock.set(milliseconds(set))
         }
         if (moveMs !== undefined) {
           clock.move(moveMs)
@@ -162,6 +162,17 @@ export function answerControl(core: SandboxCore, method: string, target: string,
     }
     throw error
   }
+}
+
+/** Before 1973 in milliseconds, until 5138 in seconds: what is smaller is a mistaken unit. */
+const leastMilliseconds = 1e11
+
+function milliseconds(value: number): number {
+  if (value >= leastMilliseconds || !Number.isFinite(value)) return value
+  const meant = value > 0 ? `; as seconds it would be ${value * 1000} (${new Date(value * 1000).toISOString()})` : ''
+  throw new BadCommand(
+    `"set" takes epoch milliseconds, and ${value} is before 1973, which looks like seconds${meant}. Nothing was changed; to go back that far, use "moveMs".`,
+  )
 }
 
 /** Given to each parse, not to the whole process, whose other schemas say what they say without it. */

@@ -62,32 +62,38 @@ export interface Sandbox {
 
 const controlLimitBytes = 1024 * 1024
 
-/**
- * Starts a stateful stand-in for the platform: TKE and TCR on one port, told apart by the called action, with the
- * platform's own signature check, envelopes, error codes, rates and limits, and with faults on demand. The same seed,
- * clock and calls give the same answers.
- */
-export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+/** Everything of a sandbox but its socket. The credentials can be added to. */
+export function createSandboxCore(
+  options: Omit<SandboxOptions, 'port' | 'host'> = {},
+): SandboxCore & { readonly credentials: Map<string, SandboxCredential> } {
   const seed = options.seed ?? 1
   const clock = options.clock ?? createSandboxClock()
   const world = options.world ?? createBaseWorld(clock.now(), seed)
-  const credentials = new Map([sandboxCredential, ...(options.credentials ?? [])].map((credential) => [credential.secretId, credential]))
   const requestRandom = createRandom(Math.imul(seed, 7) + 3)
   const random = createRandom(seed)
-  const journal = createCallJournal()
-  const core: SandboxCore = {
+  return {
     world,
     clock,
     faults: createFaultSwitches(seed),
     rates: createRateLimits(options.rates ?? true),
-    journal,
-    credentials,
+    journal: createCallJournal(),
+    credentials: new Map([sandboxCredential, ...(options.credentials ?? [])].map((credential) => [credential.secretId, credential])),
     attach: options.attach ?? new Map(),
     seed,
     random,
     requestId: () => randomUuid(requestRandom),
     advance: () => advanceWorld(world, clock.now(), random),
   }
+}
+
+/**
+ * Starts a stateful stand-in for the platform: TKE and TCR on one port, told apart by the called action, with the
+ * platform's own signature check, envelopes, error codes, rates and limits, and with faults on demand. The same seed,
+ * clock and calls give the same answers.
+ */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const core = createSandboxCore(options)
+  const { world, clock, credentials } = core
   const closing = new AbortController()
   const server = createServer({ maxHeaderSize: 2 * getLimitBytes, keepAliveTimeout: 60_000 }, (request, response) => {
     answer(core, request, response, closing.signal).catch((error: unknown) => {
@@ -106,7 +112,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     clock,
     faults: core.faults,
     rates: core.rates,
-    journal: journal.records,
+    journal: core.journal.records,
     addCredential: (credential) => {
       credentials.set(credential.secretId, credential)
     },
@@ -228,7 +234,7 @@ async function answerCluster(
     kubernetes: true,
   }
   const call = { service: 'kubernetes', action: `${method} ${path}`, effect: subject.effect, requestId: core.requestId(), secretId: '' }
-  await underFaults(core, call, subject, response, sleep, async (faults) => {
+  const exchange = await underFaults(core, call, subject, sleep, async (faults) => {
     const reply = await answerDirect(
       core,
       {
@@ -245,6 +251,7 @@ async function answerCluster(
     const succeeded = reply.status < 400
     return { reply, applied: succeeded && subject.effect === 'write', ...(succeeded ? {} : { code: String(reply.status) }) }
   })
+  return sendReply(response, exchange.reply, { ...exchange, sleep })
 }
 
 async function answerApi(
@@ -276,6 +283,24 @@ async function answerApi(
     const reply = { status: 200, contentType: 'application/json', body: JSON.stringify(envelope) }
     return sendReply(response, reply, { dateMs: at, headers: bodyLeft(body), sleep })
   }
+  const exchange = await exchangeApi(core, received, sleep)
+  return sendReply(response, exchange.reply, { ...exchange, sleep })
+}
+
+/** What a call comes to: the answer, and what a fault of the wire makes of it. */
+export interface Exchange {
+  readonly reply: Reply
+  /** The fault that ends the call, if one does. */
+  readonly ending?: Fault
+  /** Epoch milliseconds that the Date header shows. */
+  readonly dateMs: number
+}
+
+/**
+ * Receives one call to the API, under the faults that are switched on, and records it: everything the sandbox does but reading
+ * it from a socket and writing the answer to one. `sleep` waits out a fault of latency.
+ */
+export async function exchangeApi(core: SandboxCore, received: ReceivedCall, sleep: (ms: number) => Promise<void>): Promise<Exchange> {
   const call = readCall(received, core.requestId())
   const subject: FaultSubject = {
     service: call.service,
@@ -287,20 +312,19 @@ async function answerApi(
     kubernetes: call.name === 'ForwardRequest',
   }
   const record = { service: call.service, action: call.name, effect: call.effect, requestId: call.requestId, secretId: call.secretId }
-  await underFaults(core, record, subject, response, sleep, (faults) => answerCall(core, call, faults))
+  return await underFaults(core, record, subject, sleep, (faults) => answerCall(core, call, faults))
 }
 
-/** Draws the faults for a call, lets it happen or not, records it and sends what is left of the answer. */
+/** Draws the faults for a call, lets it happen or not, and records it. */
 async function underFaults(
   core: SandboxCore,
   call: Pick<CallRecord, 'service' | 'action' | 'effect' | 'requestId' | 'secretId'>,
   subject: FaultSubject,
-  response: ServerResponse,
   sleep: (ms: number) => Promise<void>,
   carryOut: (
     faults: readonly Fault[],
   ) => Promise<{ readonly reply: Reply } & Partial<Pick<CallRecord, 'code' | 'request'>> & Pick<CallRecord, 'applied'>>,
-): Promise<void> {
+): Promise<Exchange> {
   const at = core.clock.now()
   const faults = core.faults.draw(subject, at)
   const kinds = faults.map(({ kind }) => kind)
@@ -316,11 +340,11 @@ async function underFaults(
     : await carryOut(faults)
   const { reply, ...result } = outcome
   core.journal.record({ ...call, at, ...result, faults: kinds })
-  await sendReply(response, ending?.kind === '5xx' ? gatewayPage(ending.status) : reply, {
+  return {
+    reply: ending?.kind === '5xx' ? gatewayPage(ending.status) : reply,
     dateMs: core.clock.now() + skewOf(faults),
     ...(ending === undefined ? {} : { ending }),
-    sleep,
-  })
+  }
 }
 
 function endingOf(faults: readonly Fault[]): Fault | undefined {

@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Sandbox, startSandbox } from '#infra/sandbox/server.ts'
@@ -136,6 +138,11 @@ describe('longshore call', () => {
   it.each([
     [['tke', 'DescribeCluster'], /no action "DescribeCluster".*DescribeClusters/],
     [['tcr', 'DescribeClusters'], /belongs to tke/],
+    ...['toString', 'constructor', '__proto__', 'hasOwnProperty'].map(
+      (name) => [['tke', name], new RegExp(`tke has no action "${name}"\\.(?! It belongs)`)] as [string[], RegExp],
+    ),
+    ...['toString', 'constructor', '__proto__'].map((service) => [[service, 'DescribeClusters'], /no service/] as [string[], RegExp]),
+    [['constructor', 'DescribeClusters', '--raw'], /no service "constructor"/],
     [['tk', 'DescribeClusters'], /no service "tk".*tcr and tke/],
     [['tke'], /name a service and an action/],
     [['tke', 'DescribeClusters', '{}'], /one word too many/],
@@ -196,6 +203,51 @@ describe('longshore call', () => {
     expect(code).toBe(1)
     expect(err).toContain(`127.0.0.1:${port}`)
     expect(err).toMatch(/ECONNREFUSED/)
+  })
+
+  it('trusts the certificate authority of platform.caFile, whichever way it sends', async () => {
+    const fixtures = join(import.meta.dirname, '../../fixtures/tls')
+    const folder = await mkdtemp(join(tmpdir(), 'longshore-call-'))
+    const server = createTlsServer(
+      { key: await readFile(join(fixtures, 'server-key.pem')), cert: await readFile(join(fixtures, 'server.pem')) },
+      (_, response) => response.end(JSON.stringify({ Response: { TotalCount: 7, Clusters: [], RequestId: 'tls' } })),
+    )
+    try {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      const { port } = server.address() as AddressInfo
+      const words = ['call', 'tke', 'DescribeClusters', '--region', 'x', '--endpoint', `https://localhost:${port}`]
+      const both = [words, [...words, '--timestamp', String(Math.floor(Date.now() / 1000))]]
+      for (const each of both)
+        expect(await runWords(each, { env, cwd: folder })).toMatchObject({ code: 1, err: expect.stringMatching(/platform\.caFile/) })
+      await writeFile(join(folder, 'longshore.yaml'), 'platform:\n  caFile: ca.pem\n')
+      for (const each of both)
+        expect((await runWords(each, { env, cwd: folder })).err).toMatch(/platform\.caFile: .*cannot be read \(ENOENT\)/)
+      await copyFile(join(fixtures, 'ca.pem'), join(folder, 'ca.pem'))
+      for (const each of both) {
+        const { code, out, err } = await runWords(each, { env, cwd: folder })
+        expect({ code, err }).toEqual({ code: 0, err: '' })
+        expect(JSON.parse(out).TotalCount).toBe(7)
+      }
+    } finally {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('names a proxy variable that it cannot use, and shows nothing of it', async () => {
+    for (const https_proxy of [
+      'http://user:hunter2%@proxy.example:3128',
+      'user:hunter2%zz@proxy.example:3128',
+      'socks5://user:hunter2@proxy',
+    ]) {
+      const { code, err } = await runWords(['call', 'tke', 'DescribeClusters', '--region', 'x', '--endpoint', sandbox.url], {
+        env: { ...env, https_proxy },
+      })
+      expect(code).toBe(1)
+      expect(err).toMatch(/https_proxy/)
+      expect(err).not.toContain('hunter2')
+    }
   })
 
   it('refuses plain HTTP to another machine', async () => {

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { CloudWriter } from '#cloud/cloud.ts'
+import type { ListOptions } from '#infra/local/decision-list.ts'
 import { projectRoot, schedulesOf } from '#infra/local/local-function.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { createRunner } from '#infra/local/runner.ts'
@@ -66,7 +67,7 @@ describe('the runner', () => {
   }
   const cloud: CloudWriter = { send: () => Promise.reject(new Error('nothing is called here')) }
 
-  function rig(decide: (options: RunOptions) => readonly Decision[]) {
+  function rig(decide: (options: RunOptions) => readonly Decision[], list: ListOptions = {}) {
     const runs: { now: number; scheduledAt: number }[] = []
     const lines: string[] = []
     const stop = new AbortController()
@@ -109,8 +110,10 @@ describe('the runner', () => {
       log: silentLog,
       print: (line) => lines.push(line),
       signal: stop.signal,
+      zone: 'Asia/Shanghai',
+      list: () => list,
     })
-    return { runner, runs, lines, time }
+    return { runner, runs, lines, time, stop }
   }
 
   const decision = (key: string, outcome: Decision['outcome']): Decision => ({
@@ -135,8 +138,9 @@ describe('the runner', () => {
     ])
     expect(runner.status()[0]).toMatchObject({
       function: 'cron-scaler',
-      lastRun: at('2026-11-24T08:03:00Z'),
-      nextRun: at('2026-11-24T08:04:00Z'),
+      ok: true,
+      lastRun: '2026-11-24T08:03:00.000Z',
+      nextRun: '2026-11-24T08:04:00.000Z',
     })
   })
 
@@ -169,18 +173,90 @@ describe('the runner', () => {
     })
     await runner.runOnce()
     expect(lines).toEqual([
-      'cron-scaler  one  a -> b  Held  because',
-      'cron-scaler  two  a -> b  Planned  because',
-      'cron-scaler  2026-11-24T08:00:30Z  Planned 1, Held 1',
+      '2026-11-24 16:00:30 +08:00  cron-scaler  Planned 1, Held 1',
+      'cron-scaler  Planned  two  a -> b  because',
+      'cron-scaler  Held     one  a -> b  because',
     ])
     lines.length = 0
     await runner.runOnce()
-    expect(lines).toEqual(['cron-scaler  2026-11-24T08:00:30Z  Planned 1, Held 1 (2 as before)'])
+    expect(lines).toEqual(['', '2026-11-24 16:00:30 +08:00  cron-scaler  Planned 1, Held 1 (2 as before)'])
     lines.length = 0
     await runner.runOnce()
     expect(lines).toEqual([
-      'cron-scaler  two  a -> b  NoChange  because',
-      'cron-scaler  2026-11-24T08:00:30Z  NoChange 1, Held 1 (1 as before)',
+      '',
+      '2026-11-24 16:00:30 +08:00  cron-scaler  NoChange 1, Held 1 (1 as before)',
+      'cron-scaler  NoChange  two  a -> b  because',
     ])
+  })
+
+  it('takes no notice of the firing and the times in a sentence, but prints each change that was made', async () => {
+    let run = 0
+    const { runner, lines } = rig(() => {
+      run += 1
+      const varied = (target: string, outcome: Decision['outcome']): Decision => ({
+        ...decision(target, outcome),
+        key: `${target}/${run}`,
+        reason: { code: 'due', text: `fired ${run} minutes ago` },
+      })
+      return [varied('kept', 'Held'), varied('made', 'Applied'), { ...varied('other', 'Held'), reason: { code: `code-${run}`, text: 'x' } }]
+    })
+    await runner.runOnce()
+    lines.length = 0
+    await runner.runOnce()
+    expect(lines).toEqual([
+      '',
+      '2026-11-24 16:00:30 +08:00  cron-scaler  Applied 1, Held 2 (1 as before)',
+      'cron-scaler  Applied  made   a -> b  fired 2 minutes ago',
+      'cron-scaler  Held     other  a -> b  x',
+    ])
+  })
+
+  it('counts rules that were superseded, unless all are asked for', async () => {
+    const superseded = { ...decision('one', 'Skipped'), reason: { code: 'superseded', text: 'up fired before down, which decides' } }
+    const hiding = rig(() => [superseded, decision('one', 'Applied')])
+    await hiding.runner.runOnce()
+    expect(hiding.lines).toEqual([
+      '2026-11-24 16:00:30 +08:00  cron-scaler  Applied 1, Skipped 1 (+1 superseded, --all shows them)',
+      'cron-scaler  Applied  one  a -> b  because',
+    ])
+    const showing = rig(() => [superseded, decision('one', 'Applied')], { all: true })
+    await showing.runner.runOnce()
+    expect(showing.lines.at(-1)).toBe('cron-scaler  Skipped  one  a -> b  up fired before down, which decides')
+  })
+
+  it('is not well after a failure or an unreadable cluster, and well again after a run that was neither', async () => {
+    let outcome: Decision = decision('one', 'Failed')
+    const { runner } = rig(() => [outcome, decision('two', 'NoChange')])
+    expect(runner.status()).toEqual([{ function: 'cron-scaler', ok: true, nextRun: '2026-11-24T08:01:00.000Z' }])
+    await runner.runOnce()
+    expect(runner.status()[0]).toMatchObject({ ok: false, problem: expect.stringContaining('failures') })
+    outcome = { ...decision('one', 'Held'), reason: { code: 'cluster-unreadable', text: 'cannot be read' } }
+    await runner.runOnce()
+    expect(runner.status()[0]).toMatchObject({ ok: false })
+    outcome = decision('one', 'Held')
+    await runner.runOnce()
+    expect(runner.status()[0]).toMatchObject({ ok: true })
+  })
+
+  it('is not well when no run has come for three periods', async () => {
+    const { runner, time } = rig(() => [])
+    await runner.runOnce()
+    time.now = at('2026-11-24T08:02:59Z')
+    expect(runner.status()[0]?.ok).toBe(true)
+    time.now = at('2026-11-24T08:03:00Z')
+    expect(runner.status()[0]).toMatchObject({ ok: false, problem: 'no run has come since it was due at 2026-11-24T08:01:00.000Z' })
+  })
+
+  it('does not blame a cluster for a run that was stopped', async () => {
+    const { runner, lines, stop } = rig(() => {
+      stop.abort()
+      const unreadable = { code: 'cluster-unreadable', text: 'cluster cannot be read: the caller ended the call' }
+      return [{ ...decision('one', 'Held'), reason: unreadable }, decision('two', 'Applied')]
+    })
+    expect(await runner.runOnce()).toMatchObject({ isDone: false, reports: [{ counts: { Applied: 1, Held: 0 } }] })
+    expect(lines.join('\n')).not.toMatch(/cannot be read/)
+    expect(lines.join('\n')).toMatch(/Applied +two/)
+    expect(runner.status()[0]?.ok).toBe(true)
+    expect(await runner.runOnce()).toEqual({ reports: [], isDone: false })
   })
 })

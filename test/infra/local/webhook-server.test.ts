@@ -5,6 +5,7 @@ import { maxBodyBytes, startWebhookServer, type WebhookRoute, type WebhookServer
 
 let server: WebhookServer | undefined
 const errors: string[] = []
+let health = { ok: true }
 
 afterEach(async () => {
   await server?.close()
@@ -17,10 +18,23 @@ async function serve(answer: WebhookRoute['answer']): Promise<string> {
     routes: [{ method: 'POST', path: '/hooks/registry', answer }],
     port: 0,
     now: () => Date.parse('2026-11-24T08:00:00Z'),
-    health: () => ({ ok: true }),
+    health: () => health,
     onError: (route, error) => errors.push(`${route}: ${String(error)}`),
   })
   return server.url
+}
+
+/** The status that a request line written by hand is answered with. */
+async function statusOf(url: string, method: string, target: string): Promise<number> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  let answer = ''
+  socket.on('data', (piece) => {
+    answer += piece
+  })
+  socket.write(`${method} ${target} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`)
+  await new Promise((resolve) => socket.on('close', resolve))
+  return Number(answer.split(' ')[1])
 }
 
 describe('the webhook server', () => {
@@ -46,6 +60,24 @@ describe('the webhook server', () => {
       requestContext: { http: { method: 'POST' }, timeEpoch: Date.parse('2026-11-24T08:00:00Z') },
     })
     expect(Buffer.from(events[0]?.body ?? '', 'base64')).toEqual(body)
+  })
+
+  it('answers 200 or 503 at /healthz, by whether all is well', async () => {
+    const url = await serve(async () => ({ statusCode: 202 }))
+    const ask = async () => {
+      const answer = await fetch(`${url}/healthz`)
+      return [answer.status, await answer.json()]
+    }
+    expect(await ask()).toEqual([200, { ok: true }])
+    health = { ok: false }
+    expect(await ask()).toEqual([503, { ok: false }])
+    health = { ok: true }
+  })
+
+  it('says at / what there is', async () => {
+    const url = await serve(async () => ({ statusCode: 202 }))
+    const answer = await fetch(url)
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringMatching(/GET \/healthz[\s\S]*POST \/hooks\/registry/)])
   })
 
   it('answers 404 to other paths and other methods', async () => {
@@ -82,6 +114,64 @@ describe('the webhook server', () => {
     const answer = await fetch(`${url}/hooks/registry`, { method: 'POST', body: '{}' })
     expect([answer.status, await answer.text()]).toEqual([500, 'internal error\n'])
     expect(errors).toEqual(['POST /hooks/registry: Error: the database password is wrong'])
+  })
+
+  it.each([
+    '//',
+    '/\\',
+    '///',
+    '//x/hooks/registry',
+    '//127.0.0.1',
+    '/\\hooks/registry',
+    '/%',
+    '/hooks/registry/',
+    '*',
+    'http://',
+    '/hooks/../hooks/registry',
+  ])('answers 404 to the target %s, and takes it for no mistake of its own', async (target) => {
+    let calls = 0
+    const url = await serve(async () => {
+      calls += 1
+      return { statusCode: 202 }
+    })
+    expect(await statusOf(url, 'POST', target)).toBe(404)
+    expect([calls, errors]).toEqual([0, []])
+  })
+
+  it('takes the whole address, as a proxy sends it', async () => {
+    const url = await serve(async ({ rawPath, rawQueryString }) => ({
+      statusCode: rawPath === '/hooks/registry' && rawQueryString === 'a=b?c' ? 202 : 500,
+    }))
+    expect(await statusOf(url, 'POST', 'http://anything.example/hooks/registry?a=b?c')).toBe(202)
+    expect(await statusOf(url, 'GET', 'http://anything.example/healthz')).toBe(200)
+  })
+
+  it('tells the log the route that failed and nothing of the address: path and query may hold a secret', async () => {
+    server = await startWebhookServer({
+      routes: [
+        {
+          method: 'POST',
+          path: '/hooks/registry',
+          answer: async () => {
+            throw new Error('no')
+          },
+        },
+      ],
+      port: 0,
+      now: () => 0,
+      health: () => {
+        throw new Error('ill')
+      },
+      onError: (route, error) => errors.push(`${route}: ${String(error)}`),
+    })
+    expect(await statusOf(server.url, 'POST', '/hooks/registry?token=hunter2')).toBe(500)
+    expect(await statusOf(server.url, 'POST', 'http://hunter2@x/hooks/registry?hunter2')).toBe(500)
+    expect(await statusOf(server.url, 'GET', '/healthz?hunter2')).toBe(500)
+    expect(errors).toEqual([
+      'POST /hooks/registry: Error: no',
+      'POST /hooks/registry: Error: no',
+      'GET outside of the webhooks: Error: ill',
+    ])
   })
 
   it('closes although a sender keeps its connection open', async () => {

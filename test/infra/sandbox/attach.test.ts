@@ -134,6 +134,19 @@ describe('--attach', () => {
     expect(parseAttach([]).size).toBe(0)
   })
 
+  test('takes files relative to the folder it is given, and names option and file of one that cannot be read', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'longshore-attach-'))
+    writeFileSync(join(folder, 'token'), 'from-file\n')
+    writeFileSync(join(folder, 'empty'), '\n')
+    expect(parseAttach(['cls-1a2b3c4d=https://127.0.0.1:6443,token-file=token'], folder).get('cls-1a2b3c4d')?.token).toBe('from-file')
+    for (const option of ['token-file', 'ca-file']) {
+      const parse = (file: string) => () => parseAttach([`cls-1a2b3c4d=https://127.0.0.1:6443,${option}=${file}`], folder)
+      expect(parse('none')).toThrow(new RegExp(`cls-1a2b3c4d: ${option} names .*none, which cannot be read \\(ENOENT\\)`))
+      expect(parse('.')).toThrow(/EISDIR/)
+      expect(parse('empty')).toThrow(/which is empty/)
+    }
+  })
+
   test.each([
     [['cls-1a2b3c4d'], /form/],
     [['https://127.0.0.1:6443'], /form/],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createSandboxClock } from '#infra/sandbox/clock.ts'
+import { clockRange, createSandboxClock } from '#infra/sandbox/clock.ts'
 
 function machine() {
   let time = 1_000_000
@@ -51,4 +51,24 @@ test('refuses an instant that is no number instead of turning every later time i
     expect(() => createSandboxClock({ startMs: wrong })).toThrow(RangeError)
   }
   expect(clock.now()).toBe(42)
+})
+
+test('takes the ends of its range and nothing beyond, and stays where it was when a move leads there', () => {
+  const { earliestMs, latestMs } = clockRange
+  const { now, pass } = machine()
+  for (const frozen of [true, false]) {
+    const clock = createSandboxClock({ frozen, source: now })
+    for (const end of [earliestMs, latestMs]) {
+      clock.set(end)
+      expect(clock.now()).toBe(end)
+      expect(new Date(clock.now()).toISOString()).toMatch(/Z$/)
+    }
+    for (const wrong of [earliestMs - 1, latestMs + 1, 8.64e15]) {
+      expect(() => clock.set(wrong)).toThrow(/-271820-01-01T00:00:00\.000Z.*\+275759-01-01T00:00:00\.000Z/)
+      expect(() => createSandboxClock({ startMs: wrong })).toThrow(RangeError)
+    }
+    expect(() => clock.move(1)).toThrow(/Moved by 1 ms/)
+    expect(clock.now()).toBe(latestMs)
+  }
+  pass(1)
 })

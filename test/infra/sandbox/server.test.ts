@@ -412,7 +412,10 @@ describe('steering over HTTP', () => {
 
   test('sets, moves, freezes and runs the clock', async () => {
     expect((await steer('POST', '/_sandbox/clock', { moveMs: 60_000 })).json).toMatchObject({ now: start + 60_000 })
-    expect((await steer('POST', '/_sandbox/clock', { set: 1_000 })).json).toEqual({ now: 1_000, utc: '1970-01-01T00:00:01.000Z' })
+    expect((await steer('POST', '/_sandbox/clock', { set: 1e12 })).json).toEqual({
+      now: 1e12,
+      utc: '2001-09-09T01:46:40.000Z',
+    })
     expect((await steer('POST', '/_sandbox/clock', { run: true })).status).toBe(200)
     expect((await steer('POST', '/_sandbox/clock', { freeze: true })).status).toBe(200)
     const { json } = await steer('GET', '/_sandbox/clock')
@@ -450,6 +453,23 @@ describe('steering over HTTP', () => {
     expect(await codeOf(sandbox, 'DescribeImagePersonal', { RepoName: 'shop/web' })).toBeUndefined()
     expect((await steer('POST', '/_sandbox/rates', { enabled: true })).json).toEqual({ enabled: true })
     expect(sandbox.rates.enabled).toBe(true)
+  })
+
+  test.each([
+    [{ set: 8.64e15 + 1 }, /-271820-01-01.*\+275759-01-01/],
+    [{ set: 8.64e15 }, /\+275759/],
+    [{ moveMs: 8.64e15 }, /leave its range.*\+275759.*stays/],
+    [{ moveMs: -1e16 }, /leave its range.*-271820/],
+    [{ set: 1_772_330_400 }, /looks like seconds.*1772330400000 \(2026-03-01T02:00:00\.000Z\)/],
+    [{ set: 0 }, /epoch milliseconds/],
+    [{ set: -5 }, /epoch milliseconds/],
+  ])('refuses %j before anything changes', async (command, why) => {
+    const before = JSON.stringify(sandbox.world)
+    const { status, json } = await steer('POST', '/_sandbox/clock', command)
+    expect([status, json.error]).toEqual([400, expect.stringMatching(why)])
+    expect(sandbox.clock.now()).toBe(start)
+    expect(JSON.stringify(sandbox.world)).toBe(before)
+    expect((await steer('GET', '/_sandbox/clock')).json).toMatchObject({ now: start })
   })
 
   test('refuses commands it does not understand, naming what is wrong', async () => {

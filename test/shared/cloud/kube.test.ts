@@ -144,7 +144,7 @@ describe('an answer that comes without HTTP status', () => {
   test.each([
     ['nothing', ''],
     ['blanks', ' \n'],
-    ['a text', '404 page not found'],
+    ['a text', 'upstream is down'],
     ['a cut object', '{"kind":"DeploymentList","items":['],
     ['a list', '[]'],
     ['null', 'null'],

@@ -188,6 +188,14 @@ describe('finding the file', () => {
     await expect(loadConfig({ env: regionOnly, schemas, folder })).rejects.toThrow(/longshore\.yaml and .*longshore\.json; keep one/)
   })
 
+  it('passes over a byte order mark, in JSON as in YAML', async () => {
+    for (const name of ['longshore.json', 'longshore.yaml']) {
+      expect(await load(`\uFEFF${JSON.stringify(sound)}`, { name })).toEqual(await load(JSON.stringify(sound), { name }))
+    }
+    const [fault] = await faultsOf(load('\uFEFF{\n "regoin": 1}', { name: 'c.json' }))
+    expect(fault?.line).toBe(2)
+  })
+
   it('loads no YAML reader for JSON, and none at all without a file', async () => {
     await writeFile(join(folder, 'longshore.json'), '{"platform":{"region":"ap-guangzhou"}}')
     const script = `
@@ -257,11 +265,11 @@ functions:
   })
 
   it.each([
-    ['mode: plan\nmode: enforce', 2, 'is not valid YAML: duplicate key'],
+    ['mode: plan\nmode: enforce', 2, 'is not valid YAML: the key "mode" is given twice (column 1)'],
     ['mode: *nowhere', undefined, 'uses an alias that has no anchor, or repeats aliases too often'],
-    ['mode: [plan', 1, 'is not valid YAML: bad indent'],
-    ['mode: plan\n---\nmode: enforce', 2, 'is not valid YAML: multiple docs'],
-    ['mode: !secret plan', 1, 'is not valid YAML: tag resolve failed'],
+    ['mode: [plan', 1, 'is not valid YAML: the indent does not fit what is above it, or a bracket is not closed (column 12)'],
+    ['mode: plan\n---\nmode: enforce', 2, 'is not valid YAML: a second document begins ("---"); keep one (column 1)'],
+    ['mode: !secret plan', 1, 'is not valid YAML: a tag ("!…") that is not known; take it away, or put the value in quotes (column 7)'],
   ])('for the text %j', async (text, line, what) => {
     const [fault] = await faultsOf(load(text))
     expect(fault).toEqual({ path: 'the configuration', line, text: what })

@@ -70,6 +70,13 @@ describe('a connection', () => {
     )
   })
 
+  it('names the place in the configuration, and not what stands behind env:, where that may be the secret itself', async () => {
+    const pasted: CredentialsSetting = { kind: 'references', secretId: 'env:MY_ID', secretKey: 'env:Gu5t9xGARNpq86cd98joQYCN3EXAMPLE' }
+    const error = await connect(configOf(pasted), optionsOf({ env })).catch((thrown: unknown) => thrown)
+    expect(String(error)).toContain('platform.credentials.secretKey: env:…')
+    expect(`${String(error)} ${(error as Error).stack}`).not.toContain('Gu5t9x')
+  })
+
   it('fails at once where there are no credentials at all, saying what to set', async () => {
     const error = await connect(configOf({ kind: 'none' }), optionsOf()).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(CloudError)
@@ -131,6 +138,27 @@ describe('a connection', () => {
     )
     await connection.close()
     expect(redactor.text('pr%2Fxy-pass pr/xy-pass')).toBe('[redacted] [redacted]')
+  })
+
+  it('makes the password of a proxy without protocol known to the redactor, also in the header that is sent to it', async () => {
+    const redactor = createRedactor()
+    const connection = await connect(
+      configOf(fromEnv),
+      optionsOf({ env: { ...env, https_proxy: 'user:hunter2hunter2@127.0.0.1:3128' }, redactor }),
+    )
+    await connection.close()
+    expect(redactor.text('hunter2hunter2')).toBe('[redacted]')
+    expect(redactor.text(`Basic ${btoa('user:hunter2hunter2')}`)).not.toContain(btoa('hunter2hunter2').slice(4, 12))
+  })
+
+  it('is refused where a proxy variable cannot be used: the variable is named, its value is not shown', async () => {
+    for (const value of ['http://user:hunter2%@127.0.0.1:3128', 'user:hunter2%zz@127.0.0.1:3128', 'ftp://user:hunter2@127.0.0.1']) {
+      const error = await connect(configOf(fromEnv), optionsOf({ env: { ...env, HTTPS_PROXY: value } })).catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(ConfigError)
+      expect((error as ConfigError).faults).toMatchObject([{ path: 'HTTPS_PROXY' }])
+      expect(String(error)).toMatch(/HTTPS_PROXY/)
+      expect(`${String(error)} ${(error as Error).stack} ${JSON.stringify(error)}`).not.toContain('hunter2')
+    }
   })
 
   it('tells of every try', async () => {

@@ -54,6 +54,20 @@ describe('a log line', () => {
     expect(line).toMatch(/x\uFFFD…"}$/)
   })
 
+  it('19: shows no part of a secret that lies across the cut, and looks at no more than it shows', () => {
+    const { lines, redactor, log } = collect()
+    const secret = 'SandboxKey/ForLocal+UseOnly'
+    redactor.add(secret)
+    const startedAt = performance.now()
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]) {
+      for (let cutInside = 1; cutInside < form.length; cutInside += 1) {
+        log.write('info', 'decision', { reason: `${'-'.repeat(4000 - cutInside)}${form}${'%5c'.repeat(200_000)}` })
+      }
+    }
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
+    for (const line of lines) expect(JSON.parse(line).reason).toMatch(/^-{3900,}(\[redacted\]|\[[a-z]{0,8})[%5cw=]{0,60}…$/)
+  })
+
   it('19: shows no secret that is known, in any field', () => {
     const names = ['function', 'runId', 'target', 'before', 'after', 'code', 'reason', 'action', 'requestId', 'counts', 'error'] as const
     fc.assert(
@@ -80,15 +94,22 @@ describe('a log line', () => {
 
 describe('decisionLine', () => {
   it('says function, target, change, outcome and reason', () => {
-    expect(decisionLine(decision)).toBe('cron-scaler  cls-1/default/Deployment/web  replicas 2 -> replicas 5  Planned  morning at 08:00')
+    expect(decisionLine(decision)).toBe('cron-scaler  Planned  cls-1/default/Deployment/web  replicas 2 -> replicas 5  morning at 08:00')
   })
 
   it('leaves out an arrow where nothing changes, and what there is nothing to say about', () => {
-    expect(decisionLine({ ...decision, after: 'replicas 2', outcome: 'NoChange' })).toContain('  replicas 2  NoChange  ')
+    expect(decisionLine({ ...decision, after: 'replicas 2', outcome: 'NoChange' })).toContain('  replicas 2  morning')
     expect(decisionLine({ ...decision, before: '', after: '' })).toBe(
-      'cron-scaler  cls-1/default/Deployment/web  Planned  morning at 08:00',
+      'cron-scaler  Planned  cls-1/default/Deployment/web  morning at 08:00',
     )
     expect(decisionLine({ ...decision, before: '' })).toContain('(nothing) -> replicas 5')
+  })
+
+  it('begins each part in its column, and moves only what a wider one leaves no room', () => {
+    expect(decisionLine({ ...decision, after: '' }, [11, 8, 30, 14])).toBe(
+      'cron-scaler  Planned   cls-1/default/Deployment/web    replicas 2      morning at 08:00',
+    )
+    expect(decisionLine(decision, [11, 8, 30, 14])).toContain('  replicas 2 -> replicas 5  morning')
   })
 
   it('cannot be broken, forged or turned around by what it shows', () => {

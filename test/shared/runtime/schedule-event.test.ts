@@ -36,6 +36,10 @@ describe('parseScheduleEvent', () => {
     expect(parseScheduleEvent(event)).toEqual({ trigger: { kind, name }, scheduledAt: at })
   })
 
+  it('reads 29 February of a leap year', () => {
+    expect(parseScheduleEvent({ ...timer, Time: '2024-02-29T00:00:00Z' }).scheduledAt).toBe(Date.UTC(2024, 1, 29))
+  })
+
   it('reads the same instant from a second attempt', () => {
     expect(parseScheduleEvent({ ...scheduler, attempt: '2', executionId: 'other' })).toEqual(parseScheduleEvent(scheduler))
   })
@@ -56,7 +60,11 @@ describe('parseScheduleEvent', () => {
     ['another event of EventBridge', { ...rule, 'detail-type': 'EC2 Instance State-change Notification' }, 'detail-type does not fit'],
     ['another sender', { ...rule, source: 'my.app' }, 'source does not fit'],
     ['an instant without zone', { ...rule, time: '2026-01-31T08:00:00' }, 'time must be an instant'],
-    ['a day that does not exist', { ...timer, Time: '2026-02-31T25:00:00Z' }, 'Time must be an instant'],
+    ['an hour that does not exist', { ...timer, Time: '2026-02-28T25:00:00Z' }, 'Time must be an instant'],
+    ['30 February', { ...timer, Time: '2026-02-30T00:00:00Z' }, 'Time must be an instant'],
+    ['30 February of a rule', { ...rule, time: '2024-02-30T00:00:00Z' }, 'time must be an instant'],
+    ['29 February of another year', { ...scheduler, scheduledAt: '2026-02-29T00:00:00Z' }, 'scheduledAt must be an instant'],
+    ['31 April in another zone', { ...local, scheduledAt: '2026-04-31T00:00:00+08:00' }, 'scheduledAt must be an instant'],
     ['a number out of range', { ...local, scheduledAt: 8.64e15 + 1 }, 'scheduledAt does not fit'],
     ['another timer', { ...timer, Type: 'Cron' }, 'Type does not fit'],
   ])('refuses %s', (_, event, text) => {

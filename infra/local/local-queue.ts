@@ -1,0 +1,108 @@
+import type { Log } from '#shared/runtime/log.ts'
+import { type Ending, processEntry } from '#shared/runtime/process-entry.ts'
+import type { Process } from '#shared/runtime/queue-definition.ts'
+import type { Inbox, InboxClaim } from '#shared/safety/inbox.ts'
+import { InboxError } from '#shared/safety/inbox-entry.ts'
+import type { Nudge } from '#shared/safety/nudge.ts'
+import { StoreError } from '#shared/safety/store.ts'
+
+export interface LocalQueueOptions {
+  /** The inboxes of the functions, and what works on their events. */
+  readonly queues: readonly { readonly inbox: Inbox; readonly process: Process }[]
+  /** Unique to this process. */
+  readonly owner: string
+  /** Epoch milliseconds: the sandbox's time, or the machine's. */
+  readonly now: () => number
+  /** Waits; ends early when the signal is aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly signal: AbortSignal
+  readonly log: Log
+  readonly redact: (text: string) => string
+  /** Takes one line per event that was worked on. */
+  readonly print: (line: string) => void
+  /** Events of one function that are worked on at the same time; 4 when absent. */
+  readonly concurrency?: number | undefined
+  /** How long one try may take; 15 min when absent. After a crash an event comes back that late. */
+  readonly holdMs?: number | undefined
+}
+
+/** Works on the events that the webhooks took in. The store is the queue: it also finds what another process left behind. */
+export interface LocalQueue {
+  /** Wakes the loop. */
+  readonly nudge: Nudge
+  /** Works on what is due until nothing is; answers how many tries that took. */
+  workOff(): Promise<number>
+  /** Works on events as they become due, until the signal is aborted. A store that cannot be reached is asked again. */
+  keepWorking(): Promise<void>
+}
+
+/** How often it is looked for events while nobody nudges: a sandbox's clock may be moved, and other processes may accept. */
+const lookMs = 500
+const defaultConcurrency = 4
+const defaultHoldMs = 15 * 60_000
+
+/** Makes the queue of this process. Nothing happens until it is told to work. */
+export function createLocalQueue(options: LocalQueueOptions): LocalQueue {
+  const { queues, owner, now, signal, log, print, concurrency = defaultConcurrency, holdMs = defaultHoldMs } = options
+  let wake = new AbortController()
+
+  const workOn = async (inbox: Inbox, claim: InboxClaim, process: Process): Promise<void> => {
+    const { entry } = claim
+    const ending = await processEntry(inbox, claim, process, { ...options, log: log.with({ function: inbox.function }) })
+    print(`${inbox.function}  event ${entry.id.slice(0, 12)} of ${entry.source}, try ${entry.attempt}  ${texts[ending]}`)
+  }
+
+  /** One round over one inbox. */
+  const workOnSome = async ({ inbox, process }: LocalQueueOptions['queues'][number]): Promise<number> => {
+    const startsAt = now()
+    const { claims, died } = await inbox.take({ owner, now: startsAt, deadline: startsAt + holdMs, limit: concurrency })
+    for (const id of died) print(`${inbox.function}  event ${id.slice(0, 12)}  ${texts.dead}`)
+    await Promise.all(claims.map((claim) => workOn(inbox, claim, process)))
+    return claims.length
+  }
+
+  const workOff = async (): Promise<number> => {
+    let tries = 0
+    for (const queue of queues) {
+      for (let some = 1; some > 0 && !signal.aborted; ) {
+        some = await workOnSome(queue)
+        tries += some
+      }
+    }
+    return tries
+  }
+
+  return {
+    nudge: {
+      send: async () => {
+        wake.abort()
+      },
+    },
+    workOff,
+    keepWorking: async () => {
+      while (!signal.aborted) {
+        // Before looking: a nudge during the look is not missed.
+        wake = new AbortController()
+        try {
+          await workOff()
+        } catch (error) {
+          if (!(error instanceof StoreError || error instanceof InboxError)) throw error
+          log.write('error', 'queue-failed', { code: error.kind, error: error.message })
+          print(`The events that wait cannot be looked at: ${error.message}`)
+          // Not at once, whoever nudges.
+          await options.sleep(lookMs, signal)
+        }
+        if (!signal.aborted) await options.sleep(lookMs, AbortSignal.any([signal, wake.signal]))
+      }
+    },
+  }
+}
+
+const texts: Readonly<Record<Ending, string>> = {
+  done: 'done',
+  failed: 'failed; it is tried again later',
+  later: 'goes on later',
+  dead: 'dead: see `longshore dead-letters list`',
+  lost: 'was taken over by somebody else',
+  open: 'could not be written down; it is tried again',
+}
