@@ -157,6 +157,7 @@ async function tryOnce<Change>(work: Work<Change>, claim: Claim): Promise<Carrie
   } catch (error) {
     ended = { error }
   }
+  gate.close()
   const ending = await endingOf(work, ended, gate)
   const wrote = wroteThrough(gate)
   const warning = await save(record, gate.claim, ending)

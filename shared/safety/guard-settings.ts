@@ -79,24 +79,74 @@ const Name = z.string().check(z.minLength(1), z.maxLength(64))
 
 const dnsLabel = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?'
 
-const KillSwitch = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('store') }),
-  z.strictObject({
-    kind: z.literal('ssm'),
-    parameter: z
-      .string()
-      .check(z.regex(/^[A-Za-z0-9_./-]{1,1011}$/, { error: 'must be the name of a parameter, such as "/longshore/kill-switch"' })),
+/** What belongs to each kind of switch beside `kind`. One flat form, not one per kind, so that a misspelt `kind` is found too. */
+const switchKeys = {
+  store: [],
+  ssm: ['parameter'],
+  configMap: ['cluster', 'namespace', 'name', 'key'],
+} as const
+
+const KillSwitch = z.pipe(
+  z
+    .strictObject({
+      kind: z
+        .enum(['store', 'ssm', 'configMap'])
+        .check(z.describe('An item of the store, a parameter of the AWS parameter store, or a key of a ConfigMap.')),
+      parameter: z.optional(
+        z
+          .string()
+          .check(
+            z.regex(/^[A-Za-z0-9_./-]{1,1011}$/, { error: 'must be the name of a parameter, such as "/longshore/kill-switch"' }),
+            z.describe('Of `ssm`.'),
+          ),
+      ),
+      cluster: z.optional(z.string().check(z.minLength(1), z.describe('Of `configMap`: id or name of one of `clusters`.'))),
+      namespace: z.optional(
+        z
+          .string()
+          .check(z.regex(new RegExp(`^${dnsLabel}$`), { error: 'must be a namespace, such as "ops"' }), z.describe('Of `configMap`.')),
+      ),
+      name: z.optional(
+        z
+          .string()
+          .check(
+            z.maxLength(253),
+            z.regex(new RegExp(`^${dnsLabel}(?:\\.${dnsLabel})*$`), { error: 'must be the name of a ConfigMap' }),
+            z.describe('Of `configMap`.'),
+          ),
+      ),
+      key: z.optional(
+        z
+          .string()
+          .check(
+            z.regex(/^[-._a-zA-Z0-9]{1,253}$/, { error: 'must be a key of the ConfigMap, such as "state"' }),
+            z.describe('Of `configMap`: says exactly `run` or `stop`.'),
+          ),
+      ),
+    })
+    .check(
+      z.check(({ value, issues }) => {
+        if (issues.length > 0) return
+        const own: readonly string[] = switchKeys[value.kind]
+        for (const key of [...switchKeys.ssm, ...switchKeys.configMap]) {
+          const isThere = value[key] !== undefined
+          if (isThere === own.includes(key)) continue
+          const message = isThere ? `does not go with kind ${value.kind}` : `missing; kind ${value.kind} needs it`
+          issues.push({ code: 'custom', path: [key], message, input: value[key] })
+        }
+      }),
+    ),
+  z.transform(({ kind, parameter = '', cluster = '', namespace = '', name = '', key = '' }): KillSwitchSettings => {
+    switch (kind) {
+      case 'store':
+        return { kind }
+      case 'ssm':
+        return { kind, parameter }
+      case 'configMap':
+        return { kind, cluster, namespace, name, key }
+    }
   }),
-  z.strictObject({
-    kind: z.literal('configMap'),
-    cluster: z.string().check(z.minLength(1), z.describe('Id or name of one of `clusters`.')),
-    namespace: z.string().check(z.regex(new RegExp(`^${dnsLabel}$`), { error: 'must be a namespace, such as "ops"' })),
-    name: z
-      .string()
-      .check(z.maxLength(253), z.regex(new RegExp(`^${dnsLabel}(?:\\.${dnsLabel})*$`), { error: 'must be the name of a ConfigMap' })),
-    key: z.string().check(z.regex(/^[-._a-zA-Z0-9]{1,253}$/, { error: 'must be a key of the ConfigMap, such as "state"' })),
-  }),
-])
+)
 
 /**
  * The schema of the section. `functionNames` are those that caps and windows may name.

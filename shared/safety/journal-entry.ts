@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { JsonError } from '#cloud/json.ts'
 import type { Reason } from '#shared/pure/step.ts'
 import { canonicalJson, plainCopy, sealMethod, sealOf } from './canonical-json.ts'
 import type { StoreItem } from './store.ts'
@@ -135,7 +136,7 @@ export function preparedEntry(entry: NewJournalEntry, redact: (text: string) => 
       ...keptStep(entry.step, redact),
     }
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'JsonError') throw error
+    if (!(error instanceof JsonError)) throw error
     throw new JournalError(
       'journal.invalid',
       `Journal: an entry about ${entry.target} cannot be written: in its step ${error.message}. Nothing was written.`,
@@ -148,14 +149,8 @@ function keptStep(step: unknown, redact: (text: string) => string): Pick<Journal
   if (step === undefined) return {}
   const copy = plainCopy(step)
   const text = canonicalJson(copy)
-  if (redact(text) !== text || !redactsNothing(copy, redact)) return { stepLeftOut: 'secret' }
+  if (redact(text) !== text) return { stepLeftOut: 'secret' }
   return text.length > maxStepLength ? { stepLeftOut: 'too-large' } : { step: copy }
-}
-
-function redactsNothing(value: unknown, redact: (text: string) => string): boolean {
-  if (typeof value === 'string') return redact(value) === value
-  if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([name, member]) => redact(name) === name && redactsNothing(member, redact))
 }
 
 /** The entry at its place in the chain. */
@@ -175,8 +170,7 @@ export function sealProblem(data: JournalData, secret: string | undefined): 'cha
 
 /** Whether the chain may go on after an entry: it is whole, and sealed with the secret or from before there was one. */
 export function isSound(data: JournalData, secret: string | undefined): boolean {
-  const problem = sealProblem(data, secret)
-  return problem === undefined || (problem === 'method' && secret !== undefined && sealProblem(data, undefined) === undefined)
+  return sealProblem(data, secret) === undefined || sealProblem(data, undefined) === undefined
 }
 
 /** Digits of a sort key: enough for a write every millisecond for thirty years. */

@@ -93,7 +93,6 @@ export async function verifyChain(
     if (mark !== undefined && mark.hash !== data.hash) {
       report('replaced', place, `"${mark.key}" in the ledger remembers another entry ${place}`)
     }
-    marks.delete(place)
     end = { seq: place, hash: data.hash }
   }
   for (const [seq, mark] of [...marks].sort(([one], [other]) => one - other)) {

@@ -34,19 +34,21 @@ export interface WriteAttempt {
 }
 
 /** Why the gate lets nothing through, beside the guard's own reasons. */
-export type GateCode = 'guard.no-time-left' | 'claim-lost' | 'claim-not-renewed' | 'unknown-outcome'
+export type GateCode = 'guard.no-time-left' | 'claim-lost' | 'claim-not-renewed' | 'unknown-outcome' | 'step-over'
 
 /**
  * The only way to a writing call for the function that carries out one step. Reads pass freely. Each write first has to
  * have enough time left, for itself and under the claim (which is renewed when it is short), and the guard is asked right
- * before it, which reads the kill switch. Once a write is refused here, or its answer was lost, no other write of this step goes out: an
- * ambiguous write is settled by reading, never repeated. A refused call throws CloudError of kind `cloud.not-allowed`.
+ * before it, which reads the kill switch. Once a write is refused here, or its answer was lost, no other write of this step
+ * goes out: an ambiguous write is settled by reading, never repeated. A refused call throws CloudError of kind
+ * `cloud.not-allowed`.
  */
 export class WriteGate implements CloudWriter {
   readonly #options: WriteGateOptions
   readonly #writes: WriteAttempt[] = []
   #claim: Claim
   #refusal: Reason | undefined
+  #isClosed = false
   #hasReadSince = false
   #readsUnderWay = 0
   /** One write asks at a time, or two would renew the same claim and one of them find it lost. */
@@ -80,6 +82,11 @@ export class WriteGate implements CloudWriter {
     return !this.#hasReadSince && this.#writes.filter(({ state }) => state !== 'refused').length === 1
   }
 
+  /** From now on no write gets through: what became of the step is being written down. */
+  close(): void {
+    this.#isClosed = true
+  }
+
   async send<A extends Action>(action: A, request: RequestOf<A>, options?: SendOptions): Promise<ResponseOf<A>> {
     const { cloud } = this.#options
     if (action.effect === 'read') {
@@ -96,6 +103,8 @@ export class WriteGate implements CloudWriter {
     this.#turn = turn
     await turn
     // From here to the call nothing else gets a chance to happen.
+    if (this.#isClosed)
+      throw refused(name, { code: 'step-over' satisfies GateCode, text: 'its step is over; wait for every write within apply' })
     this.#refusal ??= this.#late() ?? this.#doubt()
     if (this.#refusal !== undefined) throw refused(name, this.#refusal)
     const index = this.#writes.push({ action: name, state: 'under-way' }) - 1

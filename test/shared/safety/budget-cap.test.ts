@@ -198,10 +198,19 @@ describe('7: much use', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(minuteMs, 7 * minuteMs, hourMs, dayMs, 30 * dayMs),
-        fc.array(fc.record({ pause: fc.double({ min: 0, max: 0.006, noNaN: true }), units: fc.integer({ min: 1, max: 3 }) }), {
-          minLength: 300,
-          maxLength: 900,
-        }),
+        fc.array(
+          fc.record({
+            pause: fc.oneof(
+              { weight: 20, arbitrary: fc.double({ min: 0, max: 0.005, noNaN: true }) },
+              { weight: 1, arbitrary: fc.double({ min: 0, max: 0.5, noNaN: true }) },
+            ),
+            units: fc.integer({ min: 1, max: 3 }),
+          }),
+          {
+            minLength: 300,
+            maxLength: 900,
+          },
+        ),
         (durationMs, takings) => {
           const window: CapWindow = { kind: 'rolling', durationMs }
           const exact: { at: number; units: number }[] = []
@@ -224,6 +233,17 @@ describe('7: much use', () => {
       ),
       { seed: 70, numRuns: 100 },
     )
+  })
+
+  it('stays exact up to 256 instants, and is drawn together from the next one on, without bringing back what has left', () => {
+    const old: Usage = Array.from({ length: 200 }, (_, index) => ({ at: now - hourMs - 199 + index, units: 1 }))
+    const live: Usage = Array.from({ length: 55 }, (_, index) => ({ at: now - hourMs + 1 + index, units: 1 }))
+    const exact = withTaking([...old, ...live], hour, { at: now, units: 1 }, now)
+    expect(exact).toEqual([...old, ...live, { at: now, units: 1 }])
+    const drawn = withTaking(exact, hour, { at: now - 1, units: 1 }, now)
+    expect(drawn.length).toBeLessThan(10)
+    expect(usedUnits(drawn, hour, now)).toBe(57)
+    expect(drawn.reduce((sum, { units }) => sum + units, 0)).toBe(257)
   })
 
   it('keeps its size bounded whatever the clock does', () => {

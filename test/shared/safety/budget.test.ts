@@ -107,9 +107,16 @@ describe('7: room under a cap', () => {
     expect(await isRefused(budgets, [demand(2)])).toBe(true)
     await budgets.release(first, { now })
     await budgets.release(first, { now })
-    await budgets.confirm(first, { now })
     await taken(budgets, [demand(2)])
     expect(await isRefused(budgets, [demand(2)])).toBe(true)
+  })
+
+  it('is not taken again when what was released is confirmed', async () => {
+    const budgets = budgetsOn(new MemoryDisk())
+    const reservation = await taken(budgets, [demand(1)])
+    await budgets.release(reservation, { now })
+    await budgets.confirm(reservation, { now })
+    await taken(budgets, [demand(1)])
   })
 
   it('stays taken when it was confirmed, also when somebody releases it then', async () => {
@@ -123,8 +130,17 @@ describe('7: room under a cap', () => {
   it('is given back by another process from plain data', async () => {
     const disk = new MemoryDisk()
     const reservation = JSON.parse(JSON.stringify(await taken(budgetsOn(disk), [demand(1), demand(1, { kind: 'run' })]))) as Reservation
-    await budgetsOn(disk).release(reservation, { now: now + 5 })
+    const other = budgetsOn(disk)
+    await other.release(reservation, { now: now + 5 })
     await taken(budgetsOn(disk), [demand(1), demand(1, { kind: 'run' })], now + 5)
+  })
+
+  it('is given back by a process that remembers how it was before', async () => {
+    const disk = new MemoryDisk()
+    const [one, two] = [budgetsOn(disk), budgetsOn(disk)]
+    expect(await two.findFull([demand(1)], context)).toBeUndefined()
+    await two.release(await taken(one, [demand(1)]), { now })
+    await taken(one, [demand(1)])
   })
 
   it('of others is not touched by giving back, or confirming, what has left the window long ago', async () => {
@@ -226,6 +242,21 @@ describe('7: the store', () => {
     await budgets.confirm(reservation, { now: now + 2 })
     // What counts per run counts for the run, whenever it happens.
     expect(hooks.calls.map(({ operation }) => operation)).toEqual(['put'])
+  })
+
+  it('is asked once per change by one process, however many it makes at once', async () => {
+    const hooks = counter()
+    const slow: StoreHooks = {
+      before: async (call) => {
+        hooks.before?.(call)
+        for (let turn = 0; turn < 3; turn += 1) await Promise.resolve()
+      },
+    }
+    const budgets = budgetsOn(new MemoryDisk(), slow)
+    await taken(budgets, [demand(100)])
+    hooks.calls.length = 0
+    await Promise.all(Array.from({ length: 60 }, () => taken(budgets, [demand(100)])))
+    expect(hooks.calls.filter(({ operation }) => operation === 'put')).toHaveLength(60)
   })
 
   it('is asked again before a change is refused for what this process remembers', async () => {

@@ -13,22 +13,21 @@ const givenUpMs = lifeMs + graceMs + 1
 /** Caps make the guard use the store as well. */
 const settings: Partial<GuardSettings> = { caps: [{ amount: 50, window: { kind: 'rolling', durationMs: 3_600_000 } }] }
 
-/** Ways to the store and to the platform that lead nowhere from one place on, as those of a process that was killed. */
+/** Ways to the store and to the platform that lead nowhere from one place on, as those of a process that was killed, or frozen. */
 class Cut {
   readonly store: Store
   readonly cloud: CloudWriter
-  /** Resolves when the process is dead. */
+  /** Resolves when the process stands still. */
   readonly reached: Promise<void>
   /** Places passed so far: before each call, and after each call before its answer. */
   places = 0
   readonly #at: number
-  #die: () => void = () => undefined
+  readonly #standing = Promise.withResolvers<void>()
+  readonly #thawed = Promise.withResolvers<void>()
 
   constructor(world: World, at: number) {
     this.#at = at
-    this.reached = new Promise((resolve) => {
-      this.#die = resolve
-    })
+    this.reached = this.#standing.promise
     const plain = openMemoryStore(world.disk)
     this.store = {
       name: plain.name,
@@ -53,8 +52,13 @@ class Cut {
   async #place(): Promise<void> {
     this.places += 1
     if (this.places < this.#at) return
-    this.#die()
-    await new Promise(() => undefined)
+    this.#standing.resolve()
+    await this.#thawed.promise
+  }
+
+  /** Lets a process that was only frozen go on. */
+  thaw(): void {
+    this.#thawed.resolve()
   }
 }
 
@@ -122,6 +126,41 @@ describe('3, 4, 18: a process that is killed', () => {
       }
     }
     expect(cuts).toBeGreaterThan(1000)
+  })
+})
+
+describe('3, 5: a process that is frozen', () => {
+  it('at any await, while others go on, and thaws much later: it neither repeats nor disturbs anything', async () => {
+    let freezes = 0
+    for (const more of [{}, { claimMs: 20_000 }]) {
+      const longLifeMs = 'claimMs' in more ? 10_000_000 : lifeMs
+      for (const fate of [...fates, ['pass', 'reject'], ['pass', 'lose-after'], ['lose-before', 'lose-after']] as const) {
+        for (const frozenMs of [15_000, givenUpMs]) {
+          for (let at = 1; ; at += 1) {
+            const world = new World()
+            world.fates = [...fate]
+            const cut = new Cut(world, at)
+            const frozen = runIn(world, { owner: 'a', store: cut.store, cloud: cut.cloud, settings, lifeMs: longLifeMs, more })
+            const isFrozen = await Promise.race([frozen.then(() => false), cut.reached.then(() => true)])
+            if (!isFrozen) break
+            freezes += 1
+            const name = `${fate} frozen at ${at} for ${frozenMs} ${JSON.stringify(more)}`
+            world.elapse(frozenMs)
+            await runIn(world, { owner: 'b', settings, lifeMs, more })
+            cut.thaw()
+            await frozen
+            expect(await historyProblems(world), name).toEqual([])
+            for (const owner of ['c', 'd', 'e']) {
+              world.elapse(givenUpMs)
+              await runIn(world, { owner, settings, lifeMs })
+            }
+            expect(await historyProblems(world), name).toEqual([])
+            expect(world.effects, name).toHaveLength(1)
+          }
+        }
+      }
+    }
+    expect(freezes).toBeGreaterThan(300)
   })
 })
 

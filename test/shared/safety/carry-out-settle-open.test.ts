@@ -75,9 +75,66 @@ describe('steps that no plan names again', () => {
     for (const more of [{ readStep: () => undefined }, { settle: async () => 'unknown' as const }, { settle: undefined }]) {
       const [settled] = await settleOpen(portsIn(world, more))
       expect(settled?.result).toMatchObject({ outcome: 'Held', reason: { code: 'unknown-outcome' } })
+      if ('settle' in more && more.settle === undefined)
+        expect(settled?.result.reason?.text).toContain('this function cannot find it out by reading')
       world.elapse(givenUpMs)
     }
     expect((await settleOpen(portsIn(world))).map(({ result }) => result.outcome)).toEqual(['NoChange'])
+  })
+
+  it('are not asked about when the step is not understood or was not kept', async () => {
+    const world = new World()
+    await breakAt(world, 6)
+    const { ledger, journal } = processIn(world, { owner: 'a' })
+    await ledger.acquire({ key: 'b', owner: 'a', now: world.now, deadline: world.now, journalBefore: 1 })
+    const { target, before, after, reason } = stepOf('b')
+    await journal.append({
+      kind: 'intent',
+      at: world.now,
+      runId: 'r',
+      function: 'alarm-scaler',
+      stepKey: 'b',
+      target,
+      before,
+      after,
+      reason,
+      attempt: 1,
+    })
+    world.elapse(givenUpMs)
+    const asked: string[] = []
+    const settle = async ({ key }: { key: string }): Promise<'applied'> => {
+      asked.push(key)
+      return 'applied'
+    }
+    const read: unknown[] = []
+    const readStep = (step: unknown): undefined => void read.push(step)
+    const settled = await settleOpen(portsIn(world, { settle, readStep }))
+    expect(settled.map(({ key, result }) => [key, result.outcome])).toEqual([
+      ['web-1', 'Held'],
+      ['b', 'Held'],
+    ])
+    for (const { result } of settled) expect(result.reason?.text).toContain('this function cannot find it out by reading')
+    expect({ asked, read }).toEqual({ asked: [], read: [stepOf()] })
+  })
+
+  it('are held for no longer than a claim lasts or time is left', async () => {
+    for (const [leftMs, expected] of [
+      [900_000, 120_000],
+      [5_000, 5_000],
+      [-1, 0],
+    ] as const) {
+      const world = new World()
+      await breakAt(world, 6)
+      world.elapse(givenUpMs)
+      let lastsMs: number | undefined
+      const settle = async (): Promise<'applied'> => {
+        const entry = await world.ledger().get('web-1', { now: world.now })
+        lastsMs = (entry?.holder?.deadline ?? 0) - world.now
+        return 'applied'
+      }
+      await settleOpen(portsIn(world, { settle, remainingMs: () => leftMs }))
+      expect(lastsMs).toBe(expected)
+    }
   })
 
   it('are settled a few at a time, and only when they are recent', async () => {

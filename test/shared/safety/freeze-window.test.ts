@@ -250,6 +250,16 @@ describe('17: the verdict over windows', () => {
       by: 'allow',
       text: 'changes are allowed within "office-hours", "night" only, and "night" opens at Sat 2026-10-10 03:00:00 Asia/Shanghai',
     })
+    expect(judgeFreeze({ freeze: [closedAllow, allow], overrides: [] }, 'a', evening)).toMatchObject({
+      text: 'changes are allowed within "night", "office-hours" only, and "night" opens at Sat 2026-10-10 03:00:00 Asia/Shanghai',
+    })
+    const never = window('0 0 0 30 2 *', hourMs, 'UTC', { name: 'never', kind: 'allow' })
+    expect(judgeFreeze({ freeze: [never, closedAllow], overrides: [] }, 'a', evening)).toMatchObject({
+      text: 'changes are allowed within "never", "night" only, and "night" opens at Sat 2026-10-10 03:00:00 Asia/Shanghai',
+    })
+    expect(judgeFreeze({ freeze: [never], overrides: [] }, 'a', evening)).toMatchObject({
+      text: 'changes are allowed within "never" only, and none opens within five years',
+    })
   })
 
   it('lets an override set a deny window aside until its instant, not included, and reports it', () => {

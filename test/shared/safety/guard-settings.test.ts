@@ -53,6 +53,8 @@ describe('the guard section', () => {
       protect: [{ pattern: 'prod/**' }],
       killSwitch: { kind: 'configMap', cluster: 'cls-1', namespace: 'ops', name: 'longshore.v1', key: 'state' },
     })
+    const longest = z.parse(schema, { caps: [{ amount: 1_000_000, window: '366d', target: '*'.padEnd(256, 'a') }] })
+    expect(longest.caps[0]).toMatchObject({ amount: 1_000_000, window: { durationMs: 366 * 86_400_000 } })
     expect(settings.caps.map((cap) => 'timeZone' in cap)).toEqual([false, false, false])
     expect(z.parse(schema, { killSwitch: { kind: 'ssm', parameter: '/longshore/kill-switch' } }).killSwitch).toEqual({
       kind: 'ssm',
@@ -177,13 +179,27 @@ describe('the guard section', () => {
       { freeze: [window], overrides: [{ ...override, reason: undefined }] },
       ['overrides.0.reason: missing; expected a text'],
     ],
+    [
+      'a misspelt kind of switch',
+      { killSwitch: { knid: 'store' } },
+      ['killSwitch.kind: expected "store", "ssm" or "configMap", found nothing', 'killSwitch.knid: unknown key; did you mean "kind"?'],
+    ],
+    [
+      'half a switch in a ConfigMap',
+      { killSwitch: { kind: 'configMap', cluster: 'cls-1', name: 'longshore', parameter: '/x' } },
+      [
+        'killSwitch.parameter: does not go with kind configMap',
+        'killSwitch.namespace: missing; kind configMap needs it',
+        'killSwitch.key: missing; kind configMap needs it',
+      ],
+    ],
     ['a switch of no kind', { killSwitch: {} }, ['killSwitch.kind: expected "store", "ssm" or "configMap", found nothing']],
     [
       'a switch of another kind',
-      { killSwitch: { kind: 'configmap' } },
-      ['killSwitch.kind: expected "store", "ssm" or "configMap", found "configmap"'],
+      { killSwitch: { kind: 'configmap', cluster: 'x' } },
+      ['killSwitch.kind: expected "store", "ssm" or "configMap", found "configmap"; did you mean "configMap"?'],
     ],
-    ['a switch in no parameter', { killSwitch: { kind: 'ssm' } }, ['killSwitch.parameter: missing; expected a text']],
+    ['a switch in no parameter', { killSwitch: { kind: 'ssm' } }, ['killSwitch.parameter: missing; kind ssm needs it']],
     [
       'a switch in a parameter that is none',
       { killSwitch: { kind: 'ssm', parameter: 'a b' } },
@@ -202,7 +218,7 @@ describe('the guard section', () => {
     [
       'a key of another kind of switch',
       { killSwitch: { kind: 'store', parameter: '/x' } },
-      ['killSwitch.parameter: belongs to another form of this section, not beside the other keys that are here'],
+      ['killSwitch.parameter: does not go with kind store'],
     ],
   ])('is refused for %s', (_, section, expected) => {
     expect(problems(section)).toEqual(expected)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRedactor } from '#shared/runtime/redact.ts'
+import { sealOf } from '#shared/safety/canonical-json.ts'
 import { createJournal, type Journal, type JournalOptions } from '#shared/safety/journal.ts'
 import { type JournalEntry, JournalError, type NewJournalEntry, sortOfSeq } from '#shared/safety/journal-entry.ts'
 import { type Store, StoreError } from '#shared/safety/store.ts'
@@ -188,7 +189,6 @@ describe('18: tampering with a journal', () => {
     for (let number = 1; number <= seq; number += 1) await journal.append(entry(number, { before: 'replicas 9' }))
     const data = await dataAt(openMemoryStore(disk), seq)
     // Its own chain has another prev; seal it for this one.
-    const { sealOf } = await import('#shared/safety/canonical-json.ts')
     const { hash: _, ...content } = { ...data, prev } as Record<string, unknown>
     return { ...content, hash: sealOf(content, key) }
   }
@@ -196,7 +196,10 @@ describe('18: tampering with a journal', () => {
   it('shows when entries are taken out, at the beginning, in the middle', async () => {
     const { store, journal } = await filled(6)
     await removeAt(store, 3)
-    expect(await problems(journal)).toEqual(['missing 3'])
+    expect(await journal.verify({ now: start })).toMatchObject({
+      entries: 5,
+      problems: [{ code: 'missing', seq: 3, text: 'entry 3 is missing' }],
+    })
     await removeAt(store, 4)
     expect(await journal.verify({ now: start })).toMatchObject({
       ok: false,
@@ -204,6 +207,8 @@ describe('18: tampering with a journal', () => {
     })
     await removeAt(store, 1)
     expect(await problems(journal)).toEqual(['missing 1', 'missing 3'])
+    await putAt(store, 2, { nonsense: true })
+    expect(await problems(journal)).toEqual(['missing 1', 'changed 2', 'missing 3'])
   })
 
   it('shows when an entry is taken out and those after it move up', async () => {
@@ -234,6 +239,14 @@ describe('18: tampering with a journal', () => {
       await putAt(store, 0, await dataAt(store, 2), sort)
       expect(await problems(journal), sort).toEqual(['foreign 0'])
     }
+    const { store: crowded, journal: other } = await filled(1)
+    await putAt(crowded, 0, {}, `0${sortOfSeq(1)}`)
+    await putAt(crowded, 0, {}, '~'.repeat(70))
+    const texts = (await other.verify({ now: start })).problems.map(({ text }) => text)
+    expect(texts).toEqual([
+      `something that is no entry lies at "0${sortOfSeq(1)}"`,
+      `something that is no entry lies at "${'~'.repeat(60)}"`,
+    ])
     const { store, journal } = await filled(3)
     await putAt(store, 4, await dataAt(store, 3))
     expect(await problems(journal)).toContain('moved 4')
@@ -252,7 +265,10 @@ describe('18: tampering with a journal', () => {
     await removeAt(store, 5)
     await removeAt(store, 4)
     expect(await problems(journal)).toEqual([])
-    expect(await problems(journal, { marks: remembered })).toEqual(['cut-off 4', 'cut-off 5'])
+    expect(await problems(journal, { marks: remembered.toReversed() })).toEqual(['cut-off 4', 'cut-off 5'])
+    expect((await journal.verify({ now: start, marks: remembered })).problems[0]?.text).toBe(
+      '"step-4" in the ledger remembers entry 4, but the chain ends at 3',
+    )
     // And one that grew again differently.
     const again = createJournal(store, { chain: 'cron-scaler' })
     for (const number of [4, 5, 6]) await again.append(entry(number, { after: 'replicas 99' }))
@@ -266,7 +282,8 @@ describe('18: tampering with a journal', () => {
     const source = openMemoryStore(disk)
     for (const seq of [1, 2])
       await other.put({ partition: 'journal/image-cleaner', sort: sortOfSeq(seq) }, await dataAt(source, seq), { when: 'any', now: start })
-    expect(await problems(createJournal(other, { chain: 'image-cleaner' }))).toEqual(['replaced 0'])
+    const check = await createJournal(other, { chain: 'image-cleaner' }).verify({ now: start })
+    expect(check.problems).toEqual([{ code: 'replaced', seq: 0, text: 'the chain does not begin with this entry, or it is another chain' }])
   })
 
   it('is told from a key that was not given, and from entries older than the key', async () => {
@@ -308,8 +325,36 @@ describe('18: tampering with a journal', () => {
       expect(disk.contents()).toBe(contents)
     }
     await putAt(store, 3, whole)
+    await putAt(store, 0, whole, '~')
+    await expect(journalOn(disk).append(entry(4))).rejects.toThrow(
+      /^Journal: the chain cron-scaler is not sound at entry 3\..*longshore journal verify/,
+    )
     await putAt(store, 0, {}, '~')
-    await expect(journalOn(disk).append(entry(4))).rejects.toThrow(/longshore journal verify/)
+    await expect(journalOn(disk).append(entry(4))).rejects.toThrow(/^Journal: the chain cron-scaler is not sound at its end\./)
+  })
+
+  it("stops a process that meets another's entry which does not follow", async () => {
+    const forgeries: ((whole: Record<string, unknown>) => Promise<Record<string, unknown>> | Record<string, unknown>)[] = [
+      () => ({ nonsense: true }),
+      (whole) => ({ ...whole, target: 'x' }),
+      (whole) => sealed({ ...whole, seq: 7 }),
+      (whole) => sealed({ ...whole, prev: 'x' }),
+    ]
+    for (const forge of forgeries) {
+      const { disk, store, journal } = await filled(3)
+      await journalOn(disk).append(entry(4))
+      await putAt(store, 4, await forge(await dataAt(store, 4)))
+      await expect(journal.append(entry(5))).rejects.toThrow(/is not sound at entry 4/)
+    }
+    const { disk, store } = await filled(1)
+    const keyed = journalOn(disk, { key: 'k' })
+    await keyed.end({ now: start })
+    // An entry from before there was a key may follow, if it is whole.
+    await journalOn(disk).append(entry(2))
+    expect((await keyed.append(entry(3))).seq).toBe(3)
+    await putAt(store, 1, { ...(await dataAt(store, 1)), target: 'x' })
+    expect(await kindOf(keyed.trace({ stepKey: 'step-2', attempt: 1, after: 0, now: start }))).toBe('journal.corrupt')
+    expect(await kindOf(keyed.trace({ stepKey: 'step-2', attempt: 1, after: 2, now: start }))).toBe('none')
   })
 })
 
@@ -413,13 +458,15 @@ describe('journals of several processes on one chain', () => {
     const slow = createJournal(
       openMemoryStore(disk, {
         before: async ({ operation }) => {
+          if (operation !== 'put') return
           number += 1
-          if (operation === 'put') await fast.append(entry(number))
+          await fast.append(entry(number))
         },
       }),
       { chain: 'cron-scaler' },
     )
     expect(await kindOf(slow.append(entry(999)))).toBe('journal.contended')
+    expect(number).toBe(50)
     expect((await fast.list({ now: start, stepKey: 'step-999' })).length).toBe(0)
     expect(await problems(fast)).toEqual([])
   })
@@ -458,7 +505,20 @@ describe('journals of several processes on one chain', () => {
   })
 })
 
+/** An entry with a seal of its own, as anybody can make one who has no key to know. */
+function sealed(data: Record<string, unknown>): Record<string, unknown> {
+  const { hash: _, ...content } = data
+  return { ...content, hash: sealOf(content, undefined) }
+}
+
 describe('the trace of a step', () => {
+  it('needs the entry it is to begin after', async () => {
+    const { store, journal } = await filled(4)
+    expect(await kindOf(journal.trace({ stepKey: 'step-3', attempt: 1, after: 2, now: start }))).toBe('none')
+    await removeAt(store, 2)
+    expect(await kindOf(journal.trace({ stepKey: 'step-3', attempt: 1, after: 2, now: start }))).toBe('journal.corrupt')
+  })
+
   it('is what was written about one try, after a place', async () => {
     const { journal } = await filled(0)
     const outcome = { kind: 'outcome', stepKey: 'a', state: 'SUCCEEDED' } as const
@@ -497,6 +557,10 @@ describe('the trace of a step', () => {
       async (store: Store) => putAt(store, 3, await dataAt(store, 4)),
       (store: Store) => putAt(store, 3, { nonsense: true }),
       async (store: Store) => putAt(store, 0, await dataAt(store, 3), `${sortOfSeq(3)}x`),
+      // Whole in themselves, but not what was there.
+      async (store: Store) => putAt(store, 3, sealed({ ...(await dataAt(store, 3)), stepKey: 'other' })),
+      async (store: Store) => putAt(store, 3, sealed({ ...(await dataAt(store, 3)), seq: 9 })),
+      async (store: Store) => putAt(store, 5, sealed({ ...(await dataAt(store, 5)), seq: 9 })),
     ]) {
       const { store, journal } = await filled(5)
       expect(await kindOf(journal.trace({ stepKey: 'step-4', attempt: 1, after: 0, now: start }))).toBe('none')
@@ -537,6 +601,7 @@ describe('what goes into a journal', () => {
     expect(await journal.list({ now: start, stepKey: `it is ${secret}.` })).toHaveLength(2)
     expect(await journal.trace({ now: start, stepKey: `it is ${secret}.`, attempt: 1, after: 0 })).toHaveLength(2)
     expect((await journal.append(entry(3))).stepLeftOut).toBeUndefined()
+    expect(await journal.list({ now: start })).toHaveLength(7)
   })
 
   it('is never too large to be written', async () => {
@@ -546,6 +611,15 @@ describe('what goes into a journal', () => {
     expect(written.before).toHaveLength(4096)
     expect(written.before.endsWith('é…')).toBe(true)
     expect(written).toMatchObject({ stepLeftOut: 'too-large' })
+    const longest = await journal.append({
+      ...entry(2),
+      before: 'x'.repeat(4096),
+      after: 'x'.repeat(4097),
+      step: 'y'.repeat(128 * 1024 - 2),
+    })
+    expect([longest.before, longest.after]).toEqual(['x'.repeat(4096), `${'x'.repeat(4095)}…`])
+    expect(longest.stepLeftOut).toBeUndefined()
+    expect((await journal.append({ ...entry(3), step: 'y'.repeat(128 * 1024 - 1) })).stepLeftOut).toBe('too-large')
     expect(await problems(journal)).toEqual([])
   })
 

@@ -61,7 +61,8 @@ describe('a key of the ledger', () => {
     const claim = await claimOf(ledger.acquire({ ...order, digest: 'd', journalBefore: 7 }))
     expect(claim).toMatchObject({ deadline: order.deadline, entry: { state: 'STARTED', digest: 'd', journalBefore: 7, owner: claim.id } })
     expect(claim.entry.holder).toEqual({ id: claim.id, deadline: order.deadline })
-    expect(claim.id.startsWith('run-1#')).toBe(true)
+    expect(claim.id).toBe('run-1#1')
+    expect((await claimOf(ledger.acquire({ ...order, key: 'other' }))).id).toBe('run-1#2')
   })
 
   it('is busy for everybody else, the same run included, until its deadline and the grace are over', async () => {
@@ -259,6 +260,41 @@ describe('a key of the ledger', () => {
     }
   })
 
+  it('is compared with a content only where one was said before', async () => {
+    const ledger = memoryLedger()
+    await ledger.finish(await claimOf(ledger.acquire(order)), { now: start, state: 'SUCCEEDED' })
+    expect((await ledger.acquire({ ...order, digest: 'any' })).kind).toBe('done')
+  })
+
+  it('that somebody removed altogether is lost to its owner, and new to the next one', async () => {
+    const store = openMemoryStore(new MemoryDisk())
+    const ledger = createLedger(store, { function: 'cron-scaler' })
+    const claim = await claimOf(ledger.acquire(order))
+    await store.delete({ partition: 'ledger/cron-scaler', sort: order.key }, { when: 'any', now: start })
+    expect(await ledger.finish(claim, { now: start, state: 'SUCCEEDED' })).toEqual({ ok: false, current: undefined })
+    expect(await ledger.renew(claim, { now: start, deadline: start })).toEqual({ ok: false, current: undefined })
+    expect(await ledger.acquire({ ...order, owner: 'run-2' })).toMatchObject({ kind: 'acquired', claim: { entry: { attempt: 1 } } })
+  })
+
+  it('that is removed while it is being acquired is acquired as new', async () => {
+    const disk = new MemoryDisk()
+    const plain = openMemoryStore(disk)
+    const other = memoryLedger({ disk })
+    await other.finish(await claimOf(other.acquire(order)), { now: start, state: 'FAILED_SAFE' })
+    let puts = 0
+    const ledger = createLedger(
+      openMemoryStore(disk, {
+        before: async ({ operation }) => {
+          if (operation === 'put') puts += 1
+          if (puts === 2) await plain.delete({ partition: 'ledger/cron-scaler', sort: order.key }, { when: 'any', now: start })
+        },
+      }),
+      { function: 'cron-scaler' },
+    )
+    expect(await ledger.acquire({ ...order, owner: 'run-2' })).toMatchObject({ kind: 'acquired', claim: { entry: { attempt: 1 } } })
+    expect(puts).toBe(3)
+  })
+
   it('has another entry in the ledger of another function', async () => {
     const disk = new MemoryDisk()
     const one = createLedger(openMemoryStore(disk), { function: 'cron-scaler' })
@@ -290,18 +326,51 @@ describe('what the ledger refuses', () => {
   })
 
   it('a deadline that never comes or is no time: it would block the key for ever, or not at all', async () => {
-    for (const deadline of [Number.NaN, Number.POSITIVE_INFINITY, -1, undefined as unknown as number, 8_640_000_000_000_001]) {
+    for (const deadline of [
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      -1,
+      undefined as unknown as number,
+      null as unknown as number,
+      8_640_000_000_000_001,
+    ]) {
       const ledger = memoryLedger()
       expect(await errorKind(ledger.acquire({ ...order, deadline }))).toBe('ledger.no-deadline')
       const claim = await claimOf(ledger.acquire(order))
       expect(await errorKind(ledger.renew(claim, { now: start, deadline }))).toBe('ledger.no-deadline')
-      if (deadline !== undefined) {
+      if (Number.isFinite(deadline) || Number.isNaN(deadline)) {
         expect(await errorKind(ledger.finish(claim, { now: start, state: 'UNKNOWN', inFlightUntil: deadline }))).toBe('ledger.no-deadline')
       }
       expect(await errorKind(ledger.acquire({ ...order, now: deadline }))).toBe('ledger.no-deadline')
     }
     expect(() => createLedger(openMemoryStore(new MemoryDisk()), { function: 'f', graceMs: Number.NaN })).toThrow(LedgerError)
     expect(() => createLedger(openMemoryStore(new MemoryDisk()), { function: 'f', keepMs: -1 })).toThrow(LedgerError)
+  })
+
+  it('no deadline that some clock can show', async () => {
+    for (const deadline of [0, 8_640_000_000_000_000])
+      expect(await claimOf(memoryLedger().acquire({ ...order, deadline }))).toMatchObject({ deadline })
+    const strict = createLedger(openMemoryStore(new MemoryDisk()), { function: 'f', graceMs: 0 })
+    await strict.acquire(order)
+    expect((await strict.acquire({ ...order, now: order.deadline, deadline: order.deadline })).kind).toBe('busy')
+    expect((await strict.acquire({ ...order, now: order.deadline + 1, deadline: order.deadline + 1 })).kind).toBe('settle')
+  })
+
+  it('in words that say what it was about', async () => {
+    const ledger = memoryLedger()
+    await expect(ledger.acquire({ ...order, key: 'x'.repeat(257) })).rejects.toThrow(
+      `Ledger: the action key "${'x'.repeat(60)}…" is 257 characters long; 256 are allowed.`,
+    )
+    await expect(ledger.acquire({ ...order, key: 'half \ud800' })).rejects.toThrow('is no well-formed text')
+    for (const [length, shown] of [
+      [80, 'k'.repeat(80)],
+      [81, `${'k'.repeat(77)}...`],
+    ] as const) {
+      await ledger.acquire({ ...order, key: 'k'.repeat(length), digest: 'a' })
+      await expect(ledger.acquire({ ...order, key: 'k'.repeat(length), digest: 'b' })).rejects.toThrow(
+        `Ledger: the action key "${shown}" of cron-scaler was used for something else before (it is STARTED).`,
+      )
+    }
   })
 
   it('rounds times up to whole milliseconds', async () => {
@@ -328,6 +397,7 @@ describe('what the ledger refuses', () => {
       { ...data, format: 2 },
       { ...data, key: 'another' },
       { ...data, key: '' },
+      { ...data, key: 'x'.repeat(257) },
       { ...data, holder: undefined },
       { ...data, attempt: 0 },
       { ...data, surprise: true },
@@ -342,6 +412,17 @@ describe('what the ledger refuses', () => {
       await expect(ledger.unsettled(now)).rejects.toMatchObject({ kind: 'ledger.corrupt' })
       expect(disk.contents()).toBe(contents)
     }
+    const long = 'y'.repeat(256)
+    await store.put({ partition: 'ledger/cron-scaler', sort: long }, { ...data, key: long, state: 'DONE' }, { when: 'any', now: start })
+    await expect(ledger.get(long, { now: start })).rejects.toThrow(
+      `Ledger: the entry "${'y'.repeat(100)}" of cron-scaler is damaged (state).`,
+    )
+    await store.put({ partition: 'ledger/cron-scaler', sort: long }, { ...data, key: long }, { when: 'any', now: start })
+    expect((await ledger.get(long, { now: start }))?.key).toBe(long)
+    await store.put({ partition: 'ledger/cron-scaler', sort: 'z' }, { ...data, key: 'z', holder: undefined }, { when: 'any', now: start })
+    await expect(ledger.get('z', { now: start })).rejects.toThrow('damaged (it is started by nobody)')
+    await store.put({ partition: 'ledger/cron-scaler', sort: 'z' }, { ...data, extra: 1, key: 'z' }, { when: 'any', now: start })
+    await expect(ledger.get('z', { now: start })).rejects.toThrow('damaged (as a whole)')
   })
 })
 
@@ -361,6 +442,8 @@ describe('keys as sort keys', () => {
   it('stay readable', () => {
     expect(sortOf('cls-1/default/Deployment/web@2026-10-01T09:00:00Z')).toBe('cls-1/default/Deployment/web@2026-10-01T09:00:00Z')
     expect(sortOf('100% ~ ok\n')).toBe('100%25%20%7E%20ok%0A')
+    expect(sortOf('字'.repeat(100))).toBe('%E5%AD%97'.repeat(100))
+    expect(sortOf(`${'字'.repeat(100)}x`)).toMatch(/~[0-9a-f]{64}$/)
     const long = '字'.repeat(200)
     expect(sortOf(long)).toMatch(/^(%E5%AD%97){100}~[0-9a-f]{64}$/)
     expect(sortOf(`${long.slice(0, 199)}寺`)).not.toBe(sortOf(long))
@@ -465,7 +548,7 @@ describe('a store whose answers get lost', () => {
     const ledger = createLedger(openMemoryStore(disk, { before: ({ operation }) => (operation === 'put' ? fail() : undefined) }), {
       function: 'cron-scaler',
     })
-    expect(await errorKind(ledger.acquire(order))).toBe('ledger.contended')
+    await expect(ledger.acquire(order)).rejects.toThrow('Ledger: others changed the action key "web@10:00" of cron-scaler 6 times')
     // What it leaves behind is free.
     expect((await other.acquire({ ...order, owner: 'run-3' })).kind).toBe('acquired')
   })

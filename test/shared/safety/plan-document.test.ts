@@ -193,6 +193,10 @@ describe('a plan document', () => {
     const matched = matchPlan(plan, steps, { redact })
     expect(matched.approved).toEqual([steps[0], steps[1]])
     expect(matched.unreviewed).toEqual(steps.slice(2))
+    // Nor by a step that says literally what is left of it, or because the plan said so.
+    const literal = step(3, { change: { env: ['x=[redacted]'] } })
+    expect(matchPlan(plan, [literal]).approved).toEqual([])
+    expect(matchPlan(document([literal]), [step(3, { change: { env: ['x=Sup3r-secret'] } })], { redact }).approved).toEqual([])
   })
 })
 
@@ -353,6 +357,10 @@ describe('plans in a store', () => {
     }
     const { store } = storeWith()
     await savePlan(store, plan, { now: start })
+    const elsewhere = 'a'.repeat(64)
+    const original = await store.get({ partition, sort: `plan/${plan.digest}` }, { now: start })
+    await store.put({ partition, sort: `plan/${elsewhere}` }, (original?.data ?? {}) as object, { when: 'any', now: start })
+    expect(await kindOfLoad(store, elsewhere, { key: 'k' })).toBe('plan.corrupt')
     expect(await kindOfLoad(store, plan.digest)).toBe('plan.tampered')
     expect(await kindOfLoad(store, plan.digest, { key: 'k' })).toBe('none')
   })
@@ -430,6 +438,9 @@ describe('canonical JSON', () => {
     const circle: Record<string, unknown> = {}
     circle.self = circle
     expect(() => canonicalJson(circle)).toThrow(/contains itself/)
+    const ring: unknown[] = []
+    ring.push([ring])
+    expect(() => canonicalJson(ring)).toThrow(/contains itself/)
     const sparse: unknown[] = []
     sparse[1] = 1
     expect(() => canonicalJson(sparse)).toThrow(/undefined/)
