@@ -80,7 +80,9 @@ export interface CloudClient extends CloudWriter {
  *
  * A read is retried after network errors, timeouts, HTTP 5xx, `InternalError` and throttling. A write only after throttling
  * and when it provably never left; whatever leaves it open whether it happened is `cloud.unknown-outcome`. A refused time is
- * corrected from the platform's `Date` and a refused token asked for anew, once each per call. Throws CloudError only.
+ * corrected from the platform's `Date` and a refused token asked for anew, once each per call. With a deadline, a read is tried
+ * while any time is left, a write only while a whole try fits in: `cloud.deadline` then says that nothing was sent. Throws
+ * CloudError only.
  *
  * Safe for concurrent use; limits, retry quota and clock correction are the client's, so a process needs one client.
  */
@@ -119,6 +121,8 @@ interface Call<A extends Action> {
   readonly region: string | undefined
   /** Epoch milliseconds; infinity when there is none. */
   readonly deadline: number
+  /** The last instant at which a try may start: for a write so long before the deadline that it can take all of its time. */
+  readonly latestStart: number
   readonly signal: AbortSignal | undefined
   attempt: number
   /** Retries after a delay so far. */
@@ -172,12 +176,14 @@ class Client implements CloudClient {
 
   async send<A extends Action>(action: A, request: RequestOf<A>, options: CallOptions = noOptions): Promise<ResponseOf<A>> {
     const target = this.#targetOf(action)
+    const { deadline = Number.POSITIVE_INFINITY } = options
     const call: Call<A> = {
       action,
       target,
       params: options.raw === true ? objectOf(target.name, request) : validateRequest(target.name, action.input, request),
       region: regionFor(action, target.name, options.region ?? this.#options.region),
-      deadline: options.deadline ?? Number.POSITIVE_INFINITY,
+      deadline,
+      latestStart: action.effect === 'read' ? deadline - 1 : deadline - this.#timeoutMs,
       signal: options.signal,
       attempt: 0,
       backoffs: 0,
@@ -220,11 +226,11 @@ class Client implements CloudClient {
     const clock = this.#clock
     tried.at = clock.now()
     if (signal?.aborted === true) return new Failure(abortedError(target.name, 'before it was sent'), 'never')
-    if (tried.at >= call.deadline) return new Failure(deadlineError(target.name, 'the deadline has passed'), 'never')
+    if (tried.at > call.latestStart) return new Failure(this.#tooLate(call, 'when it was to be sent'), 'never')
     let held = false
     try {
       const since = clock.monotonic()
-      const permit = target.limiter.take(call.deadline, signal)
+      const permit = target.limiter.take(call.latestStart, signal)
       if (permit !== undefined) {
         await permit
         tried.waitedMs = clock.monotonic() - since
@@ -234,8 +240,8 @@ class Client implements CloudClient {
       tried.credentials = credentials
       if (call.refused !== undefined && isSame(credentials, call.refused.credentials)) return new Failure(call.refused.error, 'never')
       tried.at = clock.now()
-      if (tried.at >= call.deadline)
-        return new Failure(deadlineError(target.name, 'the deadline passed while it waited for the rate limit or for credentials'), 'never')
+      if (tried.at > call.latestStart)
+        return new Failure(this.#tooLate(call, 'after it had waited for the rate limit or for credentials'), 'never')
       // Signed only now: the wait may have been long, and the process frozen.
       const signed = this.#sign(call, tried, credentials)
       held = false
@@ -245,7 +251,7 @@ class Client implements CloudClient {
         return new Failure(
           error.reason === 'aborted'
             ? abortedError(target.name, 'while it waited for the rate limit')
-            : deadlineError(target.name, 'the wait for the rate limit would pass the deadline'),
+            : this.#tooLate(call, 'after waiting for the rate limit'),
           'never',
         )
       }
@@ -348,7 +354,7 @@ class Client implements CloudClient {
 
   async #credentialsInTime(asked: Promise<Credentials>, call: Call<Action>): Promise<Credentials> {
     const { name } = call.target
-    const leftMs = Math.min(this.#timeoutMs, call.deadline - this.#clock.now())
+    const leftMs = Math.min(this.#timeoutMs, call.latestStart - this.#clock.now())
     const done = new AbortController()
     const late = async (): Promise<never> => {
       const end = call.signal === undefined ? done.signal : AbortSignal.any([done.signal, call.signal])
@@ -357,7 +363,7 @@ class Client implements CloudClient {
       } catch {
         throw abortedError(name, 'while it waited for credentials')
       }
-      if (leftMs < this.#timeoutMs) throw deadlineError(name, 'the deadline passed while it waited for credentials')
+      if (leftMs < this.#timeoutMs) throw this.#tooLate(call, 'after it had waited for credentials')
       const text = `${name}: no credentials within ${leftMs} ms; nothing was sent. Check where they come from (platform.credentials).`
       throw new CloudError(text, { kind: 'cloud.credentials', code: 'credentials.refresh-failed', action: name, retryable: true })
     }
@@ -395,7 +401,7 @@ class Client implements CloudClient {
     if (call.backoffs + 1 >= this.#maxAttempts)
       return call.backoffs === 0 ? error : derived(error, error.kind, `${error.message} Tried ${call.attempt} times.`)
     const delayMs = backoffMs(retryClass, call.backoffs, this.#options.random)
-    if (this.#clock.now() + delayMs >= call.deadline) {
+    if (this.#clock.now() + delayMs > call.latestStart) {
       return derived(error, 'cloud.deadline', `${error.message} No time was left for another try.`)
     }
     const cost = retryCosts[retryClass]
@@ -405,6 +411,16 @@ class Client implements CloudClient {
     call.backoffs += 1
     call.lastCost = cost
     return delayMs
+  }
+
+  #tooLate(call: Call<Action>, when: string): CloudError {
+    const { name } = call.target
+    const what =
+      call.action.effect === 'read'
+        ? 'no time would be left'
+        : `less time would be left than the ${this.#timeoutMs} ms that a write may take`
+    const text = `${name}: ${what} ${when}; it was not sent. Give the call more time, or make fewer at once.`
+    return new CloudError(text, { kind: 'cloud.deadline', code: 'cloud.deadline', action: name, retryable: true })
   }
 
   #clockError(error: CloudError): CloudError {
@@ -476,11 +492,6 @@ function invalid(name: string, what: string, advice: string): CloudError {
 function abortedError(name: string, when: string): CloudError {
   const text = `${name}: its caller ended it ${when}.`
   return new CloudError(text, { kind: 'cloud.aborted', code: 'cloud.aborted', action: name, retryable: false })
-}
-
-function deadlineError(name: string, what: string): CloudError {
-  const text = `${name}: ${what}; it was not sent. Give the call more time, or make fewer at once.`
-  return new CloudError(text, { kind: 'cloud.deadline', code: 'cloud.deadline', action: name, retryable: true })
 }
 
 /** The same failure told differently; the first telling is its cause. */

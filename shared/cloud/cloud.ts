@@ -5,7 +5,10 @@ export interface SendOptions {
   readonly region?: string
   /** Ends the call: a read stops at once; a write that was sent already ends as `cloud.unknown-outcome`. */
   readonly signal?: AbortSignal
-  /** Instant (epoch milliseconds) after which no further try starts and the current one is cut. */
+  /**
+   * Instant (epoch milliseconds) at which the current try is cut. No read starts after it, and no write with less time left than
+   * the client allows for one try, so that none is cut before its time: `cloud.deadline` instead, with nothing sent.
+   */
   readonly deadline?: number
 }
 

@@ -1,4 +1,5 @@
 import { CloudError } from './errors.ts'
+import { quote } from './quote.ts'
 
 /**
  * Where the platform is reached. `domain` is a root domain from which each service's host follows; `url` is one address
@@ -34,12 +35,16 @@ export function originOf(endpoint: Endpoint, service: string): string {
   if (domain.length > 200 || !domainPattern.test(domain)) {
     throw refused(
       service,
-      `the platform's domain ${quote(endpoint.domain)} is no host name`,
+      `the platform's domain ${quote(JSON.stringify(endpoint.domain))} is no host name`,
       'Give the root domain only, such as cloud.example.com, without protocol and path.',
     )
   }
   if (!servicePattern.test(service))
-    throw refused(service, `the service ${quote(service)} is no host label`, 'Use a service of the API manual, such as tke.')
+    throw refused(
+      service,
+      `the service ${quote(JSON.stringify(service))} is no host label`,
+      'Use a service of the API manual, such as tke.',
+    )
   return originOfUrl(`${endpoint.protocol}://${service}.${isApiDomain(domain) ? '' : 'api3.'}${domain}`, service)
 }
 
@@ -56,15 +61,15 @@ function isApiDomain(domain: string): boolean {
 
 function originOfUrl(text: string, service: string): string {
   const url = URL.parse(text)
+  // A text with a user in it is never shown: it may hold a password.
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
     throw refused(
       service,
-      `the platform's address ${quote(text)} is no http or https URL`,
+      `the platform's address${text.includes('@') ? '' : ` ${quote(JSON.stringify(text))}`} is no http or https URL`,
       'Write it as https://host or https://host:port.',
     )
   }
   if (url.username !== '' || url.password !== '') {
-    // The text is left out on purpose: it holds a password.
     throw refused(
       service,
       `the platform's address for host ${url.host} holds a user name`,
@@ -74,7 +79,7 @@ function originOfUrl(text: string, service: string): string {
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
     throw refused(
       service,
-      `the platform's address ${quote(text)} holds more than protocol, host and port`,
+      `the platform's address ${quote(JSON.stringify(text))} holds more than protocol, host and port`,
       'Requests always go to the path "/"; write https://host or https://host:port.',
     )
   }
@@ -88,8 +93,4 @@ function refused(service: string, what: string, advice: string): CloudError {
     action: service,
     retryable: false,
   })
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
 }

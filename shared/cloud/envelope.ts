@@ -2,6 +2,7 @@ import type { Action, ResponseOf } from './action.ts'
 import { codeFamily, kindOfCode } from './code-kind.ts'
 import { CloudError, type CloudErrorKind } from './errors.ts'
 import { JsonError, parseJson } from './json.ts'
+import { quote } from './quote.ts'
 import type { RetryClass } from './retry.ts'
 import type { TransportError } from './transport-error.ts'
 import { headerOf, type WireAnswer } from './wire.ts'
@@ -247,19 +248,10 @@ function whatInstead(answer: WireAnswer): string {
   const type = headerOf(answer.headers, 'content-type')
   const encoding = headerOf(answer.headers, 'content-encoding')
   const size = answer.body.length === 0 ? 'empty' : `no JSON: ${answer.body.length} bytes`
-  return `${size}${type === undefined ? '' : ` of ${quote(type, [])}`}${encoding === undefined ? '' : `, compressed with ${quote(encoding, [])} though not asked for`}`
+  return `${size}${type === undefined ? '' : ` of ${quote(type)}`}${encoding === undefined ? '' : `, compressed with ${quote(encoding)} though not asked for`}`
 }
 
 /** Begins like the platform's JSON, so it was cut off rather than written by somebody else. */
 function looksLikeJson(answer: WireAnswer): boolean {
   return answer.body.length === 0 || answer.body[0] === 0x7b
-}
-
-const longestQuote = 500
-
-/** Text from outside, on one line, without control characters and secrets, and not too long. */
-function quote(text: string, secrets: readonly string[]): string {
-  let clean = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
-  for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, '(hidden)')
-  return clean.length > longestQuote ? `${clean.slice(0, longestQuote)}…` : clean
 }

@@ -1,3 +1,5 @@
+import { quote } from './quote.ts'
+
 /**
  * What a Kubernetes API said no with.
  *
@@ -50,7 +52,7 @@ export class KubeError extends Error {
 
 /** A request that is refused before anything is sent. */
 export function refusedHere(clusterId: string, path: string, what: string): KubeError {
-  const place = [clusterId, path.length > 300 ? `${path.slice(0, 300)}…` : path].filter((part) => part !== '').join(' ')
+  const place = [clusterId, quote(path)].filter((part) => part !== '').join(' ')
   return new KubeError(`${place === '' ? 'kubernetes' : place}: ${what}; nothing was sent.`, {
     kind: 'kube.invalid',
     status: 0,
@@ -59,9 +61,6 @@ export function refusedHere(clusterId: string, path: string, what: string): Kube
     clusterId,
   })
 }
-
-/** Longest part of a server's message that is passed on. */
-const messageLength = 500
 
 /** The error that a `Status` of a Kubernetes API stands for. */
 export function kubeErrorOf(
@@ -74,10 +73,10 @@ export function kubeErrorOf(
   const reason = typeof reasonGiven === 'string' && reasonGiven !== '' ? reasonGiven : 'Unknown'
   const known = typeof code === 'number' && Number.isInteger(code) ? code : (statusOfReason[reason] ?? 0)
   const kind = kindOfStatus(known)
-  const text = typeof message === 'string' && message !== '' ? message.slice(0, messageLength) : 'no message'
+  const text = typeof message === 'string' && message !== '' ? quote(message) : 'no message'
   const path = where.path.split('?')[0] ?? ''
   return new KubeError(
-    `${where.clusterId}: ${where.method} ${path}: ${known === 0 ? '' : `${known} `}${reason}: ${text}${adviceFor(kind)}`,
+    `${where.clusterId}: ${where.method} ${path}: ${known === 0 ? '' : `${known} `}${quote(reason)}: ${text}${adviceFor(kind)}`,
     {
       kind,
       status: known,

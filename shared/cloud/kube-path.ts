@@ -1,4 +1,5 @@
 import { KubeError, refusedHere } from './kube-error.ts'
+import { quote } from './quote.ts'
 
 /** Subresources this product touches. */
 export type KubeSubresource = 'scale' | 'status' | 'eviction'
@@ -55,7 +56,7 @@ export function kubeVersionPath(group: string, version: string, clusterId = ''):
 }
 
 function check(clusterId: string, what: string, value: string, fits: boolean): void {
-  if (!fits) throw refusedHere(clusterId, '', `${JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)} is no ${what}`)
+  if (!fits) throw refusedHere(clusterId, '', `${quote(JSON.stringify(value))} is no ${what}`)
 }
 
 /** Reads a path back into what it names; refuses every one that kubePath would not have made. Throws `kube.invalid`. */

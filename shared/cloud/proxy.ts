@@ -27,13 +27,13 @@ export type ProxyRule = (target: ProxyTarget) => HttpProxy | undefined
  * may begin with `.` or `*.`; an IP address; a network such as `10.0.0.0/8`, compared with targets given as an address
  * (names are not looked up); each but the network optionally with a port. This machine itself is never proxied.
  *
- * Throws an Error that names the variable when its value is no http or https URL; the value itself is left out, it may hold a password.
+ * Throws ProxyError when a value is no http or https URL.
  *
  * @example proxyRule({ https_proxy: 'http://proxy.example.com:3128' })({ hostname: 'tke.example.com', port: 443, tls: true })?.name // 'proxy.example.com:3128'
  */
 export function proxyRule(environment: Readonly<Record<string, string | undefined>>): ProxyRule {
-  const forTls = parseProxy('https_proxy', environment.https_proxy ?? environment.HTTPS_PROXY)
-  const forPlain = parseProxy('http_proxy', environment.http_proxy ?? environment.HTTP_PROXY)
+  const forTls = parseProxy(environment, 'https_proxy')
+  const forPlain = parseProxy(environment, 'http_proxy')
   const bypass = bypassRule(environment.no_proxy ?? environment.NO_PROXY ?? '')
   return (target) => {
     const proxy = target.tls ? forTls : forPlain
@@ -51,25 +51,62 @@ export function isLoopback(hostname: string): boolean {
   )
 }
 
-function parseProxy(variable: string, value: string | undefined): HttpProxy | undefined {
-  const text = value?.trim() ?? ''
-  if (text === '') return undefined
-  const url = URL.parse(text.includes('://') ? text : `http://${text}`)
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') {
-    throw new Error(
-      `The environment variable ${variable} (or its upper-case form) is no http or https URL. Write it as http://host:port, or unset it.`,
-    )
+/**
+ * The passwords in the proxy variables, as they are written and as they are meant, for whoever keeps them out of logs. Also
+ * those of variables that are not used, or cannot be.
+ */
+export function proxyPasswords(environment: Readonly<Record<string, string | undefined>>): string[] {
+  return ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].flatMap((variable) => {
+    const { password } = urlOf(environment[variable]) ?? { password: '' }
+    return password === '' ? [] : [password, decoded(password) ?? password]
+  })
+}
+
+/** A proxy variable that cannot be used. The message names it and leaves its value out, which may hold a password. */
+export class ProxyError extends Error {
+  override readonly name = 'ProxyError'
+  readonly kind = 'proxy.invalid'
+  readonly variable: string
+
+  constructor(variable: string, what: string) {
+    super(`The environment variable ${variable} ${what}, or unset it.`)
+    this.variable = variable
   }
+}
+
+function parseProxy(environment: Readonly<Record<string, string | undefined>>, lowerCase: string): HttpProxy | undefined {
+  const variable = environment[lowerCase] === undefined ? lowerCase.toUpperCase() : lowerCase
+  const url = urlOf(environment[variable])
+  if (url === undefined) return undefined
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '')
+    throw new ProxyError(variable, 'is no http or https URL. Write it as http://host:port')
   const tls = url.protocol === 'https:'
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
   const hostname = bare(url.hostname)
-  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  const user = decoded(`${url.username}:${url.password}`)
+  if (user === undefined) throw new ProxyError(variable, 'holds a % in its user or password that encodes nothing. Write that sign as %25')
   return {
     name: `${url.hostname}:${port}`,
     hostname,
     port,
     tls,
     authorization: user === ':' ? undefined : `Basic ${Buffer.from(user).toString('base64')}`,
+  }
+}
+
+/** The URL in a variable, in which the protocol may be missing: undefined when there is nothing, null when it is none. */
+function urlOf(value: string | undefined): URL | null | undefined {
+  const text = value?.trim() ?? ''
+  if (text === '') return undefined
+  return URL.parse(text.includes('://') ? text : `http://${text}`)
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch (error) {
+    if (error instanceof URIError) return undefined
+    throw error
   }
 }
 

@@ -92,7 +92,7 @@ class NodeExchange extends Exchange {
   #write(agent: Agent): void {
     if (this.over) return
     const { request, route } = this
-    if (request.repeatable !== true) this.#lines.retireUnproven()
+    this.#lines.retireUnfit(request.repeatable === true)
     const outgoing = loadHttp().request({
       agent,
       host: route.hostname,
@@ -241,19 +241,28 @@ class Lines {
     this.#pasts.set(socket, { served: (this.#pasts.get(socket)?.served ?? 0) + 1, freeSince: this.#settings.clock.monotonic() })
   }
 
-  /** Leaves a write only those unused connections that it may ride on. */
-  retireUnproven(): void {
+  /** Leaves the next request only those unused connections that it may ride on: living ones, and for a write proven ones. */
+  retireUnfit(repeatable: boolean): void {
     const monotonic = this.#settings.clock.monotonic()
     this.#retire((socket) => {
+      if (socket.destroyed || !socket.writable) return true
+      if (repeatable) return false
       const past = this.#pasts.get(socket)
       return past === undefined || !isProven(past.served, monotonic - past.freeSince)
     })
   }
 
-  /** Gives up unused connections. */
+  /**
+   * Gives up unused connections. The agent is told at once: by itself it learns of a destroyed socket only when that has
+   * closed, and until then hands it to the next request, which dies on it.
+   */
   #retire(which: (socket: Socket) => boolean): void {
     for (const sockets of Object.values(this.#agent.freeSockets)) {
-      for (const socket of [...(sockets ?? [])]) if (which(socket)) socket.destroy()
+      for (const socket of [...(sockets ?? [])]) {
+        if (!which(socket)) continue
+        socket.destroy()
+        socket.emit('agentRemove')
+      }
     }
   }
 

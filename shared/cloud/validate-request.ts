@@ -122,7 +122,7 @@ function article(type: InputField['type']): string {
 function unknownField(shape: CompiledShape, path: string, name: string): string {
   const guess = nearest(name, shape.fields.keys())
   const known = shape.fields.size === 0 ? 'there are none' : `there are ${[...shape.fields.keys()].join(', ')}`
-  return `${join(path, name)} does not exist; ${guess === undefined ? known : `did you mean ${guess}?`}`
+  return `${join(path, name)} does not exist${guess === undefined ? `; ${known}` : ` (did you mean ${guess}?)`}`
 }
 
 function join(path: string, name: string): string {

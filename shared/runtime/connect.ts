@@ -1,14 +1,15 @@
-import { readFile } from 'node:fs/promises'
 import { allowedHosts } from '#cloud/allowed-hosts.ts'
 import { type ClientOptions, createClient } from '#cloud/client.ts'
 import type { Clock } from '#cloud/clock.ts'
 import type { CloudWriter } from '#cloud/cloud.ts'
 import { type CredentialSource, type Credentials, environmentCredentials, refreshingCredentials } from '#cloud/credentials.ts'
 import { fileCredentials, homeCredentials } from '#cloud/credentials-file.ts'
+import { ProxyError, proxyPasswords, proxyRule } from '#cloud/proxy.ts'
 import type { TransportFactory } from '#cloud/wire.ts'
 import { type Config, ConfigError, type Environment } from './config.ts'
+import { readCa } from './read-ca.ts'
 import type { Redactor } from './redact.ts'
-import { createResolver, type ResolveReference } from './reference.ts'
+import { createResolver, type ResolveReference, SecretUnavailableError } from './reference.ts'
 
 export interface ConnectOptions {
   /** Values that references and proxy settings are read from. */
@@ -40,6 +41,7 @@ const rereadMs = 10 * 60_000
 export async function connect(config: Config, options: ConnectOptions): Promise<Connection> {
   const { platform } = config
   for (const secret of proxyPasswords(options.env)) options.redactor.add(secret)
+  checkProxies(options.env)
   const credentials = learning(credentialsOf(config, options), options.redactor)
   await credentials()
   const ca = platform.caFile === undefined ? undefined : await readCa(platform.caFile)
@@ -74,14 +76,22 @@ function credentialsOf(config: Config, options: ConnectOptions): CredentialSourc
       const resolve = options.resolveReference ?? createResolver({ env: options.env })
       const { secretId, secretKey, token } = setting
       const fixed = [secretId, secretKey, token].every((reference) => reference === undefined || reference.startsWith('env:'))
+      const read = async (field: keyof typeof setting, reference: string): Promise<string> => {
+        try {
+          return await resolve(reference)
+        } catch (error) {
+          if (!(error instanceof SecretUnavailableError)) throw error
+          throw new SecretUnavailableError(`platform.credentials.${field}: ${error.message}`, { cause: error })
+        }
+      }
       return refreshingCredentials({
         clock,
         name: 'platform.credentials',
         renewBeforeMs: rereadMs / 2,
         refresh: async (): Promise<Credentials> => ({
-          secretId: await resolve(secretId),
-          secretKey: await resolve(secretKey),
-          token: token === undefined ? undefined : await resolve(token),
+          secretId: await read('secretId', secretId),
+          secretKey: await read('secretKey', secretKey),
+          token: token === undefined ? undefined : await read('token', token),
           expiresAt: fixed ? undefined : clock.now() + rereadMs,
         }),
       })
@@ -102,34 +112,12 @@ function learning(source: CredentialSource, redactor: Redactor): CredentialSourc
   }
 }
 
-/** Passwords that stand in proxy addresses, as they are written and as they are meant. */
-function proxyPasswords(env: Environment): string[] {
-  return ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'].flatMap((name) => {
-    const password = URL.parse(env[name] ?? '')?.password ?? ''
-    if (password === '') return []
-    try {
-      return [password, decodeURIComponent(password)]
-    } catch {
-      // No valid encoding: it is only known as it is written.
-      return [password]
-    }
-  })
-}
-
-async function readCa(path: string): Promise<string> {
-  let text: string
+/** Finds out before anything is asked for whether the proxy variables can be used. */
+function checkProxies(env: Environment): void {
   try {
-    text = await readFile(path, 'utf8')
+    proxyRule(env)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-    throw caError(path, `cannot be read (${code}); check the path`, error)
+    if (!(error instanceof ProxyError)) throw error
+    throw new ConfigError('config.invalid', error.message, [{ path: error.variable, text: error.message }], { cause: error })
   }
-  if (!text.includes('-----BEGIN CERTIFICATE-----'))
-    throw caError(path, 'holds no PEM certificate; give one that begins with -----BEGIN CERTIFICATE-----')
-  return text
-}
-
-function caError(path: string, what: string, cause?: unknown): ConfigError {
-  const fault = { path: 'platform.caFile', text: `${path} ${what}` }
-  return new ConfigError('config.unreadable', `platform.caFile: ${fault.text}.`, [fault], cause === undefined ? undefined : { cause })
 }

@@ -141,7 +141,7 @@ describe('the client', () => {
       const { client, platform, events } = await stage((response) => succeed(response, { TotalCount: 0, Clusters: [] }))
       const misspelt = { limit: 20 } as object
       const error = await failure(client.send(DescribeClusters, misspelt))
-      expect(error.message).toBe('tke.DescribeClusters: limit does not exist; did you mean Limit?. Nothing was sent.')
+      expect(error.message).toBe('tke.DescribeClusters: limit does not exist (did you mean Limit?). Nothing was sent.')
       expect([platform.calls.length, events.length]).toEqual([0, 0])
       await client.send(DescribeClusters, misspelt, { raw: true })
       expect(platform.calls[0]?.body).toBe('{"limit":20}')
@@ -320,14 +320,70 @@ describe('the client', () => {
 
     it('10: cuts the try that is under way at the deadline', async () => {
       const clock = hurriedClock()
-      const { client, platform } = await stage(() => undefined, {}, clock)
+      const { client, platform } = await stage(() => undefined, { timeoutMs: 70 }, clock)
       const startedAt = performance.now()
-      const read = await failure(client.send(DescribeClusters, {}, { deadline: clock.now() + 70 }))
+      const read = await failure(client.send(DescribeClusters, {}, { deadline: clock.now() + 60 }))
       expect(performance.now() - startedAt).toBeLessThan(700)
       expect(['cloud.deadline', 'cloud.timeout']).toContain(read.kind)
       const write = await failure(client.send(DeleteImagePersonal, deletion, { deadline: clock.now() + 70 }))
       expect(write.kind).toBe('cloud.unknown-outcome')
       expect(platform.countOf('DeleteImagePersonal')).toBe(1)
+    })
+
+    it('12: no write starts with less time left than one try may take; a read starts while any is left', async () => {
+      const clock = hurriedClock()
+      const { client, platform } = await stage((response) => succeed(response, { TotalCount: 0, Clusters: [] }), { timeoutMs: 5000 }, clock)
+      const error = await failure(client.send(DeleteImagePersonal, deletion, { deadline: clock.now() + 4999 }))
+      expect(error).toMatchObject({ kind: 'cloud.deadline', code: 'cloud.deadline', retryable: true })
+      expect(error.message).toMatch(/less time would be left than the 5000 ms that a write may take.*not sent/)
+      expect(platform.calls).toHaveLength(0)
+      await client.send(DeleteImagePersonal, deletion, { deadline: clock.now() + 5000 })
+      await client.send(DescribeClusters, {}, { deadline: clock.now() + 1000 })
+      expect(platform.calls).toHaveLength(2)
+    })
+
+    it('12: a write does not wait for the rate limit, for a retry or for credentials past the time at which it could still start', async () => {
+      const clock = hurriedClock()
+      const throttled = await stage((response) => refuse(response, 'RequestLimitExceeded'), { timeoutMs: 5000, maxAttempts: 20 }, clock)
+      const late = await failure(throttled.client.send(DeleteImagePersonal, deletion, { deadline: clock.now() + 9000 }))
+      expect(late).toMatchObject({ kind: 'cloud.deadline', code: 'RequestLimitExceeded' })
+      // 500 + 1000 + 2000 fit before the last 5000, 4000 more do not.
+      expect(throttled.platform.calls.map((call) => call.timestamp - 1_700_000_000)).toEqual([0, 0, 1, 3])
+
+      const limited = await stage((response) => succeed(response), { timeoutMs: 5000, rateShare: 0.05 }, hurriedClock())
+      await limited.client.send(DeleteImagePersonal, deletion)
+      const before = limited.clock.now()
+      const waiting = await failure(limited.client.send(DeleteImagePersonal, deletion, { deadline: before + 5900 }))
+      expect([waiting.kind, limited.platform.calls.length, limited.clock.now()]).toEqual(['cloud.deadline', 1, before])
+
+      const slow = hurriedClock()
+      const anew = await stage((response) => succeed(response), {
+        timeoutMs: 5000,
+        clock: slow,
+        credentials: async () => {
+          slow.jump(1001)
+          return credentials()
+        },
+      })
+      const asked = await failure(anew.client.send(DeleteImagePersonal, deletion, { deadline: slow.now() + 6000 }))
+      expect([asked.kind, anew.platform.calls.length]).toEqual(['cloud.deadline', 0])
+      await anew.client.send(DeleteImagePersonal, deletion, { deadline: slow.now() + 6001 })
+    })
+
+    it('12: a write whose time or token was refused is not tried again when it is too late by then', async () => {
+      for (const code of ['AuthFailure.SignatureExpire', 'AuthFailure.TokenFailure']) {
+        const clock = hurriedClock()
+        const { client, platform } = await stage(
+          (response) => {
+            clock.jump(1500)
+            refuse(response, code)
+          },
+          { timeoutMs: 5000, credentials: async () => ({ secretId: 'AKIDEXAMPLE', secretKey: `key${clock.now()}`, token: 't' }) },
+          clock,
+        )
+        const error = await failure(client.send(DeleteImagePersonal, deletion, { deadline: clock.now() + 6000 }))
+        expect([error.kind, platform.calls.length]).toEqual(['cloud.deadline', 1])
+      }
     })
 
     it('10: stops when the quota of the whole client is used up, and success refills it', async () => {
@@ -403,7 +459,11 @@ describe('the client', () => {
             )
             expect(outcome).not.toBe('bug')
             expect(startedAt.length).toBeLessThanOrEqual(maxAttempts + 2)
-            for (const at of startedAt) expect(at).toBeLessThan(deadline ?? Number.POSITIVE_INFINITY)
+            for (const at of startedAt) {
+              expect(at).toBeLessThan(deadline ?? Number.POSITIVE_INFINITY)
+              // 12: what a write may take is left.
+              if (writes) expect((deadline ?? Number.POSITIVE_INFINITY) - at).toBeGreaterThanOrEqual(10_000)
+            }
             clock.slept.forEach((sleptMs, index) => {
               expect(sleptMs).toBeLessThanOrEqual(Math.min(20_000, 1000 * 2 ** index))
             })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isLoopback, proxyRule } from '#cloud/proxy.ts'
+import { isLoopback, ProxyError, proxyPasswords, proxyRule } from '#cloud/proxy.ts'
 
 const https = (hostname: string, port = 443) => ({ hostname, port, tls: true })
 const http = (hostname: string, port = 80) => ({ hostname, port, tls: false })
@@ -45,14 +45,40 @@ describe('proxies from the environment', () => {
     })
   })
 
-  it.each(['socks5://proxy:1080', 'http://', 'ftp://user:hunter2@proxy', 'http://user:hunter2@pro xy'])(
-    'that cannot be used (%s) are an error that names the variable and shows nothing',
-    (https_proxy) => {
-      const make = () => proxyRule({ https_proxy })
-      expect(make).toThrow(/https_proxy/)
-      expect(make).not.toThrow(/hunter2/)
-    },
-  )
+  it.each([
+    'socks5://proxy:1080',
+    'http://',
+    'ftp://user:hunter2@proxy',
+    'http://user:hunter2@pro xy',
+    'http://user:hunter2%@proxy:3128',
+    'user:hunter2%zz@proxy:3128',
+    'http://hunter2%e5%90:x@proxy',
+  ])('that cannot be used (%s) are an error that names the variable and shows nothing', (https_proxy) => {
+    const make = () => proxyRule({ https_proxy })
+    expect(make).toThrow(/https_proxy/)
+    expect(make).not.toThrow(/hunter2/)
+    expect(make).toThrow(ProxyError)
+    expect(() => proxyRule({ HTTPS_PROXY: https_proxy })).toThrow(/variable HTTPS_PROXY/)
+  })
+
+  it('say how to write a percent sign', () => {
+    expect(() => proxyRule({ http_proxy: 'http://user:100%@proxy:3128' })).toThrow(/http_proxy holds a % .* as %25/)
+    expect(proxyRule({ http_proxy: 'http://user:100%25@proxy:3128' })(http('a.example'))?.authorization).toBe(`Basic ${btoa('user:100%')}`)
+  })
+
+  it('tell their passwords, as written and as meant, with or without protocol, used or not, sound or not', () => {
+    const passwords = proxyPasswords({
+      https_proxy: ' user:p%2Fone@proxy.example:3128 ',
+      HTTPS_PROXY: 'https://user:two@proxy.example',
+      http_proxy: 'user:three%@proxy.example:3128',
+      HTTP_PROXY: 'socks5://user:four@proxy.example',
+      no_proxy: 'user:five@proxy.example',
+    })
+    expect(new Set(passwords)).toEqual(new Set(['p%2Fone', 'p/one', 'two', 'three%', 'four']))
+    expect(proxyPasswords({ https_proxy: 'proxy:3128', http_proxy: 'http://me@proxy', HTTP_PROXY: '', HTTPS_PROXY: 'http://a b' })).toEqual(
+      [],
+    )
+  })
 
   it.each([
     ['*', 'anything.example', 443, true],

@@ -183,6 +183,46 @@ export function describeTransport(name: string, createTransport: TransportFactor
         expect(order).toEqual(['request 1', 'answer 1', 'request 2', 'answer 2'])
       })
 
+      it.each([6, 12, 30])('sends %i writes side by side right after as many reads, again and again', async (count) => {
+        const at = await server((socket) => setTimeout(() => socket.write(answerText('{}')), 3))
+        const wire = transport()
+        // What is proven by these is first among the unused connections; what the reads open is behind it and is not proven.
+        for (let index = 0; index < 3; index += 1) await wire.send(get(at.port))
+        for (let round = 0; round < 4; round += 1) {
+          await Promise.all(Array.from({ length: count }, () => wire.send(get(at.port))))
+          await Promise.all(Array.from({ length: count }, () => wire.send(post(at.port))))
+        }
+        expect(at.requests).toHaveLength(3 + 8 * count)
+        // The first reads leave connections that are not proven; those of the writes serve every later round.
+        expect(at.connectionCount).toBeLessThanOrEqual(2 * count)
+        await expect.poll(() => at.openCount, { interval: 5 }).toBeLessThanOrEqual(count)
+        await wire.close()
+        await expect.poll(() => at.openCount, { interval: 5 }).toBe(0)
+      })
+
+      it('sends reads and writes mixed, although some of the connections that wait are given up for each write', async () => {
+        const at = await server((socket, { ordinal }) => setTimeout(() => socket.write(answerText('{}')), ordinal % 4))
+        const wire = transport({ maxConnections: 12 })
+        await Promise.all(Array.from({ length: 12 }, () => wire.send(get(at.port))))
+        for (let round = 0; round < 5; round += 1) {
+          await Promise.all(Array.from({ length: 40 }, (_, index) => wire.send((index + round) % 3 === 0 ? post(at.port) : get(at.port))))
+        }
+        expect(at.requests).toHaveLength(12 + 5 * 40)
+        await expect.poll(() => at.openCount, { interval: 5 }).toBeLessThanOrEqual(12)
+      })
+
+      it('gives up every unused connection that the server has closed, also when several writes come at once', async () => {
+        const at = await server((socket, { ordinal }) => {
+          socket.write(answerText('{}'))
+          if (ordinal === 2) setTimeout(() => socket.resetAndDestroy(), 20)
+        })
+        const wire = transport()
+        for (let round = 0; round < 2; round += 1) await Promise.all(Array.from({ length: 10 }, () => wire.send(get(at.port))))
+        await expect.poll(() => at.openCount, { interval: 5 }).toBe(0)
+        await Promise.all(Array.from({ length: 10 }, () => wire.send(post(at.port))))
+        expect(at.connectionCount).toBe(20)
+      })
+
       it('goes on after an answer with connection: close', async () => {
         const at = await server((socket) => socket.end(answerText('{}', { headers: ['connection: close'] })))
         const wire = transport()

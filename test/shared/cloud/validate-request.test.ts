@@ -90,7 +90,7 @@ describe('the check of a request before it is signed', () => {
           const renamed = Object.fromEntries(
             Object.entries({ [name]: 'x', ...request }).map(([key, value]) => [key === name ? `${key}x` : key, value]),
           )
-          expect(faultsOf(action.input, renamed)).toContain(`${name}x does not exist; did you mean ${name}`)
+          expect(faultsOf(action.input, renamed)).toContain(`${name}x does not exist (did you mean ${name}`)
         },
       ),
       { seed: 2, numRuns: 200 },
@@ -98,7 +98,7 @@ describe('the check of a request before it is signed', () => {
   })
 
   it.each([
-    ['a misspelt field', { ClusterID: 'cls-1' }, 'ClusterID does not exist; did you mean ClusterId?'],
+    ['a misspelt field', { ClusterID: 'cls-1' }, 'ClusterID does not exist (did you mean ClusterId?)'],
     ['a missing one beside it', { ClusterID: 'cls-1' }, 'ClusterId is required and missing'],
     ['null for a required one', { ClusterId: null }, 'ClusterId is required and missing'],
     ['a field that is like no other', { ClusterId: 'c', Zzzzzzzz: 1 }, 'Zzzzzzzz does not exist; there are ClusterId, Limit'],
@@ -126,7 +126,7 @@ describe('the check of a request before it is signed', () => {
     [
       'an unknown field inside a list of objects',
       { ClusterId: 'c', Filters: [{ Name: 'a', Values: [], Value: 'x' }] },
-      'Filters[0].Value does not exist; did you mean Values?',
+      'Filters[0].Value does not exist (did you mean Values?)',
     ],
     [
       'a missing field inside a list of objects',
@@ -147,6 +147,11 @@ describe('the check of a request before it is signed', () => {
     ['a function', { ClusterId: () => 'c' }, 'ClusterId must be text, not function'],
   ])('refuses %s', (_what, request, fault) => {
     expect(faultsOf(shape, request)).toContain(fault)
+  })
+
+  it('ends its sentences once, also where it asks what was meant', () => {
+    expect(faultsOf(shape, { ClusterId: 'c', Limitt: 1 })).toBe('tke.X: Limitt does not exist (did you mean Limit?). Nothing was sent.')
+    expect(faultsOf(shape, { ClusterId: 'c', Limitt: 1, Forcee: true })).not.toMatch(/[.?;][.;]/)
   })
 
   it('lists all faults at once, up to ten, and quotes no value', () => {

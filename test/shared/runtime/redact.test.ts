@@ -115,7 +115,7 @@ describe('a long text', () => {
   ])('of %j over and over takes time in proportion to its length', (piece) => {
     const redactor = knowing()
     let before = Number.POSITIVE_INFINITY
-    for (const length of [4096, 16_384, 65_536, 262_144]) {
+    for (const length of [16_384, 65_536, 262_144]) {
       const text = piece.repeat(Math.ceil(length / piece.length))
       const ms = took(() => expect(redactor.text(text).length).toBeGreaterThan(0))
       // Four times the length: 4 when it is in proportion, 16 when it is by the square. What is fast anyway is not measured.
