@@ -141,7 +141,7 @@ function show(desk: DeadLetters, letter: DeadLetter, { io, json }: Work): void {
   const rows: [string, string][] = [
     ['function', desk.function],
     ['id', letter.id],
-    ['died', instant(letter.diedAt)],
+    ['died', diedAt(letter)],
   ]
   if (entry === undefined) rows.push(['damaged', letter.damage ?? ''])
   else {
@@ -163,14 +163,12 @@ function lineOf(desk: DeadLetters, letter: DeadLetter): string {
   if (entry === undefined) return [desk.function, shortId(letter), oneLine(letter.damage ?? 'damaged')].join('  ')
   const tries = entry.attempt === 1 ? '1 try' : `${entry.attempt} tries`
   const why = entry.error === undefined ? '' : `${entry.error.code}: ${entry.error.text}`
-  return [desk.function, shortId(letter), entry.source, entry.group, `died ${instant(letter.diedAt)} after ${tries}`, why]
-    .map(oneLine)
-    .join('  ')
+  return [desk.function, shortId(letter), entry.source, entry.group, `died ${diedAt(letter)} after ${tries}`, why].map(oneLine).join('  ')
 }
 
 /** For programs. */
-function plainOf(desk: DeadLetters, { id, diedAt, entry, damage }: DeadLetter): object {
-  const facts = { function: desk.function, id, diedAt: instant(diedAt) }
+function plainOf(desk: DeadLetters, { id, diedAt: at, entry, damage }: DeadLetter): object {
+  const facts = { function: desk.function, id, diedAt: at === undefined ? undefined : instant(at) }
   if (entry === undefined) return { ...facts, damage }
   const { source, key, group, receivedAt, attempt, error, payload } = entry
   const why = error === undefined ? undefined : { at: instant(error.at), code: error.code, text: error.text }
@@ -179,6 +177,10 @@ function plainOf(desk: DeadLetters, { id, diedAt, entry, damage }: DeadLetter): 
 
 function shortId({ id }: DeadLetter): string {
   return id.slice(0, 12)
+}
+
+function diedAt({ diedAt: at }: DeadLetter): string {
+  return at === undefined ? 'nobody knows when' : instant(at)
 }
 
 function instant(ms: number): string {

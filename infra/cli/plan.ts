@@ -6,7 +6,7 @@ import { type PlanDocument, savePlan } from '#shared/safety/plan-document.ts'
 import { columns } from './columns.ts'
 import type { Command } from './command.ts'
 import { functionNamed } from './with-platform.ts'
-import { counted } from './words.ts'
+import { configPathOf, counted } from './words.ts'
 
 export const plan: Command = {
   summary: 'show what a function would do now, and keep it for review',
@@ -30,7 +30,7 @@ Exit code 0: nothing to do. 2: there are changes. 1: something went wrong, or a 
     const platform: Platform = onSandbox
       ? await sandboxPlatform({ configPath: values.config, cwd: io.cwd, redactor, sandbox: {} })
       : await realPlatform({
-          configPath: values.config ?? io.env.LONGSHORE_CONFIG ?? 'longshore.yaml',
+          configPath: configPathOf(values.config, io.env),
           cwd: io.cwd,
           env: io.env,
           redactor,

@@ -90,7 +90,7 @@ once, prints one line per decision (what was done first), then goes on ticking a
         list: () => ({ all: values.all === true, columns: values.wide === true ? undefined : io.terminalColumns?.() }),
       })
       if (!once) {
-        webhooks = await serveWebhooks(port, runner, platform, io)
+        webhooks = await serveWebhooks(port, runner, platform, (line) => io.err(redactor.text(line)))
         const wanted = port ?? defaultPort
         const used = new URL(webhooks.url).port
         if (wanted !== 0 && used !== String(wanted)) takenPorts.push(`Port ${wanted} was taken; status and webhooks use ${used} instead.`)
@@ -118,7 +118,12 @@ once, prints one line per decision (what was done first), then goes on ticking a
   },
 }
 
-async function serveWebhooks(port: number | undefined, runner: Runner, platform: Platform, io: CommandIo): Promise<WebhookServer> {
+async function serveWebhooks(
+  port: number | undefined,
+  runner: Runner,
+  platform: Platform,
+  tell: (line: string) => void,
+): Promise<WebhookServer> {
   const server = await onFreePort(port ?? defaultPort, port !== undefined, (chosen) =>
     startWebhookServer({
       routes: [],
@@ -128,7 +133,7 @@ async function serveWebhooks(port: number | undefined, runner: Runner, platform:
         const functions = runner.status()
         return { ok: functions.every(({ ok }) => ok), mode: platform.config.mode, functions }
       },
-      onError: (route, error) => io.err(`webhook ${route} failed: ${error instanceof Error ? error.message : String(error)}`),
+      onError: (route, error) => tell(`webhook ${route} failed: ${error instanceof Error ? error.message : String(error)}`),
     }),
   )
   return server

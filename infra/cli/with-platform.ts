@@ -6,6 +6,7 @@ import type { Kernel } from '#shared/runtime/kernel.ts'
 import { createRedactor, type Redactor } from '#shared/runtime/redact.ts'
 import type { CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
+import { configPathOf } from './words.ts'
 
 /** What a command about the store works with. */
 export interface Opened {
@@ -19,7 +20,7 @@ export interface Opened {
 /** Opens the platform and the store of a configuration for as long as `work` takes. `longshore.yaml` when none is named. */
 export async function withStore(io: CommandIo, configPath: string | undefined, work: (opened: Opened) => Promise<number>): Promise<number> {
   const redactor = createRedactor()
-  const path = configPath ?? io.env.LONGSHORE_CONFIG ?? 'longshore.yaml'
+  const path = configPathOf(configPath, io.env)
   const platform = await realPlatform({ configPath: path, cwd: io.cwd, env: io.env, redactor, withStore: true })
   try {
     const { kernel } = platform

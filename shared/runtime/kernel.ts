@@ -12,7 +12,7 @@ import { type SettledStep, type SettleOpenPorts, settleOpen } from '#shared/safe
 import type { Store } from '#shared/safety/store.ts'
 import type { Config, StoreSetting } from './config.ts'
 import type { FunctionName } from './definition.ts'
-import { type ResolveReference, readLambdaParameter } from './reference.ts'
+import { type ResolveReference, readLambdaParameter, SecretUnavailableError } from './reference.ts'
 
 /**
  * What every write goes through: the store, and made on it the ledger (nothing twice), the guard (not now, not this, not so
@@ -57,7 +57,7 @@ export interface KernelOptions {
 /** Makes the kernel. Throws SecretUnavailableError when the journal's key leads nowhere. */
 export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const { config, store, cloud, now, redact, callTimeoutMs } = options
-  const key = config.journalKey === undefined ? undefined : await options.resolveReference(config.journalKey)
+  const key = config.journalKey === undefined ? undefined : await journalKeyOf(config.journalKey, options.resolveReference)
   const settings = config.guard ?? defaultGuardSettings
   const killSwitch = killSwitchOf(settings.killSwitch, {
     store,
@@ -85,6 +85,15 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
         settleOpen: (ports) => settleOpen({ ...ports, ...own }),
       }
     },
+  }
+}
+
+async function journalKeyOf(reference: string, resolve: ResolveReference): Promise<string> {
+  try {
+    return await resolve(reference)
+  } catch (error) {
+    if (!(error instanceof SecretUnavailableError)) throw error
+    throw new SecretUnavailableError(`journal.key: ${error.message}`, { cause: error })
   }
 }
 
