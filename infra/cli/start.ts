@@ -8,7 +8,7 @@ import { startWebhookServer, type WebhookServer } from '#infra/local/webhook-ser
 import { createLog, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { hasFailed } from '#shared/runtime/report.ts'
-import type { Command, CommandIo } from './command.ts'
+import type { Command } from './command.ts'
 import { stoppedCode, UsageError } from './command.ts'
 import { introduce } from './introduce.ts'
 import { parseWhole } from './words.ts'

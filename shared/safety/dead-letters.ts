@@ -6,8 +6,8 @@ import type { Store } from './store.ts'
 /** An event that nobody tries any more. */
 export interface DeadLetter {
   readonly id: string
-  /** Epoch milliseconds. */
-  readonly diedAt: number
+  /** Epoch milliseconds; undefined when it is not known, as it was found damaged. */
+  readonly diedAt: number | undefined
   /** The entry with its payload and what last went wrong; undefined when it is damaged. */
   readonly entry: InboxEntry | undefined
   /** What is damaged, for a person. */
@@ -102,7 +102,7 @@ class StoreDeadLetters implements DeadLetters {
     for (let writes = 0; writes < maxWrites; writes += 1) {
       const entry = await this.#items.read(id, now)
       if (entry === undefined) throw this.#unknown(id)
-      if (entry.state === 'RECEIVED' && entry.attempt === 0) {
+      if (entry.state === 'RECEIVED') {
         await this.#putInLine(entry, now)
         return entry
       }
@@ -124,8 +124,8 @@ class StoreDeadLetters implements DeadLetters {
       if (item === undefined) throw this.#unknown(id)
       const entry = intact(() => entryOf(this.function, item))
       if (entry === undefined) {
+        // Its markers go when somebody next looks at the list.
         await this.#items.removeItem(item, now)
-        await this.#unmarkAll(id, now)
         return
       }
       if (entry.state !== 'DEAD') throw this.#notDead(entry)
@@ -146,9 +146,9 @@ class StoreDeadLetters implements DeadLetters {
       entry = await this.#items.read(id, now)
     } catch (error) {
       if (!(error instanceof InboxError)) throw error
-      return { id, diedAt, entry: undefined, damage: error.message }
+      return { id, diedAt: diedAt === 0 ? undefined : diedAt, entry: undefined, damage: error.message }
     }
-    if (entry?.state === 'RECEIVED' && entry.attempt === 0) await this.#putInLine(entry, now)
+    if (entry?.state === 'RECEIVED') await this.#putInLine(entry, now)
     if (entry?.state !== 'DEAD' || entry.changedAt !== diedAt) await this.#items.unmarkDead(id, diedAt, now)
     // One that was revived and died again has a marker of its own.
     return entry?.state === 'DEAD' && entry.changedAt === diedAt ? { id, diedAt, entry } : undefined
@@ -158,16 +158,6 @@ class StoreDeadLetters implements DeadLetters {
   async #putInLine({ id, group, place }: InboxEntry, now: number): Promise<void> {
     if (await this.#items.isOpen(place, now)) return
     await this.#items.markOpen({ group, place: this.#items.placeAt(now, id) }, 0, now)
-  }
-
-  /** Removes every marker of what was damaged: nobody knows any more when it died. */
-  async #unmarkAll(id: string, now: number): Promise<void> {
-    let after: string | undefined
-    do {
-      const page = await this.#items.deadPage({ limit: 1000, after }, now)
-      for (const letter of page.letters) if (letter.id === id) await this.#items.unmarkDead(id, letter.diedAt, now)
-      after = page.next
-    } while (after !== undefined)
   }
 
   #unknown(id: string): InboxError {

@@ -104,6 +104,7 @@ export class InboxItems {
     }
   }
 
+  /** Puts an entry where the dead are seen; `diedAt` is 0 for what is damaged, so that it is there once. */
   async markDead(id: string, diedAt: number, now: number): Promise<void> {
     await this.#putAnyhow(this.#deadKey(placeOf(diedAt, 0, id)), { format: 1 }, now)
   }

@@ -223,7 +223,7 @@ class StoreInbox implements Inbox {
       // It has expired this very moment.
       if (current === undefined) continue
       const duplicate = { kind: 'duplicate', entry: current, sameContent: current.payloadDigest === payloadDigest } as const
-      if (current.state !== 'RECEIVED' || current.attempt > 0) return { ...duplicate, nudge: undefined }
+      if (current.state !== 'RECEIVED') return { ...duplicate, nudge: undefined }
       // Whoever accepted it first may have got no further than the entry, or hung until looks had moved on. A second place in
       // line, behind the first, makes sure.
       if (isFarBack(current.place, now) || !(await this.#items.isOpen(current.place, now))) {
@@ -396,7 +396,7 @@ class StoreInbox implements Inbox {
       return await this.#items.read(id, now)
     } catch (error) {
       if (!(error instanceof InboxError)) throw error
-      await this.#items.markDead(id, now, now)
+      await this.#items.markDead(id, 0, now)
       for await (const marker of this.#markers({}, now)) if (marker.id === id) await this.#items.unmarkOpen(marker.place, now)
       return 'damaged'
     }

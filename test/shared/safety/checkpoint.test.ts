@@ -129,6 +129,26 @@ describe('a checkpoint', () => {
     expect(isLost).toBe(true)
   })
 
+  it('tries three times to clear, and at once gives up on a store that refuses', async () => {
+    for (const [kind, calls] of [
+      ['store.unknown-outcome', 3],
+      ['store.unavailable', 1],
+    ] as const) {
+      let deletes = 0
+      const store = openMemoryStore(new MemoryDisk(), {
+        before: ({ operation }) => {
+          if (operation !== 'delete') return
+          deletes += 1
+          throw new StoreError(kind, 'lost')
+        },
+      })
+      const checkpoint = createCheckpoint(store, { function: 'f', run: 'r', owner: 'o' })
+      await checkpoint.save({ at: 1 }, { now: start })
+      await expect(checkpoint.clear({ now: start })).rejects.toMatchObject({ kind })
+      expect(deletes).toBe(calls)
+    }
+  })
+
   it('clears nothing that it has not seen', async () => {
     await open().save({ at: 1 }, { now: start })
     expect(await open().clear({ now: start })).toEqual({ ok: true })

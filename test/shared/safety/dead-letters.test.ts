@@ -81,6 +81,57 @@ describe('list', () => {
     expect(await listed(start + 1000 * 24 * 60 * minute)).toEqual(['a'])
   })
 
+  it('shows each once, and clears away the markers of former lives', async () => {
+    const id = await die('a')
+    // Revived, and cut off before the marker of its first death was gone.
+    const cut = cutAt((partition, operation) => partition.endsWith('/dead') && operation === 'delete')
+    await cut.retry(id, { now: start + 1 }).catch(() => undefined)
+    await dieAgain(id, start + 2)
+    const store = openMemoryStore(disk)
+    const markers = async (): Promise<number> => (await store.query({ partition: `inbox/${name}/dead`, now: start })).items.length
+    expect(await markers()).toBe(2)
+    expect((await letters.list({ now: start + 3 })).letters.map(({ diedAt }) => diedAt)).toEqual([start + 2])
+    expect(await markers()).toBe(1)
+    // What is forgotten, and what is no marker at all.
+    await letters.discard(id, { now: start + 4 })
+    await store.put(
+      { partition: `inbox/${name}/dead`, sort: `${String(start).padStart(16, '0')}.0000.${id}` },
+      {},
+      { when: 'any', now: start },
+    )
+    await store.put({ partition: `inbox/${name}/dead`, sort: 'strange' }, {}, { when: 'any', now: start })
+    expect((await letters.list({ now: start + 8 * 24 * 60 * minute })).letters).toEqual([])
+    expect(await markers()).toBe(1)
+  })
+
+  it('leaves alone what somebody works on again', async () => {
+    const id = await die('a')
+    const cut = cutAt((partition, operation) => partition.endsWith('/dead') && operation === 'delete')
+    await cut.retry(id, { now: start + 1 }).catch(() => undefined)
+    await inbox.takeFor(id, { owner: 'run', now: start + 2, deadline: start + minute })
+    expect((await letters.list({ now: start + 2 })).letters).toEqual([])
+    expect((await inbox.get(id, { now: start + 2 }))?.state).toBe('TAKEN')
+    const store = openMemoryStore(disk)
+    expect((await store.query({ partition: `inbox/${name}/open`, now: start + 2 })).items).toHaveLength(1)
+  })
+
+  it('passes on what the store says', async () => {
+    await die('a')
+    let reads = 0
+    const down = createDeadLetters(
+      openMemoryStore(disk, {
+        before: ({ operation }) => {
+          reads += 1
+          if (operation === 'get') throw new StoreError('store.unavailable', 'gone')
+        },
+      }),
+      { function: name },
+    )
+    expect(await kindOf(down.list({ now: start }))).toBe('store.unavailable')
+    expect(await kindOf(down.discard('0'.repeat(40), { now: start }))).toBe('store.unavailable')
+    expect(reads).toBe(3)
+  })
+
   it('finds them by how their ids begin', async () => {
     const id = await die('a')
     await die('b')
@@ -169,6 +220,28 @@ describe('retry', () => {
     expect(again.claims.map((claim) => claim.entry.key)).toEqual(['a'])
   })
 
+  it('decides on what is there, also when it changes meanwhile', async () => {
+    for (const verb of ['retry', 'discard'] as const) {
+      disk = new MemoryDisk()
+      inbox = createInbox(openMemoryStore(disk), { function: name, graceMs: 0 })
+      const id = await die('a')
+      let isDone = false
+      const slow = createDeadLetters(
+        openMemoryStore(disk, {
+          before: async ({ operation, partition }) => {
+            if (isDone || operation !== 'put' || !partition.endsWith('/entries')) return
+            isDone = true
+            await createDeadLetters(openMemoryStore(disk), { function: name }).retry(id, { now: start + 1 })
+            await dieAgain(id, start + 2)
+          },
+        }),
+        { function: name },
+      )
+      await slow[verb](id, { now: start + 3 })
+      expect((await inbox.get(id, { now: start + 3 }))?.state).toBe(verb === 'retry' ? 'RECEIVED' : 'DONE')
+    }
+  })
+
   it('refuses what is not dead, and what is not there', async () => {
     const { entry } = await inbox.accept({ source: 'harbor', id: 'b', group: 'b', payload: {}, receivedAt: start, now: start })
     await inbox.takeFor(entry.id, { owner: 'run', now: start, deadline: start + minute })
@@ -215,7 +288,7 @@ describe('what is damaged', () => {
     await store.put({ partition: `inbox/${name}/entries`, sort: entry.id }, { nonsense: 1 }, { when: 'any', now: start })
     await inbox.take({ owner: 'run', now: start + 1, deadline: start + minute })
     const page = await letters.list({ now: start + 2 })
-    expect(page.letters).toEqual([{ id: entry.id, diedAt: start + 1, entry: undefined, damage: expect.stringContaining('is damaged') }])
+    expect(page.letters).toEqual([{ id: entry.id, diedAt: undefined, entry: undefined, damage: expect.stringContaining('is damaged') }])
     expect(await kindOf(letters.retry(entry.id, { now: start + 2 }))).toBe('inbox.corrupt')
     await letters.discard(entry.id, { now: start + 2 })
     expect(await listed(start + 3)).toEqual([])

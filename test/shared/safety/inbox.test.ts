@@ -124,6 +124,13 @@ describe('accept', () => {
     ['a payload that is no JSON', { payload: { at: new Date(0) } }, 'inbox.invalid'],
     ['a number that JSON cannot carry', { payload: [Number.NaN] }, 'inbox.invalid'],
     ['no time', { receivedAt: Number.NaN }, 'inbox.invalid'],
+    ['a time before all times', { now: -1 }, 'inbox.invalid'],
+    ['a time after all times', { receivedAt: 8_640_000_000_000_001 }, 'inbox.invalid'],
+    ['a time that is a text', { now: '5' as unknown as number }, 'inbox.invalid'],
+    ['an id that is no text', { id: 5 as unknown as string }, 'inbox.invalid'],
+    ['a source that begins with a dash', { source: '-a' }, 'inbox.invalid'],
+    ['a source that ends with a dash', { source: 'a-' }, 'inbox.invalid'],
+    ['a source that is too long', { source: 'a'.repeat(65) }, 'inbox.invalid'],
     ['a payload over 256 KiB', { payload: 'é'.repeat(maxPayloadBytes / 2) }, 'inbox.too-large'],
   ])('refuses %s and writes nothing', async (_, part, kind) => {
     expect(await kindOf(open().accept({ ...event('a'), ...part }))).toBe(kind)
@@ -137,6 +144,10 @@ describe('accept', () => {
     expect((await open().get(entry.id, { now: start }))?.state).toBe('TAKEN')
   })
 
+  it('takes sources of one and of 64 characters', async () => {
+    for (const source of ['a', '0', 'a'.repeat(64), 'a-b']) expect((await open().accept({ ...event('a'), source })).kind).toBe('accepted')
+  })
+
   it('puts an event in line whose first delivery got no further than the entry', async () => {
     const cut = createInbox(
       openMemoryStore(disk, {
@@ -147,8 +158,13 @@ describe('accept', () => {
       { function: name },
     )
     expect(await kindOf(cut.accept(event('a')))).toBe('store.unavailable')
+    expect(await kindOf(cut.accept(event('soon')))).toBe('store.unavailable')
     const inbox = open()
     expect((await inbox.take(order(start))).claims).toHaveLength(0)
+    // Right away.
+    await inbox.accept(event('soon', { at: start + 1 }))
+    await inbox.finish(await takeOne(inbox, start + 2), { now: start + 2, outcome: done })
+    expect((await inbox.get(entryIdOf(name, 'harbor', 'soon'), { now: start + 2 }))?.state).toBe('DONE')
     // Hours later, when earlier looks have moved on.
     const later = start + 300 * minute
     await inbox.take(order(later))
@@ -194,6 +210,55 @@ describe('accept', () => {
       expect((await inbox.accept(event('a'))).kind).toBe('accepted')
       expect(idsOf((await open().take(order(start))).claims)).toEqual(['a'])
     }
+  })
+
+  it('tries a few times to be heard by the store, and then says so', async () => {
+    for (const [losses, kind] of [
+      [2, undefined],
+      [3, 'store.unknown-outcome'],
+    ] as const) {
+      disk = new MemoryDisk()
+      let left: number = losses
+      const inbox = createInbox(
+        openMemoryStore(disk, {
+          before: ({ partition }) => {
+            if (!partition.endsWith('/open') || left === 0) return
+            left -= 1
+            throw new StoreError('store.unknown-outcome', 'lost')
+          },
+        }),
+        { function: name },
+      )
+      if (kind === undefined) expect((await inbox.accept(event('a'))).kind).toBe('accepted')
+      else expect(await kindOf(inbox.accept(event('a')))).toBe(kind)
+    }
+    let calls_ = 0
+    const down = createInbox(
+      openMemoryStore(disk, {
+        before: () => {
+          calls_ += 1
+          throw new StoreError('store.unavailable', 'gone')
+        },
+      }),
+      { function: name },
+    )
+    expect(await kindOf(down.accept(event('b')))).toBe('store.unavailable')
+    expect(calls_).toBe(1)
+  })
+
+  it('accepts what was there a moment ago and is not any more, but not for ever', async () => {
+    const store = openMemoryStore(disk)
+    const put = store.put.bind(store)
+    let refusals = 3
+    store.put = async (key, data, options) => {
+      if (!key.partition.endsWith('/entries') || refusals === 0) return await put(key, data, options)
+      refusals -= 1
+      return { ok: false, current: undefined }
+    }
+    const inbox = createInbox(store, { function: name })
+    expect((await inbox.accept(event('a'))).kind).toBe('accepted')
+    refusals = 1000
+    expect(await kindOf(inbox.accept(event('b')))).toBe('inbox.contended')
   })
 
   it('accepts an id again once it is forgotten', async () => {
@@ -280,6 +345,15 @@ describe('take', () => {
     expect(next.died).toEqual([entry.id])
     expect(idsOf(next.claims)).toEqual(['b'])
     expect(await inbox.get(entry.id, { now })).toMatchObject({ state: 'DEAD', error: { code: 'inbox.no-answer' }, payload: { tag: 'a' } })
+  })
+
+  it('keeps in mind what went wrong before that', async () => {
+    const inbox = open({ graceMs: 0, maxAttempts: 2 })
+    const { entry } = await inbox.accept(event('a'))
+    await inbox.finish(await takeOne(inbox, start), { now: start, outcome: failed })
+    await takeOne(inbox, start + minute)
+    await inbox.take(order(start + 3 * minute))
+    expect((await inbox.get(entry.id, { now: start }))?.error?.text).toMatch(/^2 tries ended without an answer.*; before: no connection$/)
   })
 
   it('refuses an owner without a name and a deadline that is over', async () => {
@@ -405,7 +479,52 @@ describe('the line', () => {
     await inbox.take(order(start))
     await inbox.accept({ ...event('old'), receivedAt: start - 600 * minute })
     await inbox.accept({ ...event('new'), receivedAt: start + 600 * minute })
-    expect(idsOf((await inbox.take(order(start + 1))).claims)).toEqual(['old', 'new'])
+    await inbox.accept({ ...event('newer', { group: 'new', at: start + 1 }) })
+    expect(idsOf((await inbox.take(order(start + 2))).claims)).toEqual(['old', 'new'])
+  })
+
+  it('is in the order in which events were received, not written down', async () => {
+    await open().accept({ ...event('second', { group: 'web' }), receivedAt: start - 1000 })
+    await open().accept({ ...event('first', { group: 'web' }), receivedAt: start - 2000 })
+    expect((await takeOne(open(), start)).entry.key).toBe('first')
+  })
+
+  it('reads nothing but markers while all that is in it waits', async () => {
+    const inbox = open()
+    for (let i = 0; i < 5; i += 1) await inbox.accept(event(`e${i}`))
+    for (const claim of (await inbox.take(order(start))).claims) await inbox.finish(claim, { now: start, outcome: failed })
+    calls = []
+    expect((await inbox.take(order(start + 9999))).claims).toHaveLength(0)
+    expect(calls.map(({ operation }) => operation)).toEqual(['query'])
+  })
+
+  it('begins where its oldest event stands', async () => {
+    const inbox = open()
+    await inbox.accept(event('old'))
+    await takeOne(inbox, start)
+    const store = openMemoryStore(disk)
+    const query = store.query.bind(store)
+    const froms: (string | undefined)[] = []
+    store.query = async (wanted) => {
+      froms.push(wanted.from)
+      return await query(wanted)
+    }
+    const other = createInbox(store, { function: name })
+    await other.take(order(start + 30 * minute))
+    await other.due({ now: start + 30 * minute })
+    expect(froms).toEqual([undefined, String(start - 10 * minute).padStart(16, '0')])
+  })
+
+  it('loses what is left over of something that is forgotten', async () => {
+    const inbox = open({ keepMs: minute })
+    const { entry } = await inbox.accept(event('a', { group: 'web' }))
+    await inbox.accept(event('b', { group: 'web', at: start + 1 }))
+    await inbox.finish(await takeOne(inbox, start), { now: start, outcome: done })
+    const store = openMemoryStore(disk)
+    const key = { partition: `inbox/${name}/open`, sort: entry.place }
+    await store.put(key, { format: 1, group: 'web', notBefore: 0 }, { when: 'any', now: start })
+    expect(idsOf((await inbox.take(order(start + 2 * minute))).claims)).toEqual(['b'])
+    expect(await store.get(key, { now: start })).toBeUndefined()
   })
 })
 
@@ -447,6 +566,14 @@ describe('takeFor', () => {
     await inbox.take(order(start))
     const { entry } = await open().accept(event('late', { at: start - 30 * minute }))
     expect(await inbox.takeFor(entry.id, order(start + 1))).toMatchObject({ kind: 'taken', claim: { entry: { key: 'late' } } })
+    expect((await openMemoryStore(disk).query({ partition: `inbox/${name}/open`, now: start })).items).toHaveLength(1)
+  })
+
+  it('says until when it is held up', async () => {
+    const inbox = open({ graceMs: 5000 })
+    const { entry } = await inbox.accept(event('a'))
+    await takeOne(inbox, start)
+    expect(await inbox.takeFor(entry.id, order(start))).toEqual({ kind: 'busy', until: start + minute + 5000 })
   })
 
   it('puts an event in line that never was', async () => {
@@ -592,6 +719,7 @@ describe('finish', () => {
       outcome: { kind: 'failed', code: 'c'.repeat(500), text: 'é'.repeat(5000) },
     })
     if (!finished.ok) throw new Error('lost')
+    expect(problemOf({ at: 1, code: 'c', text: 'x'.repeat(1000) }).text).toBe('x'.repeat(1000))
     expect(finished.entry.error?.code).toHaveLength(100)
     expect(finished.entry.error?.text).toHaveLength(1001)
   })
@@ -624,10 +752,30 @@ describe('what is damaged', () => {
     expect(await kindOf(open().accept(event('a')))).toBe('inbox.corrupt')
   })
 
-  it('is found by a nudge as well', async () => {
+  it('is not what cannot be read just now', async () => {
+    await open().accept(event('a'))
+    let isDown = true
+    const inbox = createInbox(
+      openMemoryStore(disk, {
+        before: ({ operation }) => {
+          if (operation !== 'get' || !isDown) return
+          isDown = false
+          throw new StoreError('store.unavailable', 'gone')
+        },
+      }),
+      { function: name },
+    )
+    expect(await kindOf(inbox.take(order(start)))).toBe('store.unavailable')
+    expect(disk.contents()).not.toContain(`inbox/${name}/dead`)
+    expect(idsOf((await inbox.take(order(start))).claims)).toEqual(['a'])
+  })
+
+  it('is found by a nudge as well, and is with the dead once', async () => {
     const id = await damage(() => ({ nonsense: true }))
     expect(await open().takeFor(id, order(start + 10))).toEqual({ kind: 'dead' })
-    expect(await open().due({ now: start + 10 })).toHaveLength(1)
+    expect(await open().takeFor(id, order(start + 20))).toEqual({ kind: 'dead' })
+    expect((await openMemoryStore(disk).query({ partition: `inbox/${name}/dead`, now: start })).items).toHaveLength(1)
+    expect((await open().due({ now: start + 10 })).map(({ nudge }) => nudge.id)).toEqual([entryIdOf(name, 'harbor', 'b')])
     expect(idsOf((await open().take(order(start + 10))).claims)).toEqual(['b'])
   })
 
@@ -643,6 +791,22 @@ describe('what is damaged', () => {
       group: 'web',
       notBefore: 0,
     })
+  })
+
+  it('may be both: the marker and its entry, or there is no entry', async () => {
+    const store = openMemoryStore(disk)
+    for (const [index, data] of [{ broken: true }, undefined].entries()) {
+      const { entry } = await open().accept(event(`a${index}`, { group: 'web', at: start + index }))
+      const key = { partition: `inbox/${name}/entries`, sort: entry.id }
+      if (data === undefined) await store.delete(key, { when: 'any', now: start })
+      else await store.put(key, data, { when: 'any', now: start })
+      await store.put({ partition: `inbox/${name}/open`, sort: entry.place }, { broken: true }, { when: 'any', now: start })
+    }
+    await open().accept(event('b', { group: 'web', at: start + 10 }))
+    const taken = await open().take(order(start + 20))
+    expect(taken.died).toHaveLength(1)
+    expect(idsOf(taken.claims)).toEqual(['b'])
+    expect((await store.query({ partition: `inbox/${name}/open`, now: start })).items).toHaveLength(1)
   })
 })
 
