@@ -27,6 +27,16 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'stop every function at once, or let them run again',
     load: async () => (await import('./kill-switch.ts')).killSwitch,
   },
+  'dead-letters': {
+    summary: 'look at events that nobody tries any more, try them again or give them up',
+    load: async () => {
+      const [{ createDeadLettersCommand }, { openConfiguredStore }] = await Promise.all([
+        import('./dead-letters.ts'),
+        import('./with-platform.ts'),
+      ])
+      return createDeadLettersCommand(openConfiguredStore)
+    },
+  },
   cron: { summary: 'show when a schedule fires', load: async () => (await import('./cron.ts')).cron },
   invoke: { summary: 'run one function on one event file', load: async () => (await import('./invoke.ts')).invoke },
 }

@@ -1,9 +1,11 @@
+import { systemClock } from '#cloud/clock.ts'
 import type { LocalFunction } from '#infra/local/local-function.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
-import { type Platform, realPlatform } from '#infra/local/platform.ts'
+import { type Platform, readConfig, realPlatform } from '#infra/local/platform.ts'
 import { nearest } from '#shared/pure/nearest.ts'
-import type { Kernel } from '#shared/runtime/kernel.ts'
+import { type Kernel, openStore } from '#shared/runtime/kernel.ts'
 import { createRedactor, type Redactor } from '#shared/runtime/redact.ts'
+import type { Store } from '#shared/safety/store.ts'
 import type { CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
 import { configPathOf } from './words.ts'
@@ -39,4 +41,10 @@ export function functionNamed(name: string | undefined): LocalFunction {
   if (found !== undefined) return found
   const near = nearest(name, names)
   throw new UsageError(`there is no function "${name}"; ${near === undefined ? `known: ${names.join(', ')}` : `did you mean "${near}"?`}`)
+}
+
+/** Only the store of a configuration, for commands that call no platform. Whoever opens it closes it. */
+export async function openConfiguredStore(io: CommandIo, configPath: string | undefined): Promise<Store> {
+  const config = await readConfig({ env: io.env, path: configPathOf(configPath, io.env), folder: io.cwd })
+  return await openStore(config.store, { clock: systemClock, random: Math.random })
 }
