@@ -239,24 +239,25 @@ class StoreInbox implements Inbox {
     const limit = given.limit ?? 10
     const claims: InboxClaim[] = []
     const died: string[] = []
-    try {
-      const blocked = new Set<string>()
-      for await (const marker of this.#walk(order.now, limit)) {
-        if (claims.length >= limit) break
-        if (blocked.has(marker.group)) continue
-        const look = await this.#lookInOrder(marker, order)
-        if (look.kind === 'gone') continue
-        if (look.kind === 'died') {
-          died.push(marker.id)
-          continue
+    const held = new Set<string>()
+    let failure: unknown
+    for await (const page of this.#walk(order.now, limit)) {
+      const groups = byGroup(page, held)
+      while (groups.length > 0 && claims.length < limit && failure === undefined) {
+        const some = groups.splice(0, limit - claims.length)
+        const ends = await Promise.allSettled(some.map((markers) => this.#takeFirst(markers, order, died)))
+        for (const [index, end] of ends.entries()) {
+          if (end.status === 'rejected') failure ??= end.reason
+          else if (end.value !== 'nothing') held.add(some[index]?.[0]?.group ?? '')
+          if (end.status === 'fulfilled' && typeof end.value === 'object') claims.push(end.value)
         }
-        if (look.kind === 'taken') claims.push(look.claim)
-        blocked.add(marker.group)
       }
-    } catch (error) {
-      // What was taken so far is worked on now, instead of coming back after its deadline.
-      if (claims.length === 0 || !(error instanceof StoreError || error instanceof InboxError)) throw error
+      // Further on there are only younger ones.
+      if (claims.length > 0 || failure !== undefined) break
     }
+    // What was taken so far is worked on now, instead of coming back after its deadline.
+    const isPassing = failure instanceof StoreError || failure instanceof InboxError
+    if (failure !== undefined && (claims.length === 0 || !isPassing)) throw failure
     return { claims, died }
   }
 
@@ -304,12 +305,15 @@ class StoreInbox implements Inbox {
     const now = checkedTime(given, 'now')
     const due: DueEvent[] = []
     const seen = new Set<string>()
-    for await (const marker of this.#walk(now, limit)) {
+    for await (const page of this.#walk(now, limit)) {
+      for (const [marker] of byGroup(page, seen)) {
+        if (marker === undefined || due.length >= limit) break
+        seen.add(marker.group)
+        if (marker.notBefore > now) continue
+        const since = Math.max(marker.notBefore, marker.timeMs)
+        due.push({ nudge: nudgeAt(this.function, marker), since, isFresh: marker.notBefore === 0 })
+      }
       if (due.length >= limit) break
-      if (seen.has(marker.group)) continue
-      seen.add(marker.group)
-      if (marker.notBefore > now) continue
-      due.push({ nudge: nudgeAt(this.function, marker), since: Math.max(marker.notBefore, marker.timeMs), isFresh: marker.notBefore === 0 })
     }
     return due
   }
@@ -361,11 +365,17 @@ class StoreInbox implements Inbox {
     await this.#items.unmarkOpen(place, now)
   }
 
-  /** Looks at a marker that seems to be the first of its group. */
-  async #lookInOrder(marker: SeenMarker, order: CheckedOrder): Promise<Look> {
-    if (marker.notBefore > order.now) return { kind: 'waiting', until: marker.notBefore }
-    if (!(await this.#isFirst(marker, order.now))) return { kind: 'busy', until: order.now }
-    return await this.#lookAt(marker, order)
+  /** Takes the first event of a group that is not finished, if it may be taken. */
+  async #takeFirst(markers: readonly SeenMarker[], order: CheckedOrder, died: string[]): Promise<InboxClaim | 'held' | 'nothing'> {
+    for (const marker of markers) {
+      // Without a look at the entry.
+      if (marker.notBefore > order.now || !(await this.#isFirst(marker, order.now))) return 'held'
+      const look = await this.#lookAt(marker, order)
+      if (look.kind === 'taken') return look.claim
+      if (look.kind === 'died') died.push(marker.id)
+      if (look.kind === 'busy' || look.kind === 'waiting') return 'held'
+    }
+    return 'nothing'
   }
 
   /** What is to be done about a marker: takes its entry if it may be taken, clears it away if it is finished. */
@@ -397,7 +407,9 @@ class StoreInbox implements Inbox {
     } catch (error) {
       if (!(error instanceof InboxError)) throw error
       await this.#items.markDead(id, 0, now)
-      for await (const marker of this.#markers({}, now)) if (marker.id === id) await this.#items.unmarkOpen(marker.place, now)
+      for await (const page of this.#pages({}, now)) {
+        for (const marker of page) if (marker.id === id) await this.#items.unmarkOpen(marker.place, now)
+      }
       return 'damaged'
     }
   }
@@ -430,8 +442,9 @@ class StoreInbox implements Inbox {
 
   /** The first marker of an entry's group. An entry that is in no line, as it was never quite accepted, is put in. */
   async #firstOf({ id, group, place }: InboxEntry, now: number): Promise<Marker> {
-    for await (const marker of this.#walk(now, firstPageSize, place)) {
-      if (marker.group === group && (await this.#isFirst(marker, now))) return marker
+    for await (const page of this.#walk(now, firstPageSize, place)) {
+      const first = page.find((marker) => marker.group === group)
+      if (first !== undefined && (await this.#isFirst(first, now))) return first
     }
     const fresh = { group, place: this.#items.placeAt(now, id) }
     await this.#items.markOpen(fresh, 0, now)
@@ -444,40 +457,51 @@ class StoreInbox implements Inbox {
    */
   async #isFirst({ group, place, isOnFirstPage }: SeenMarker, now: number): Promise<boolean> {
     if (isOnFirstPage) return true
-    for await (const earlier of this.#markers({ from: this.#line.from(now), to: place }, now)) {
-      if (earlier.place < place && earlier.group === group) return false
+    for await (const page of this.#pages({ from: this.#line.from(now), to: place }, now)) {
+      if (page.some((earlier) => earlier.place < place && earlier.group === group)) return false
     }
     return true
   }
 
   /** The line from its start, or from an earlier place that is asked for; learns where the start is. */
-  async *#walk(now: number, limit: number, place?: string): AsyncGenerator<SeenMarker, void, undefined> {
+  async *#walk(now: number, limit: number, place?: string): AsyncGenerator<readonly SeenMarker[], void, undefined> {
     const start = this.#line.begin(now)
     const from = start === undefined || (place !== undefined && place < start) ? undefined : start
-    let isEmpty = true
-    for await (const marker of this.#markers({ from, limit: Math.max(firstPageSize, limit * 4) }, now)) {
-      if (isEmpty) this.#line.learn(marker.timeMs, now)
-      isEmpty = false
-      yield marker
+    let first: SeenMarker | undefined
+    for await (const page of this.#pages({ from, limit: Math.max(firstPageSize, limit * 4) }, now)) {
+      if (first === undefined) this.#line.learn(page[0]?.timeMs ?? now, now)
+      first ??= page[0]
+      yield page
     }
-    if (isEmpty) this.#line.learn(now, now)
   }
 
-  async *#markers(
+  async *#pages(
     range: { readonly from?: string | undefined; readonly to?: string | undefined; readonly limit?: number },
     now: number,
-  ): AsyncGenerator<SeenMarker, void, undefined> {
+  ): AsyncGenerator<readonly SeenMarker[], void, undefined> {
     let after: string | undefined
     let isOnFirstPage = true
     let limit = Math.min(range.limit ?? this.#pageSize, this.#pageSize)
     do {
       const page = await this.#items.openPage({ ...range, after, limit }, now)
-      for (const marker of page.markers) yield { ...marker, isOnFirstPage }
+      yield page.markers.map((marker) => ({ ...marker, isOnFirstPage }))
       after = page.next
       isOnFirstPage = false
       limit = this.#pageSize
     } while (after !== undefined)
   }
+}
+
+/** The markers of each group that nobody holds, groups in the order of their first one. */
+function byGroup(markers: readonly SeenMarker[], held: ReadonlySet<string>): (readonly SeenMarker[])[] {
+  const groups = new Map<string, SeenMarker[]>()
+  for (const marker of markers) {
+    if (held.has(marker.group)) continue
+    const group = groups.get(marker.group)
+    if (group === undefined) groups.set(marker.group, [marker])
+    else group.push(marker)
+  }
+  return [...groups.values()]
 }
 
 /** A marker as it was read; what is on the first page of a look was read at one moment with all that comes before it. */

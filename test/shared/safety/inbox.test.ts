@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { stringifyJson } from '#cloud/json.ts'
 import { createInbox, type Inbox, type InboxClaim, type InboxOptions, type InboxOutcome } from '#shared/safety/inbox.ts'
-import { entryIdOf, type InboxError, maxPayloadBytes } from '#shared/safety/inbox-entry.ts'
+import { entryIdOf, type InboxError, maxPayloadBytes, problemOf } from '#shared/safety/inbox-entry.ts'
 import type { InboxNudge } from '#shared/safety/nudge.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import { MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/store-memory.ts'
@@ -372,7 +372,9 @@ describe('take', () => {
     const inbox = open({ pageSize: 50 })
     for (let i = 0; i < 130; i += 1) await inbox.accept(event(`w${i}`, { group: 'web', at: start + i }))
     await inbox.accept(event('other', { group: 'api', at: start + 500 }))
-    expect(idsOf((await inbox.take(order(start + 1000))).claims)).toEqual(['w0', 'other'])
+    // Only as far as it must.
+    expect(idsOf((await inbox.take(order(start + 1000))).claims)).toEqual(['w0'])
+    expect(idsOf((await inbox.take(order(start + 1000))).claims)).toEqual(['other'])
   })
 
   it('gives what it has taken when the store goes away meanwhile', async () => {
@@ -413,6 +415,7 @@ describe('take', () => {
   it('takes nothing before what was accepted earlier, although a page was read before that', async () => {
     const inbox = open({ pageSize: 50 })
     for (let i = 0; i < 60; i += 1) await inbox.accept(event(`x${i}`, { group: 'x', at: start + i * 10 }))
+    await takeOne(inbox, start + 1000)
     // While the first page is read already, two events of one group come in: the first at its place on that page.
     let isDone = false
     const late = createInbox(
@@ -428,7 +431,7 @@ describe('take', () => {
     )
     const { claims } = await late.take(order(start + 1000))
     expect(isDone).toBe(true)
-    expect(idsOf(claims)).toEqual(['x0'])
+    expect(idsOf(claims)).toEqual([])
     expect(idsOf((await late.take(order(start + 1001))).claims)).toEqual(['y1'])
   })
 })

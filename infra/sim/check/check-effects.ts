@@ -1,0 +1,176 @@
+import { short } from '../history.ts'
+import { targetNameOf } from '../stage-world.ts'
+import { type CallFacts, type EffectFacts, type Facts, graceMs, type Violation } from './facts.ts'
+
+/**
+ * Promises 1 to 4 and 14, as far as single effects go: nothing without `enforce`, nothing that was not planned, nothing twice,
+ * nothing repeated blindly, one change for one instant.
+ */
+export function checkEffects(facts: Facts): Violation[] {
+  return [
+    ...withoutLeave(facts),
+    ...notPlanned(facts),
+    ...twice(facts),
+    ...blindRepeats(facts),
+    ...instants(facts),
+    ...untrueReports(facts),
+  ]
+}
+
+/** Reports that say `Applied` of what did not happen, or anything else of what certainly did. */
+function untrueReports(facts: Facts): Violation[] {
+  const found: Violation[] = []
+  const byKey = Map.groupBy(facts.effects, ({ effect }) => effect.key)
+  for (const [, { doer, decisions }] of facts.of('run-ended')) {
+    for (const { key, outcome, reason, target } of decisions) {
+      const own = byKey.get(key)?.find(({ effect, from }) => effect.owner === doer.owner && from?.isAmbiguous === false)
+      const isSaid = outcome === 'Applied' || outcome === 'NoChange'
+      // Of a key that comes twice the second one is skipped.
+      if (own !== undefined && !isSaid && reason.code !== 'duplicate-step' && decisions.filter((other) => other.key === key).length === 1) {
+        const text = `${doer.owner} has changed ${target} [${short(key)}], was told so, and reports ${outcome} (${reason.code})`
+        found.push({ promise: 'report', text, about: [short(key), key] })
+      }
+      if (outcome === 'Applied' && !byKey.has(key)) {
+        found.push({
+          promise: 'report',
+          text: `${doer.owner} reports that ${target} [${short(key)}] was changed; it was not`,
+          about: [short(key), key],
+        })
+      }
+    }
+  }
+  return found
+}
+
+function withoutLeave(facts: Facts): Violation[] {
+  const { scenario, platform } = facts.simulated
+  if (scenario.mode === 'enforce') return []
+  const calls = platform.core.journal.records.filter(({ effect }) => effect === 'write')
+  const writes = facts.of('stored').filter(([, { partition }]) => /^(?:ledger|journal)\//.test(partition))
+  if (calls.length === 0 && facts.calls.length === 0 && writes.length === 0) return []
+  const text = `in mode ${scenario.mode} there were ${calls.length} writing calls, and ${writes.length} writings to ledger and journal`
+  return [{ promise: '1', text, about: [' writes #', ' EFFECT '] }]
+}
+
+function notPlanned(facts: Facts): Violation[] {
+  const found: Violation[] = []
+  for (const one of facts.effects) {
+    const { effect, from } = one
+    const problem = (text: string): void => {
+      found.push({
+        promise: '2',
+        text: `effect @${effect.wireId} on ${effect.target} (${nameOf(one)}) ${text}`,
+        about: [effect.target, effect.owner],
+      })
+    }
+    const step = facts.stepOf(effect.owner, effect.key)
+    const run = facts.runs.get(effect.owner)
+    if (step === undefined || run === undefined) problem('is in no plan of its run')
+    else if (step.target !== effect.target || step.after !== effect.after)
+      problem(`brought about ${effect.after}, but the plan said ${step.target} ${step.after}`)
+    if (run?.approved?.includes(`${effect.key} ${effect.target} ${effect.after}`) === false) problem('is not in the plan that was approved')
+    if (effect.wasOptedOut) problem('changed a target that somebody had opted out')
+    if (effect.wasDeleting) problem('changed a target that was being deleted')
+    if (from === undefined) problem('came from no call that the kernel let through')
+    else if (facts.simulated.scenario.function === 'cron-scaler' && run !== undefined && !wasReadAgain(facts, from, run.planPlace))
+      problem('was written without reading the target again')
+  }
+  return found
+}
+
+/** Whether the run has read the object between its plan and the write. */
+function wasReadAgain(facts: Facts, { call, place }: CallFacts, planPlace: number): boolean {
+  for (let index = place - 1; index > planPlace; index -= 1) {
+    const happening = facts.all[index]
+    if (happening?.kind === 'read' && happening.doer.owner === call.owner && happening.path === call.path) return true
+  }
+  return false
+}
+
+function twice(facts: Facts): Violation[] {
+  const byKey = Map.groupBy(facts.effects, ({ effect }) => effect.key)
+  return [...byKey].flatMap(([key, effects]) => {
+    if (effects.length < 2) return []
+    const who = effects.map(({ effect }) => `${effect.owner} @${effect.wireId}`).join(', ')
+    return [{ promise: '3', text: `the key [${short(key)}] had ${effects.length} effects: ${who}`, about: [short(key), key] }]
+  })
+}
+
+function blindRepeats(facts: Facts): Violation[] {
+  const found: Violation[] = []
+  for (const { call, sends } of facts.calls) {
+    const first = sends.findIndex(({ outcome }) => outcome === 'ambiguous' || outcome === undefined)
+    const again = first < 0 ? undefined : sends[first + 1]
+    if (again !== undefined) {
+      const text = `write #${call.id} [${short(call.key)}] was sent again as @${again.wireId}, though nobody knew what had become of @${sends[first]?.wireId}`
+      found.push({ promise: '4', text, about: [short(call.key), `#${call.id} `, call.path] })
+    }
+  }
+  // Where clocks are further apart than a claim lasts, a claim may be taken for given up while its owner is at it.
+  const byKey =
+    facts.simulated.scenario.spreadMs < graceMs ? Map.groupBy(facts.calls, ({ call }) => call.key) : new Map<string, CallFacts[]>()
+  for (const calls of byKey.values()) {
+    for (const [index, next] of calls.entries()) {
+      const before = calls.slice(0, index).findLast(({ isAmbiguous }) => isAmbiguous)
+      const problem = before === undefined ? undefined : whyBlind(facts, before, next)
+      if (before === undefined || problem === undefined) continue
+      const text = `write #${next.call.id} [${short(next.call.key)}] repeats #${before.call.id}, of which nobody knew what had become: ${problem}`
+      found.push({ promise: '4', text, about: [short(next.call.key), next.call.key, next.call.path] })
+    }
+  }
+  return found
+}
+
+/** Why a write that follows one in doubt is blind; undefined when it is not. */
+function whyBlind(facts: Facts, before: CallFacts, next: CallFacts): string | undefined {
+  const attempt = (place: number): number => facts.ledgerAt(next.call.key, place)?.attempt ?? 0
+  if (attempt(next.place) <= attempt(before.place)) return 'the ledger has not settled it'
+  const verdicts = facts.ledger.get(next.call.key)?.filter(({ place }) => place > before.place && place < next.place) ?? []
+  if (!verdicts.some(({ state }) => state === 'FAILED_SAFE')) return 'nobody has found out that it did not happen'
+  // Whoever settled it has read the target: by itself, or in a list.
+  const collection = next.call.path.slice(0, next.call.path.lastIndexOf('/'))
+  const from = before.ended?.place ?? before.place
+  const hasRead = facts.all
+    .slice(from, next.place)
+    .some((happening) => happening.kind === 'read' && (happening.path === next.call.path || happening.path === collection))
+  return hasRead ? undefined : 'nobody has read the target meanwhile'
+}
+
+function instants(facts: Facts): Violation[] {
+  const { people, spreadMs } = facts.simulated.scenario
+  const found: Violation[] = []
+  const resized = facts.effects.filter((one) => one.effect.before !== one.effect.after && codeOf(facts, one) !== 'drift')
+  const byTarget = Map.groupBy(resized, ({ effect }) => (effect.uid === '' ? effect.key : `${effect.target} ${effect.uid}`))
+  for (const [target, effects] of facts.simulated.scenario.function === 'cron-scaler' ? byTarget : []) {
+    const isHeld = people.some(({ deed, target: index }) => deed === 'hold' && target.startsWith(`${nameOfTarget(facts, index)} `))
+    for (const [nominalMs, same] of Map.groupBy(effects, ({ effect }) => effect.nominalMs)) {
+      // After somebody has kept a target for himself for a while the latest firing counts as if it had just come.
+      if (same.length < 2 || isHeld) continue
+      const text = `${target} was changed ${same.length} times for ${new Date(nominalMs).toISOString()}`
+      found.push({ promise: '14', text, about: [same[0]?.effect.target ?? target] })
+    }
+    // Where somebody took the record away, a clock that is slow knows no better.
+    if (spreadMs > 0 && people.some(({ deed }) => deed === 'forget')) continue
+    for (const [index, { effect }] of effects.entries()) {
+      const before = effects[index - 1]?.effect
+      if (before === undefined || before.nominalMs <= effect.nominalMs) continue
+      const text = `${target} was set for ${new Date(effect.nominalMs).toISOString()} after it had been set for ${new Date(before.nominalMs).toISOString()}`
+      found.push({ promise: '14', text, about: [effect.target] })
+    }
+  }
+  return found
+}
+
+function nameOfTarget({ simulated: { scenario } }: Facts, index: number): string {
+  const target = scenario.targets[index]
+  return target === undefined ? '' : targetNameOf(target)
+}
+
+/** The reason that the plan gave for an effect. */
+function codeOf(facts: Facts, { effect }: EffectFacts): string | undefined {
+  return facts.stepOf(effect.owner, effect.key)?.code
+}
+
+function nameOf({ effect }: EffectFacts): string {
+  return `[${short(effect.key)}] by ${effect.owner}`
+}

@@ -1,0 +1,133 @@
+import type { Decision } from '#shared/pure/step.ts'
+import { short } from '../history.ts'
+import { wantedAt } from '../oracle.ts'
+import { objectOfTarget, probePeriodMs, sizeTextOf, targetNameOf } from '../stage-world.ts'
+import type { Facts, Violation } from './facts.ts'
+
+/**
+ * Promise 14, and that nothing stays stuck: when it has been quiet for a while everything is as if every tick had come on time,
+ * nothing is open in the ledger any more, and no run ever threw.
+ */
+export function checkEnd(facts: Facts): Violation[] {
+  return [...thrown(facts), ...(facts.simulated.scenario.mode === 'enforce' ? [...open(facts), ...differing(facts)] : unchanged(facts))]
+}
+
+function thrown(facts: Facts): Violation[] {
+  return facts.of('run-threw').map(([, { doer, text }]) => ({ promise: 'bug', text: `${doer.owner} threw: ${text}`, about: [doer.owner] }))
+}
+
+/**
+ * Entries that are open although somebody could have found out. Where the target is gone, where somebody forgot what was on record
+ * or a later change took its place, nobody can. What the journal has closed is known: its entry in the ledger waits until a plan
+ * names the key again.
+ */
+function open(facts: Facts): Violation[] {
+  return [...facts.ledger].flatMap(([key, writes]) => {
+    const last = writes.at(-1)
+    if (last === undefined || last.state === 'SUCCEEDED' || last.state === 'FAILED_SAFE') return []
+    const own = facts.journal.filter(({ stepKey, attempt }) => stepKey === key && attempt === last.attempt)
+    const target = own.find(({ kind }) => kind === 'intent')?.target
+    if (target === undefined || own.some(({ state }) => state === 'SUCCEEDED' || state === 'FAILED_SAFE')) return []
+    if (isLost(facts, target) || isReplaced(facts, key, target)) return []
+    return [{ promise: 'stuck', text: `[${short(key)}] on ${target} is still ${last.state} at the end`, about: [short(key), key] }]
+  })
+}
+
+/** Whether a target was changed again since a step, so that it does not show the step any more. */
+export function isReplaced(facts: Facts, key: string, target: string): boolean {
+  const began = facts.journal.find(({ stepKey, kind }) => stepKey === key && kind === 'intent')?.place ?? 0
+  return facts.effects.some(({ effect, place }) => effect.target === target && effect.key !== key && place > began)
+}
+
+/** Whether reading a target may not tell what became of a write. */
+export function isLost({ simulated: { scenario } }: Facts, target: string): boolean {
+  return scenario.people.some(
+    ({ deed, target: index }) =>
+      (deed === 'delete' || deed === 'recreate' || deed === 'forget') &&
+      scenario.targets.slice(index, index + 1).map(targetNameOf)[0] === target,
+  )
+}
+
+function differing(facts: Facts): Violation[] {
+  const { scenario, platform, lastTickMs } = facts.simulated
+  const last = facts.of('run-ended').at(-1)?.[1]
+  if (last === undefined || last.at < lastTickMs) {
+    return [{ promise: 'stuck', text: 'the last run has not ended', about: [last?.doer.owner ?? ' begins '] }]
+  }
+  if (last.failure !== undefined) return [{ promise: 'stuck', text: `the last run failed: ${last.failure}`, about: [last.doer.owner] }]
+  const now = facts.of('planned').findLast(([, { doer }]) => doer.owner === last.doer.owner)?.[1].now ?? lastTickMs
+  if (scenario.function === 'relative-probe') return missing(facts, now, last.decisions)
+  return scenario.targets.flatMap((target, index) => {
+    const name = targetNameOf(target)
+    const decisions = last.decisions.filter((decision) => decision.target === name)
+    const wanted = wantedAt(scenario, index, now)
+    const found = sizeTextOf(objectOfTarget(platform.core.world, target))
+    if (wanted === undefined || found === wanted.size) return []
+    if (decisions.some((decision) => isRightlyHeld(facts, decision, now, wanted.nominalMs))) return []
+    if (wasInterfered(facts, index, wanted)) return []
+    const why = decisions.map(({ outcome, reason }) => `${outcome} (${reason.code})`).join(', ')
+    const text = `${name} is ${found || 'not there'} at the end; ${wanted.size} was due since ${new Date(wanted.nominalMs).toISOString()}. The last run says ${why || 'nothing'}`
+    return [{ promise: '14', text, about: [name, `plans`] }]
+  })
+}
+
+/** Whether a change was held for a reason that lasts. */
+function isRightlyHeld({ simulated: { scenario } }: Facts, { outcome, reason }: Decision, now: number, nominalMs: number): boolean {
+  if (outcome === 'Missed') return now - nominalMs > scenario.startingDeadlineMs
+  if (outcome !== 'Held') return false
+  switch (reason.code) {
+    case 'guard.cap':
+      return scenario.guard.caps.length > 0
+    case 'guard.freeze-window':
+    case 'guard.outside-windows':
+      return scenario.guard.freeze.length > 0
+    case 'guard.protected':
+      return scenario.guard.protect.length > 0
+    default:
+      return false
+  }
+}
+
+/** Whether people did something that keeps a target from being what its rules say. */
+function wasInterfered(
+  { simulated: { scenario } }: Facts,
+  index: number,
+  { nominalMs, rule }: { readonly nominalMs: number; readonly rule: { readonly enforce: boolean } },
+): boolean {
+  const own = scenario.people.filter(({ target }) => target === index)
+  // A clock that is fast applies a firing before its time, and what a person does then comes after it.
+  const after = own.filter(({ atMs }) => atMs >= nominalMs - scenario.spreadMs)
+  if (after.some(({ deed }) => deed !== 'scale' || !rule.enforce)) return true
+  return own.some(({ deed }) => deed === 'opt-out' || deed === 'hold' || deed === 'delete' || deed === 'recreate' || deed === 'forget')
+}
+
+/** Without `enforce` only people change anything. */
+function unchanged(facts: Facts): Violation[] {
+  const { scenario, platform } = facts.simulated
+  return scenario.targets.flatMap((target, index) => {
+    const name = targetNameOf(target)
+    const found = sizeTextOf(objectOfTarget(platform.core.world, target))
+    const began = 'replicas' in target.size ? `replicas ${target.size.replicas}` : `min ${target.size.min}, max ${target.size.max}`
+    if (target.kind === 'Ledger' || found === began || scenario.people.some((deed) => deed.target === index)) return []
+    return [{ promise: '1', text: `${name} is ${found} at the end of a run without enforce; it was ${began}`, about: [name] }]
+  })
+}
+
+/** What the probe should have added by now. */
+function missing(facts: Facts, now: number, decisions: readonly Decision[]): Violation[] {
+  const nominalMs = Math.floor(now / probePeriodMs) * probePeriodMs
+  return facts.simulated.scenario.targets.flatMap((target) => {
+    const name = targetNameOf(target)
+    const own = decisions.filter((decision) => decision.target === name)
+    if (facts.effects.some(({ effect }) => effect.target === name && effect.nominalMs === nominalMs)) return []
+    if (own.some((decision) => isRightlyHeld(facts, decision, now, nominalMs))) return []
+    const why = own.map(({ outcome, reason }) => `${outcome} (${reason.code})`).join(', ')
+    return [
+      {
+        promise: '14',
+        text: `${name} has nothing for ${new Date(nominalMs).toISOString()}. The last run says ${why}`,
+        about: [name, 'plans'],
+      },
+    ]
+  })
+}

@@ -1,0 +1,208 @@
+import type { Decision } from '#shared/pure/step.ts'
+
+/** A step of a plan, as far as anybody can check it later. */
+export interface PlannedStep {
+  readonly key: string
+  readonly target: string
+  readonly before: string
+  readonly after: string
+  readonly code: string
+  readonly verdict: string
+}
+
+/** What a plan changes, told without the product's own digest: each change with its key, target and end. */
+export function changesOf(steps: readonly PlannedStep[]): readonly string[] {
+  return steps
+    .filter(({ verdict }) => verdict === 'change')
+    .map(({ key, target, after }) => `${key} ${target} ${after}`)
+    .toSorted()
+}
+
+/** Who did something: a process, and the run it was at. */
+export interface Doer {
+  readonly process: string
+  /** Empty outside of runs. */
+  readonly owner: string
+}
+
+/** A writing call that the kernel let through, as the function made it. The client may send it several times. */
+export interface WriteCall extends Doer {
+  readonly id: number
+  readonly method: string
+  readonly path: string
+  readonly body: string
+  /** Key of the step it belongs to. */
+  readonly key: string
+  /** What the process's clock said, and how much time its platform had left for it. */
+  readonly processNow: number
+  readonly remainingMs: number
+}
+
+/** How a request on the wire looked to the process that sent it. `ambiguous`: it may have been carried out. */
+export type WireOutcome = 'answered' | 'refused' | 'not-sent' | 'ambiguous'
+
+/** A change that the platform carried out for the product. */
+export interface Effect extends Doer {
+  readonly callId: number
+  readonly wireId: number
+  readonly requestId: string
+  readonly key: string
+  readonly target: string
+  /** Of the object; empty for one that this effect made. */
+  readonly uid: string
+  /** Sizes as plans write them. */
+  readonly before: string
+  readonly after: string
+  /** Instant that the rule fired for. */
+  readonly nominalMs: number
+  /** Whether somebody had opted the object out, or was deleting it, right before. */
+  readonly wasOptedOut: boolean
+  readonly wasDeleting: boolean
+}
+
+/** Anything that happened. */
+export type Happening = { readonly at: number } & (
+  | { readonly kind: 'note'; readonly text: string }
+  | { readonly kind: 'process'; readonly process: string; readonly text: string }
+  | {
+      readonly kind: 'run-began'
+      readonly doer: Doer
+      readonly runId: string
+      readonly scheduledAt: number
+      readonly processNow: number
+      readonly remainingMs: number
+      /** The changes of the only plan that may be carried out; undefined when any may. */
+      readonly approved: readonly string[] | undefined
+    }
+  | { readonly kind: 'planned'; readonly doer: Doer; readonly now: number; readonly steps: readonly PlannedStep[] }
+  | { readonly kind: 'run-ended'; readonly doer: Doer; readonly decisions: readonly Decision[]; readonly failure: string | undefined }
+  | { readonly kind: 'run-threw'; readonly doer: Doer; readonly text: string }
+  | { readonly kind: 'write-began'; readonly call: WriteCall }
+  | { readonly kind: 'write-ended'; readonly call: WriteCall; readonly outcome: string }
+  | { readonly kind: 'sent'; readonly doer: Doer; readonly wireId: number; readonly callId: number; readonly text: string }
+  | { readonly kind: 'came'; readonly wireId: number; readonly text: string }
+  | {
+      readonly kind: 'answered'
+      readonly doer: Doer
+      readonly wireId: number
+      readonly callId: number
+      readonly outcome: WireOutcome
+      readonly text: string
+    }
+  | { readonly kind: 'read'; readonly doer: Doer; readonly path: string }
+  | { readonly kind: 'effect'; readonly effect: Effect }
+  | {
+      readonly kind: 'stored'
+      readonly doer: Doer
+      readonly processNow: number
+      readonly partition: string
+      readonly sort: string
+      readonly version: number
+      /** As the store keeps it; empty when it was deleted. */
+      readonly data: string
+    }
+  | { readonly kind: 'store-failed'; readonly doer: Doer; readonly text: string }
+  /** When the answer came; `saidAt` is when it was read. */
+  | { readonly kind: 'switch-read'; readonly doer: Doer; readonly saidAt: number; readonly says: string }
+  | { readonly kind: 'switch-set'; readonly to: 'run' | 'stop' | 'gone' }
+  | { readonly kind: 'person'; readonly target: string; readonly what: PersonDeed; readonly text: string }
+)
+
+/** What people do to targets. */
+export type PersonDeed = 'scale' | 'opt-out' | 'opt-in' | 'hold' | 'delete' | 'recreate' | 'forget'
+
+export type HappeningOf<Kind extends Happening['kind']> = Extract<Happening, { readonly kind: Kind }>
+
+/** Everything that happened, in its order. Its text is the trace: the same seed gives the same text. */
+export class History {
+  readonly all: Happening[] = []
+  readonly #startMs: number
+
+  constructor(startMs: number) {
+    this.#startMs = startMs
+  }
+
+  add(happening: Happening): void {
+    this.all.push(happening)
+  }
+
+  of<Kind extends Happening['kind']>(kind: Kind): HappeningOf<Kind>[] {
+    return this.all.filter((happening): happening is HappeningOf<Kind> => happening.kind === kind)
+  }
+
+  line(happening: Happening): string {
+    return `${clock(happening.at - this.#startMs)} ${textOf(happening)}`
+  }
+
+  text(): string {
+    return this.all.map((happening) => `${this.line(happening)}\n`).join('')
+  }
+
+  /** The lines about one matter: those that hold any of these words, the last `most` of them. */
+  about(words: readonly string[], most: number): string[] {
+    const lines = this.all.map((happening) => this.line(happening)).filter((line) => words.some((word) => line.includes(word)))
+    return lines.slice(-most)
+  }
+}
+
+/** `1:02:03.004` since the beginning. */
+export function clock(ms: number): string {
+  const sign = ms < 0 ? '-' : ''
+  const left = Math.abs(ms)
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0')
+  return `${sign}${Math.floor(left / 3_600_000)}:${two((left / 60_000) % 60)}:${two((left / 1000) % 60)}.${String(left % 1000).padStart(3, '0')}`
+}
+
+function textOf(happening: Happening): string {
+  switch (happening.kind) {
+    case 'note':
+      return happening.text
+    case 'process':
+      return `${happening.process} ${happening.text}`
+    case 'run-began':
+      return `${happening.doer.owner} begins ${happening.runId}, its clock says ${iso(happening.processNow)}, ${happening.remainingMs} ms left${happening.approved === undefined ? '' : `, for a plan of ${happening.approved.length} changes only`}`
+    case 'planned':
+      return `${happening.doer.owner} plans ${happening.steps.map(({ target, before, after, code, key, verdict }) => `${verdict} (${code}) ${target} ${before} -> ${after} [${short(key)}]`).join('; ') || 'nothing'}`
+    case 'run-ended':
+      return `${happening.doer.owner} ends: ${happening.failure ?? (happening.decisions.map(({ outcome, reason, target, key }) => `${outcome} (${reason.code}) ${target} [${short(key)}]`).join('; ') || 'nothing')}`
+    case 'run-threw':
+      return `${happening.doer.owner} throws ${happening.text}`
+    case 'write-began': {
+      const { call } = happening
+      return `${call.owner} writes #${call.id} ${call.method} ${call.path} ${call.body} [${short(call.key)}]`
+    }
+    case 'write-ended':
+      return `${happening.call.owner} has written #${happening.call.id}: ${happening.outcome} [${short(happening.call.key)}]`
+    case 'sent':
+      return `${happening.doer.owner || happening.doer.process} sends @${happening.wireId} ${happening.text}`
+    case 'came':
+      return `platform gets @${happening.wireId}: ${happening.text}`
+    case 'answered':
+      return `${happening.doer.owner || happening.doer.process} gets @${happening.wireId}: ${happening.outcome} ${happening.text}`
+    case 'read':
+      return `${happening.doer.owner || happening.doer.process} has read ${happening.path}`
+    case 'effect': {
+      const { effect } = happening
+      return `EFFECT ${effect.target} ${effect.before} -> ${effect.after} for ${iso(effect.nominalMs)} by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
+    }
+    case 'stored':
+      return `${happening.doer.owner || happening.doer.process} stores ${happening.partition} ${happening.sort} v${happening.version} ${happening.data}`
+    case 'store-failed':
+      return `${happening.doer.owner || happening.doer.process} store: ${happening.text}`
+    case 'switch-read':
+      return `${happening.doer.owner || happening.doer.process} knows that the switch said ${happening.says} at ${iso(happening.saidAt)}`
+    case 'switch-set':
+      return `SWITCH ${happening.to}`
+    case 'person':
+      return `PERSON ${happening.text}`
+  }
+}
+
+/** A key as traces show it. */
+export function short(key: string): string {
+  return key.length <= 16 ? key : `${key.slice(key.indexOf(':') + 1).slice(0, 8)}`
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,433 @@
+import type { FaultMatch } from '#infra/sandbox/faults.ts'
+import { Chance } from './chance.ts'
+import type { PersonDeed } from './history.ts'
+
+/** What the simulation runs. `relative-probe` adds one object per step, so that nothing but the kernel keeps it from adding two. */
+export const simFunctions = ['cron-scaler', 'relative-probe'] as const
+export type SimFunction = (typeof simFunctions)[number]
+
+/** A world, its rules and everything that is going to befall it, drawn from a seed: plain JSON. */
+export interface Scenario {
+  readonly seed: number
+  readonly function: SimFunction
+  readonly startMs: number
+  /** When it becomes quiet: from then on no fault, no person, no wrong clock. */
+  readonly quietMs: number
+  readonly mode: 'observe' | 'plan' | 'enforce'
+  readonly clusterIds: readonly string[]
+  readonly targets: readonly SimTarget[]
+  readonly rules: readonly SimRule[]
+  readonly startingDeadlineMs: number
+  readonly hasJournalKey: boolean
+  readonly guard: SimGuard
+  readonly machines: readonly { readonly name: string; readonly skewMs: number }[]
+  /** The most that two clocks ever differ. */
+  readonly spreadMs: number
+  readonly deliveries: readonly Delivery[]
+  readonly jumps: readonly { readonly atMs: number; readonly machine: number; readonly skewMs: number }[]
+  readonly storms: readonly Storm[]
+  readonly people: readonly { readonly atMs: number; readonly deed: PersonDeed; readonly target: number; readonly size: SimSize }[]
+  readonly switchings: readonly { readonly atMs: number; readonly to: 'run' | 'stop' | 'gone' }[]
+  readonly latency: Latency
+  readonly cutChance: number
+  readonly freezeChance: number
+  /** Chance that a run gets less time than is usual. */
+  readonly hurryChance: number
+  readonly hasTimeLimit: boolean
+  /** Until it becomes quiet every run is only for the plan that the run before it printed. */
+  readonly needsApproval: boolean
+}
+
+export type SimSize = { readonly replicas: number } | { readonly min: number; readonly max: number }
+
+export interface SimTarget {
+  readonly cluster: string
+  readonly kind: 'Deployment' | 'StatefulSet' | 'HorizontalPodAutoscaler' | 'Ledger'
+  readonly name: string
+  readonly size: SimSize
+}
+
+/** A rule, in a form from which anybody can work out when it fires. */
+export interface SimRule {
+  readonly name: string
+  readonly source: 'config' | 'hpc'
+  readonly target: number
+  /** Hours to add to UTC: 0, or 8 for Asia/Shanghai. */
+  readonly zoneHours: 0 | 8
+  readonly second: number
+  readonly minutes: readonly number[]
+  /** Civil hours of its zone; every one when absent. */
+  readonly hours?: readonly number[]
+  readonly size: SimSize
+  readonly enforce: boolean
+  /** Civil date on which it does not fire. */
+  readonly excludedDate?: string
+}
+
+export interface SimGuard {
+  readonly caps: readonly SimCap[]
+  readonly freeze: readonly SimWindow[]
+  readonly overrides: readonly { readonly window: string; readonly untilMs: number }[]
+  readonly protect: readonly number[]
+  readonly killSwitch: 'store' | 'configMap'
+}
+
+export interface SimCap {
+  readonly amount?: number
+  readonly percent?: number
+  readonly window: 'run' | 'day' | number
+  /** Only about this kind of targets. */
+  readonly kind?: SimTarget['kind']
+}
+
+/** Comes every day at a minute of UTC. */
+export interface SimWindow {
+  readonly name: string
+  readonly kind: 'allow' | 'deny'
+  readonly minuteOfDay: number
+  readonly minutes: number
+}
+
+/** One delivery of a tick. */
+export interface Delivery {
+  readonly atMs: number
+  readonly scheduledAt: number
+  readonly machine: number
+}
+
+export interface Storm {
+  readonly fromMs: number
+  readonly untilMs: number
+  readonly on: 'cloud' | 'store'
+  readonly probability: number
+  readonly flavour: StormFlavour
+  readonly match?: FaultMatch
+}
+
+/** `outage`: nothing works; `slow`: everything takes long; `lossy`: answers get lost; `mixed`: anything. */
+export type StormFlavour = 'outage' | 'slow' | 'lossy' | 'mixed'
+
+export interface Latency {
+  readonly cloudMs: number
+  readonly storeMs: number
+  /** Chance that a call takes a hundred times as long. */
+  readonly tail: number
+}
+
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+/** The last ticks come at these minutes after it has become quiet: time for what was left open to run out and be settled. */
+export const quietMinutes = [1, 4, 9, 15, 21] as const
+
+export const clusterIds = ['cls-e0000001', 'cls-e0000002'] as const
+
+/** Draws a scenario. The same seed and function, the same scenario. */
+export function drawScenario(seed: number, of: SimFunction): Scenario {
+  const chance = new Chance(seed, `scenario of ${of}`)
+  const timing = chance.of('timing')
+  const startMs = Date.UTC(2026, 2, 2) + timing.whole(0, 23 * 60) * minuteMs
+  const tickMs =
+    timing.weighed([
+      [3, 1],
+      [3, 2],
+      [4, 5],
+    ]) * minuteMs
+  const ticks = timing.whole(16, 48)
+  const quietMs = startMs + ticks * tickMs
+  const targets = drawTargets(chance.of('targets'), of)
+  const clusters = clusterIds.filter((id) => targets.some(({ cluster }) => cluster === id))
+  const machineCount = chance.of('machines').weighed([
+    [1, 1],
+    [3, 2],
+    [3, 3],
+  ])
+  const clocks = drawClocks(chance.of('clocks'), { of, startMs, quietMs, machineCount })
+  const enforces = chance.of('mode').isTrue(0.95)
+  return {
+    seed,
+    function: of,
+    startMs,
+    quietMs,
+    mode: enforces ? 'enforce' : chance.of('mode').of('harmless').one(['observe', 'plan']),
+    clusterIds: clusters,
+    targets,
+    rules: of === 'cron-scaler' ? drawRules(chance.of('rules'), targets, startMs) : [],
+    startingDeadlineMs: chance.of('deadline').isTrue(0.7) ? 12 * hourMs : 30 * minuteMs,
+    hasJournalKey: chance.of('key').isTrue(0.4),
+    guard: drawGuard(chance.of('guard'), { targets, startMs, quietMs }),
+    ...clocks,
+    deliveries: drawDeliveries(chance.of('deliveries'), { startMs, tickMs, ticks, quietMs, machineCount }),
+    storms: drawStorms(chance.of('storms'), { startMs, quietMs }),
+    people: of === 'cron-scaler' ? drawPeople(chance.of('people'), { targets, startMs, quietMs }) : [],
+    switchings: drawSwitchings(chance.of('switch'), { startMs, quietMs }),
+    ...drawTrouble(chance.of('trouble')),
+  }
+}
+
+function drawTargets(chance: Chance, of: SimFunction): SimTarget[] {
+  const hasTwoClusters = chance.isTrue(0.2)
+  return Array.from({ length: chance.whole(2, 5) }, (_, index): SimTarget => {
+    const cluster = hasTwoClusters ? chance.one(clusterIds) : clusterIds[0]
+    if (of === 'relative-probe') return { cluster, kind: 'Ledger', name: `probe-${index}`, size: { replicas: 0 } }
+    const kind = chance.one(['Deployment', 'Deployment', 'StatefulSet', 'HorizontalPodAutoscaler'] as const)
+    const min = chance.whole(1, 3)
+    const size = kind === 'HorizontalPodAutoscaler' ? { min, max: min + chance.whole(0, 4) } : { replicas: chance.whole(0, 5) }
+    return { cluster, kind, name: `t${index}`, size }
+  })
+}
+
+function drawRules(chance: Chance, targets: readonly SimTarget[], startMs: number): SimRule[] {
+  const hasObjects = chance.isTrue(0.6)
+  const onlyObjects = hasObjects && chance.isTrue(0.5)
+  return targets.flatMap((target, index) => {
+    const objectZone = chance.one([0, 8] as const)
+    const objectEnforces = chance.isTrue(0.2)
+    return Array.from({ length: chance.whole(1, 3) }, (_, number): SimRule => {
+      const source = hasObjects && (onlyObjects || chance.isTrue(0.5)) ? 'hpc' : 'config'
+      const zoneHours = source === 'hpc' ? objectZone : chance.one([0, 8] as const)
+      const everyMinutes = chance.one([10, 12, 15, 20, 30])
+      const first = chance.whole(0, everyMinutes - 1)
+      const minutes = Array.from({ length: Math.floor((59 - first) / everyMinutes) + 1 }, (_, place) => first + place * everyMinutes)
+      const base = chance.whole(1, 4)
+      const size =
+        target.kind === 'HorizontalPodAutoscaler' ? { min: base, max: base + chance.whole(0, 5) } : { replicas: chance.whole(0, 7) }
+      const hour = (new Date(startMs).getUTCHours() + zoneHours) % 24
+      return {
+        name: `r${number}`,
+        source,
+        target: index,
+        zoneHours,
+        second: chance.weighed([
+          [3, 0],
+          [1, chance.whole(1, 59)],
+        ]),
+        minutes,
+        ...(chance.isTrue(0.3) ? { hours: [hour, (hour + 1) % 24] } : {}),
+        size,
+        enforce: source === 'hpc' ? objectEnforces : chance.isTrue(0.2),
+        ...(chance.isTrue(0.08) ? { excludedDate: new Date(startMs + zoneHours * hourMs).toISOString().slice(0, 10) } : {}),
+      }
+    })
+  })
+}
+
+function drawGuard(
+  chance: Chance,
+  facts: { readonly targets: readonly SimTarget[]; readonly startMs: number; readonly quietMs: number },
+): SimGuard {
+  const { targets, startMs, quietMs } = facts
+  const caps = new Map<string, SimCap>()
+  if (chance.isTrue(0.5)) {
+    for (let count = chance.whole(1, 3); count > 0; count -= 1) {
+      const window = chance.weighed<SimCap['window']>([
+        [6, chance.one([5, 10, 20, 45]) * minuteMs],
+        [2, 'run'],
+        [1, 'day'],
+      ])
+      const most = window === 'day' ? 12 : 4
+      const limit = chance.weighed([
+        [5, { amount: chance.isTrue(0.08) ? 0 : chance.whole(1, most) }],
+        [2, { percent: chance.one([34, 50, 67, 100]) }],
+      ])
+      const kind = chance.isTrue(0.25) ? { kind: chance.one(targets).kind } : {}
+      // Two caps that count the same are a mistake of the configuration.
+      caps.set(JSON.stringify([window, kind, 'percent' in limit]), { ...limit, window, ...kind })
+    }
+  }
+  const freeze: SimWindow[] = []
+  if (chance.isTrue(0.25)) {
+    const minutes = (quietMs - startMs) / minuteMs
+    for (let count = chance.whole(1, 2); count > 0; count -= 1) {
+      const kind = chance.isTrue(0.75) ? 'deny' : 'allow'
+      const fromStart = chance.whole(-10, Math.floor(minutes))
+      freeze.push({
+        name: `w${count}`,
+        kind,
+        minuteOfDay: (Math.floor((startMs % (24 * hourMs)) / minuteMs) + fromStart + 24 * 60) % (24 * 60),
+        minutes: kind === 'deny' ? chance.whole(3, 25) : chance.whole(20, 24 * 60),
+      })
+    }
+  }
+  const [window] = freeze
+  return {
+    caps: [...caps.values()],
+    freeze,
+    overrides:
+      window !== undefined && chance.isTrue(0.3) ? [{ window: window.name, untilMs: startMs + chance.whole(0, quietMs - startMs) }] : [],
+    protect: chance.isTrue(0.1) ? [chance.whole(0, targets.length - 1)] : [],
+    killSwitch: chance.isTrue(0.8) ? 'store' : 'configMap',
+  }
+}
+
+/** The clocks of half the worlds are right; others are off by seconds, or by up to ten minutes, and jump. */
+function drawClocks(
+  chance: Chance,
+  facts: { readonly of: SimFunction; readonly startMs: number; readonly quietMs: number; readonly machineCount: number },
+): Pick<Scenario, 'machines' | 'jumps' | 'spreadMs'> {
+  const wrong = chance.weighed([
+    [5, 0],
+    [3, 9_000],
+    [facts.of === 'cron-scaler' ? 3 : 0, 10 * minuteMs],
+  ])
+  const machines = Array.from({ length: facts.machineCount }, (_, index) => ({
+    name: `p${index + 1}`,
+    skewMs: chance.whole(-wrong, wrong),
+  }))
+  const jumps = Array.from({ length: wrong === 0 ? 0 : chance.whole(0, 3) }, () => ({
+    atMs: chance.whole(facts.startMs, facts.quietMs - 1),
+    machine: chance.whole(0, facts.machineCount - 1),
+    skewMs: chance.whole(-wrong, wrong),
+  }))
+  const skews = [0, ...machines.map(({ skewMs }) => skewMs), ...jumps.map(({ skewMs }) => skewMs)]
+  return { machines, jumps, spreadMs: Math.max(...skews) - Math.min(...skews) }
+}
+
+function drawDeliveries(
+  chance: Chance,
+  facts: {
+    readonly startMs: number
+    readonly tickMs: number
+    readonly ticks: number
+    readonly quietMs: number
+    readonly machineCount: number
+  },
+): Delivery[] {
+  const { startMs, tickMs, ticks, quietMs, machineCount } = facts
+  const [lost, twice, late, atOnce] = [
+    chance.one([0, 0.05, 0.25]),
+    chance.one([0, 0.2, 0.6]),
+    chance.one([0, 0.2, 0.5]),
+    chance.one([0.2, 0.8]),
+  ]
+  const deliveries: Delivery[] = []
+  for (let tick = 0; tick < ticks; tick += 1) {
+    const scheduledAt = startMs + tick * tickMs
+    const count = chance.isTrue(lost) ? 0 : chance.isTrue(twice) ? chance.whole(2, 3) : 1
+    const delayMs = drawDelay(chance, late)
+    const together = chance.isTrue(atOnce)
+    const first = chance.whole(0, machineCount - 1)
+    for (let copy = 0; copy < count; copy += 1) {
+      // Copies that come together go to machines of their own.
+      const atMs = scheduledAt + (together ? delayMs + chance.magnitude(1, 400) : drawDelay(chance, late))
+      deliveries.push({ atMs, scheduledAt, machine: together ? (first + copy) % machineCount : chance.whole(0, machineCount - 1) })
+    }
+  }
+  for (const minutes of quietMinutes) {
+    const at = quietMs + minutes * minuteMs
+    deliveries.push({ atMs: at, scheduledAt: at, machine: chance.whole(0, machineCount - 1) })
+  }
+  return deliveries
+}
+
+function drawDelay(chance: Chance, late: number): number {
+  if (!chance.isTrue(late)) return chance.whole(0, 1_500)
+  return chance.isTrue(0.8) ? chance.magnitude(2_000, 240_000) : chance.magnitude(60_000, 1_500_000)
+}
+
+function drawStorms(chance: Chance, { startMs, quietMs }: { readonly startMs: number; readonly quietMs: number }): Storm[] {
+  const storms: Storm[] = []
+  for (
+    let count = chance.weighed([
+      [1, 0],
+      [2, 1],
+      [3, 2],
+      [3, 4],
+      [1, 7],
+    ]);
+    count > 0;
+    count -= 1
+  ) {
+    const on = chance.one(['cloud', 'store'] as const)
+    const flavour = chance.weighed<StormFlavour>([
+      [1, 'outage'],
+      [2, 'slow'],
+      [3, 'lossy'],
+      [4, 'mixed'],
+    ])
+    const fromMs = chance.whole(startMs, quietMs - 1)
+    const lengthMs = flavour === 'outage' ? chance.whole(1, 12) * minuteMs : chance.whole(1, 60) * minuteMs
+    const onlyWrites = on === 'cloud' && chance.isTrue(0.5)
+    storms.push({
+      fromMs,
+      untilMs: Math.min(quietMs, fromMs + lengthMs),
+      on,
+      flavour,
+      probability: flavour === 'outage' ? 1 : onlyWrites ? chance.one([0.3, 0.6, 1]) : chance.one([0.03, 0.1, 0.3]),
+      ...(onlyWrites ? { match: { effect: 'write' } as const } : {}),
+    })
+  }
+  return storms
+}
+
+function drawPeople(
+  chance: Chance,
+  { targets, startMs, quietMs }: { readonly targets: readonly SimTarget[]; readonly startMs: number; readonly quietMs: number },
+): Scenario['people'] {
+  const deeds = Array.from(
+    {
+      length: chance.weighed([
+        [3, 0],
+        [3, chance.whole(1, 3)],
+        [3, chance.whole(3, 8)],
+      ]),
+    },
+    () => {
+      const target = chance.whole(0, targets.length - 1)
+      const min = chance.whole(1, 4)
+      const isBounds = targets[target]?.kind === 'HorizontalPodAutoscaler'
+      return {
+        atMs: chance.whole(startMs, quietMs - 1),
+        deed: chance.weighed<PersonDeed>([
+          [6, 'scale'],
+          [2, 'opt-out'],
+          [2, 'opt-in'],
+          [1, 'hold'],
+          [1, 'delete'],
+          [1, 'recreate'],
+          [1, 'forget'],
+        ]),
+        target,
+        size: isBounds ? { min, max: min + chance.whole(0, 4) } : { replicas: chance.whole(0, 8) },
+      }
+    },
+  )
+  return deeds.toSorted((left, right) => left.atMs - right.atMs)
+}
+
+function drawSwitchings(
+  chance: Chance,
+  { startMs, quietMs }: { readonly startMs: number; readonly quietMs: number },
+): Scenario['switchings'] {
+  const switchings: { atMs: number; to: 'run' | 'stop' | 'gone' }[] = []
+  for (
+    let count = chance.weighed([
+      [5, 0],
+      [4, 1],
+      [1, 3],
+    ]);
+    count > 0;
+    count -= 1
+  ) {
+    const atMs = chance.whole(startMs, quietMs - 1)
+    switchings.push({ atMs, to: chance.isTrue(0.85) ? 'stop' : 'gone' })
+    switchings.push({ atMs: Math.min(quietMs, atMs + chance.magnitude(2_000, 1_500_000)), to: 'run' })
+  }
+  return switchings.toSorted((left, right) => left.atMs - right.atMs)
+}
+
+function drawTrouble(
+  chance: Chance,
+): Pick<Scenario, 'latency' | 'cutChance' | 'freezeChance' | 'hurryChance' | 'hasTimeLimit' | 'needsApproval'> {
+  return {
+    latency: {
+      cloudMs: chance.magnitude(4, 120),
+      storeMs: chance.magnitude(1, 40),
+      tail: chance.one([0, 0.005, 0.03]),
+    },
+    cutChance: chance.one([0, 0.1, 0.3, 0.5]),
+    freezeChance: chance.one([0, 0, 0.1, 0.3]),
+    hurryChance: chance.one([0, 0, 0.2]),
+    hasTimeLimit: chance.isTrue(0.7),
+    needsApproval: chance.isTrue(0.08),
+  }
+}

@@ -1,0 +1,33 @@
+import { check } from './check/check.ts'
+import { Facts, type Violation } from './check/facts.ts'
+import { type Coverage, coverageOf } from './coverage.ts'
+import type { History } from './history.ts'
+import { drawScenario, type SimFunction } from './scenario.ts'
+import { type SimulateOptions, simulate } from './simulation.ts'
+
+export interface SeedRun {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  readonly coverage: Coverage
+  readonly history: History
+}
+
+/** Lives through the scenario of a seed and checks what happened. */
+export async function runSeed(seed: number, of: SimFunction, options: SimulateOptions = {}): Promise<SeedRun> {
+  const simulated = await simulate(drawScenario(seed, of), options)
+  const facts = new Facts(simulated)
+  return { seed, violations: await check(facts), coverage: coverageOf(facts), history: simulated.history }
+}
+
+const traceLines = 12
+const lineLength = 240
+
+/** A violation for people: one line, and the last lines of the history that belong to it. */
+export function violationText({ seed, history }: SeedRun, { promise, text, about }: Violation): string {
+  const lines = history.about(about, traceLines).map((line) => `    ${cut(line)}\n`)
+  return `seed ${seed} promise ${promise}: ${text}\n${lines.join('')}`
+}
+
+function cut(line: string): string {
+  return line.length <= lineLength ? line : `${line.slice(0, lineLength - 1)}…`
+}

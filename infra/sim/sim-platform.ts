@@ -1,0 +1,225 @@
+import { advanceWorld } from '#infra/sandbox/advance.ts'
+import { createSandboxClock } from '#infra/sandbox/clock.ts'
+import type { SandboxCore } from '#infra/sandbox/core.ts'
+import { type Fault, stormFaults } from '#infra/sandbox/faults.ts'
+import { handleKubernetes } from '#infra/sandbox/kubernetes/api.ts'
+import { type JsonObject, parseJson, stringAt } from '#infra/sandbox/kubernetes/json.ts'
+import { getObject, listObjects, putObject, removeObject } from '#infra/sandbox/kubernetes/objects.ts'
+import type { KubeObject } from '#infra/sandbox/kubernetes/shapes.ts'
+import { createSandboxCore, type Exchange, exchangeApi } from '#infra/sandbox/server.ts'
+import type { ReceivedCall } from '#infra/sandbox/verify-signature.ts'
+import type { EventLoop } from './event-loop.ts'
+import type { Doer, History } from './history.ts'
+import type { Scenario, SimTarget, Storm } from './scenario.ts'
+import {
+  clusterOf,
+  markOn,
+  objectOfTarget,
+  objectsOf,
+  resourceOfKind,
+  setSwitchMap,
+  sizeTextOf,
+  stageWorld,
+  switchMap,
+  targetNameOf,
+  targetOfPath,
+} from './stage-world.ts'
+
+/** What a ForwardRequest asks a cluster for. */
+export interface Forwarded {
+  readonly cluster: string
+  readonly method: string
+  readonly path: string
+  readonly body: string
+}
+
+/** Who sent a request, and as what. */
+export interface Sender extends Doer {
+  readonly wireId: number
+  readonly callId: number
+}
+
+/** The sandbox's own handling of calls, in virtual time, with a look at what each write really changed. */
+export class SimPlatform {
+  readonly core: SandboxCore
+  readonly #scenario: Scenario
+  readonly #loop: EventLoop
+  readonly #history: History
+  /** The targets right after the world was last advanced: what a write then finds. */
+  #before: readonly (KubeObject | undefined)[] = []
+  #probesBefore: ReadonlySet<KubeObject> = new Set()
+
+  constructor(scenario: Scenario, loop: EventLoop, history: History) {
+    this.#scenario = scenario
+    this.#loop = loop
+    this.#history = history
+    const world = stageWorld(scenario)
+    const clock = createSandboxClock({ source: () => loop.now })
+    const core = createSandboxCore({ seed: scenario.seed, world, clock })
+    const advance = (): void => {
+      advanceWorld(world, clock.now(), core.random)
+      this.#look()
+    }
+    this.core = { ...core, advance }
+  }
+
+  /** Carries a call out and says what it changed. Answers, and says what a kill switch in a cluster said meanwhile. */
+  async receive(call: ReceivedCall, forwarded: Forwarded | undefined, sender: Sender): Promise<Exchange> {
+    const { core } = this
+    const exchange = await exchangeApi(core, call, (ms) => this.#loop.sleep(ms))
+    const record = core.journal.records.at(-1)
+    const faults = record === undefined || record.faults.length === 0 ? '' : ` under ${record.faults.join(', ')}`
+    const what = forwarded === undefined ? (record?.action ?? '?') : `${forwarded.method} ${forwarded.path}`
+    this.#history.add({
+      at: this.#loop.now,
+      kind: 'came',
+      wireId: sender.wireId,
+      text: `${what}: ${record?.code ?? 'carried out'}${faults}`,
+    })
+    if (forwarded !== undefined && record?.effect === 'write' && record.applied) this.#compare(forwarded, sender, record.requestId)
+    return exchange
+  }
+
+  /** What the kill switch in a cluster says now. */
+  switchSays(): string {
+    const state = clusterOf(this.core.world, this.#scenario.clusterIds[0] ?? '')
+    const map = getObject(state, '', 'configmaps', switchMap.name, switchMap.namespace)
+    return stringAt(map, 'data', switchMap.key) ?? 'gone'
+  }
+
+  /** Somebody sets the kill switch in a cluster. */
+  setSwitch(to: 'run' | 'stop' | 'gone'): void {
+    setSwitchMap(this.core.world, this.#scenario, to, this.#loop.now)
+  }
+
+  /** Does what a person with kubectl does. */
+  act({ deed, target: index, size }: Scenario['people'][number]): void {
+    const target = this.#scenario.targets[index]
+    if (target === undefined || target.kind === 'Ledger') return
+    this.core.advance()
+    const { world } = this.core
+    const state = clusterOf(world, target.cluster)
+    const { group, resource } = resourceOfKind[target.kind]
+    const isThere = objectOfTarget(world, target) !== undefined
+    const patch = (body: JsonObject): void => {
+      const path = `/apis/${group}/v1/namespaces/default/${resource}/${target.name}`
+      const request = { method: 'PATCH', path, contentType: 'application/merge-patch+json', body: JSON.stringify(body) }
+      handleKubernetes(state, request, { now: this.#loop.now, random: this.core.random, user: 'somebody' })
+    }
+    const annotate = (name: string, value: string | null): void => patch({ metadata: { annotations: { [name]: value } } })
+    switch (deed) {
+      case 'scale':
+        patch({ spec: 'replicas' in size ? { replicas: size.replicas } : { minReplicas: size.min, maxReplicas: size.max } })
+        break
+      case 'opt-out':
+        annotate('longshore.dev/opt-out', 'true')
+        break
+      case 'opt-in':
+        patch({ metadata: { annotations: { 'longshore.dev/opt-out': null, 'longshore.dev/hold-until': null } } })
+        break
+      case 'hold':
+        annotate('longshore.dev/hold-until', `${new Date(this.#loop.now + 15 * 60_000).toISOString().slice(0, 19)}Z`)
+        break
+      case 'forget':
+        annotate('longshore.dev/cron-scaler', null)
+        break
+      case 'delete':
+        removeObject(state, group, resource, target.name, 'default')
+        break
+      case 'recreate':
+        if (isThere) removeObject(state, group, resource, target.name, 'default')
+        for (const object of objectsOf(target)) putObject(state, object, this.#loop.now)
+        break
+    }
+    const text = `${deed} ${targetNameOf(target)}, now ${sizeTextOf(objectOfTarget(world, target)) || 'not there'}`
+    this.#history.add({ at: this.#loop.now, kind: 'person', target: targetNameOf(target), what: deed, text })
+    this.#look()
+  }
+
+  /** Begins a storm on the platform. Answers how to end it. */
+  storm({ flavour, probability, match }: Storm, seed: number): () => void {
+    const faults = faultsOf[flavour]
+    const ids = faults.map((fault, index) =>
+      this.core.faults.add({
+        fault,
+        ...(match === undefined ? {} : { match }),
+        // With one outcome for all the first rule takes everything.
+        probability: flavour === 'outage' ? 1 : probability / faults.length,
+        seed: seed * 31 + index,
+      }),
+    )
+    return () => {
+      for (const id of ids) this.core.faults.remove(id)
+    }
+  }
+
+  #look(): void {
+    const { world } = this.core
+    this.#before = this.#scenario.targets.map((target) => objectOfTarget(world, target))
+    if (this.#scenario.function === 'relative-probe') this.#probesBefore = new Set(this.#probes())
+  }
+
+  #probes(): KubeObject[] {
+    return this.#scenario.clusterIds.flatMap((id) => listObjects(clusterOf(this.core.world, id), '', 'configmaps', 'default'))
+  }
+
+  #compare(forwarded: Forwarded, sender: Sender, requestId: string): void {
+    const { targets } = this.#scenario
+    const written = parseJson(forwarded.body)
+    const target = targetOfPath(targets, forwarded.cluster, forwarded.path, written)
+    const [before, after] = target === undefined ? [] : this.#change(target)
+    if (target === undefined || after === undefined || before === after) return
+    const mark = markOn(after)
+    this.#history.add({
+      at: this.#loop.now,
+      kind: 'effect',
+      effect: {
+        ...sender,
+        requestId,
+        key: markOn(written)?.key ?? '',
+        target: targetNameOf(target),
+        uid: after.metadata.uid,
+        before: sizeTextOfTarget(target, before),
+        after: target.kind === 'Ledger' ? 'one more' : sizeTextOf(after),
+        nominalMs: mark?.nominalMs ?? Number.NaN,
+        wasOptedOut: stringAt(before, 'metadata', 'annotations', 'longshore.dev/opt-out') === 'true',
+        wasDeleting: before?.metadata.deletionTimestamp !== undefined,
+      },
+    })
+    this.#look()
+  }
+
+  #change(target: SimTarget): readonly [before: KubeObject | undefined, after: KubeObject | undefined] {
+    if (target.kind === 'Ledger') return [undefined, this.#probes().find((probe) => !this.#probesBefore.has(probe))]
+    return [this.#before[this.#scenario.targets.indexOf(target)], objectOfTarget(this.core.world, target)]
+  }
+}
+
+function sizeTextOfTarget(target: SimTarget, object: KubeObject | undefined): string {
+  return target.kind === 'Ledger' ? '' : sizeTextOf(object)
+}
+
+/** What each kind of storm is made of. Late and slow calls stay within the time that the product allows for a call under way. */
+const faultsOf: Readonly<Record<Storm['flavour'], readonly Fault[]>> = {
+  outage: [{ kind: 'drop-before' }],
+  slow: [
+    { kind: 'latency', latencyMs: 1_500 },
+    { kind: 'latency', latencyMs: 8_000 },
+    { kind: 'latency', latencyMs: 40_000 },
+    { kind: 'slow-body', pauseMs: 4_000 },
+    { kind: 'slow-body', pauseMs: 12_000 },
+  ],
+  lossy: [
+    { kind: 'drop-after' },
+    { kind: 'truncated-body' },
+    { kind: '5xx', status: 504, when: 'after' },
+    { kind: 'internal-error', when: 'after' },
+  ],
+  mixed: [
+    ...stormFaults,
+    { kind: 'latency', latencyMs: 30_000 },
+    { kind: 'rbac-403' },
+    { kind: 'forward-body', body: '' },
+    { kind: 'slow-body', pauseMs: 11_000 },
+  ],
+}

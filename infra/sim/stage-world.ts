@@ -1,0 +1,255 @@
+import { recordAnnotation } from '#functions/cron-scaler/record.ts'
+import type { Json, JsonObject } from '#infra/sandbox/kubernetes/json.ts'
+import { numberAt, stringAt } from '#infra/sandbox/kubernetes/json.ts'
+import { getObject, putObject, removeObject } from '#infra/sandbox/kubernetes/objects.ts'
+import type { KubeObject } from '#infra/sandbox/kubernetes/shapes.ts'
+import type { KubernetesState } from '#infra/sandbox/kubernetes/state.ts'
+import { createRandom } from '#infra/sandbox/random.ts'
+import { createEmptyWorld, emptyCluster } from '#infra/sandbox/seeds/empty.ts'
+import { autoscalerV1, deployment, scaler, scalerDefinition, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
+import { placeCluster } from '#infra/sandbox/seeds/place.ts'
+import type { World } from '#infra/sandbox/world.ts'
+import { probeKeyAnnotation, probeNominalAnnotation, probePath } from './relative-probe.ts'
+import { clusterIds, type Scenario, type SimRule, type SimSize, type SimTarget } from './scenario.ts'
+
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+const scalerGroup = 'autoscaling.cloud.tencent.com'
+const secondRegion = 'ap-chengdu'
+
+/** Where the kill switch is when it is a ConfigMap. */
+export const switchMap = { namespace: 'ops', name: 'longshore', key: 'kill-switch' } as const
+export const switchPath = `/api/v1/namespaces/${switchMap.namespace}/configmaps/${switchMap.name}`
+
+/** How decisions name a target. */
+export function targetNameOf({ cluster, kind, name }: SimTarget): string {
+  return `${cluster}/default/${kind}/${name}`
+}
+
+/** Builds the world that a scenario begins with. Everything in it is an hour old. */
+export function stageWorld(scenario: Scenario): World {
+  const { startMs } = scenario
+  const world = createEmptyWorld(startMs - dayMs, scenario.seed)
+  const [, second] = clusterIds
+  if (scenario.clusterIds.includes(second)) {
+    const created = { name: 'second', version: '1.18.4', clusterCidr: '172.17.0.0/16', createdMs: startMs - dayMs }
+    placeCluster(world, { clusterId: second, region: secondRegion, vpcId: emptyCluster.vpcId, ...created }, createRandom(scenario.seed))
+  }
+  const putMs = startMs - hourMs
+  for (const clusterId of scenario.clusterIds) {
+    const state = clusterOf(world, clusterId)
+    if (scenario.rules.some(({ source }) => source === 'hpc')) putObject(state, scalerDefinition(scalerGroup), putMs)
+    for (const [index, target] of scenario.targets.entries()) {
+      if (target.cluster !== clusterId) continue
+      for (const object of objectsOf(target)) putObject(state, object, putMs)
+      const rules = scenario.rules.filter((rule) => rule.target === index && rule.source === 'hpc')
+      if (rules.length > 0) putObject(state, scalerOf(target, rules), putMs)
+    }
+  }
+  if (scenario.guard.killSwitch === 'configMap') setSwitchMap(world, scenario, 'run', putMs)
+  return world
+}
+
+export function clusterOf(world: World, clusterId: string): KubernetesState {
+  const state = world.kubernetes[clusterId]
+  if (state === undefined) throw new Error(`The world has no cluster ${clusterId}.`)
+  return state
+}
+
+/** Sets the ConfigMap that is the kill switch, or takes it away. */
+export function setSwitchMap(world: World, scenario: Scenario, to: 'run' | 'stop' | 'gone', now: number): void {
+  const state = clusterOf(world, scenario.clusterIds[0] ?? '')
+  const { namespace, name, key } = switchMap
+  if (to === 'gone') removeObject(state, '', 'configmaps', name, namespace)
+  else putObject(state, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data: { [key]: to } }, now)
+}
+
+/** A target, and what it needs to be one. */
+export function objectsOf({ kind, name, size }: SimTarget): JsonObject[] {
+  const workload = {
+    namespace: 'default',
+    name,
+    image: 'registry.example/app:1',
+    ...('replicas' in size ? { replicas: size.replicas } : {}),
+  }
+  switch (kind) {
+    case 'Deployment':
+      return [deployment(workload)]
+    case 'StatefulSet':
+      return [statefulSet(workload)]
+    case 'HorizontalPodAutoscaler': {
+      const { min, max } = 'min' in size ? size : { min: 1, max: 1 }
+      const bounds = { minReplicas: min, maxReplicas: max, cpuPercent: 60 }
+      return [
+        deployment({ ...workload, name: `${name}-app`, replicas: 1 }),
+        autoscalerV1({ namespace: 'default', name, target: `${name}-app`, ...bounds }),
+      ]
+    }
+    case 'Ledger':
+      return []
+  }
+}
+
+export const resourceOfKind = {
+  Deployment: { group: 'apps', resource: 'deployments' },
+  StatefulSet: { group: 'apps', resource: 'statefulsets' },
+  HorizontalPodAutoscaler: { group: 'autoscaling', resource: 'horizontalpodautoscalers' },
+} as const
+
+/** The object of a target as it is; undefined when there is none. */
+export function objectOfTarget(world: World, { cluster, kind, name }: SimTarget): KubeObject | undefined {
+  if (kind === 'Ledger') return undefined
+  const { group, resource } = resourceOfKind[kind]
+  return getObject(clusterOf(world, cluster), group, resource, name, 'default')
+}
+
+function scalerOf(target: SimTarget, rules: readonly SimRule[]): JsonObject {
+  const [first] = rules
+  const object = scaler({
+    group: scalerGroup,
+    namespace: 'default',
+    name: `${target.name}-hpc`,
+    target: { apiVersion: target.kind === 'HorizontalPodAutoscaler' ? 'autoscaling/v1' : 'apps/v1', kind: target.kind, name: target.name },
+    crons: rules.map((rule) => ({
+      name: rule.name,
+      schedule: cronText(rule),
+      ...('replicas' in rule.size ? { targetSize: rule.size.replicas } : { minSize: rule.size.min, maxSize: rule.size.max }),
+      ...(rule.excludedDate === undefined ? {} : { excludeDates: [rule.excludedDate] }),
+    })),
+  })
+  const annotations = {
+    'longshore.dev/time-zone': zoneOf(first?.zoneHours ?? 0),
+    'longshore.dev/enforce': String(first?.enforce === true),
+  }
+  return { ...object, metadata: { name: `${target.name}-hpc`, namespace: 'default', annotations } }
+}
+
+function cronText({ second, minutes, hours }: SimRule): string {
+  return `${second} ${minutes.join(',')} ${hours?.join(',') ?? '*'} * * *`
+}
+
+function zoneOf(zoneHours: number): string {
+  return zoneHours === 8 ? 'Asia/Shanghai' : 'UTC'
+}
+
+/** The configuration of a scenario, as it would stand in a file. */
+export function stageDocument(scenario: Scenario): object {
+  const { guard, targets, mode } = scenario
+  const [firstCluster] = scenario.clusterIds
+  return {
+    mode,
+    platform: { endpoint: 'https://platform.invalid', region: emptyCluster.region },
+    clusters: scenario.clusterIds.map((id) => ({ id, ...(id === clusterIds[0] ? {} : { region: secondRegion }) })),
+    store: { kind: 'sqlite', path: 'unused.db' },
+    ...(scenario.hasJournalKey ? { journal: { key: 'env:SIM_JOURNAL_KEY' } } : {}),
+    guard: {
+      caps: guard.caps.map(({ amount, percent, window, kind }) => ({
+        ...(amount === undefined ? {} : { amount }),
+        ...(percent === undefined ? {} : { percent, function: functionNameOf(scenario) }),
+        ...(kind === undefined ? {} : { target: `**/${kind}/*` }),
+        window: typeof window === 'number' ? `${window / 60_000}m` : window,
+        ...(window === 'day' ? { timeZone: 'UTC' } : {}),
+      })),
+      freeze: guard.freeze.map(({ name, kind, minuteOfDay, minutes }) => ({
+        name,
+        kind,
+        schedule: `0 ${minuteOfDay % 60} ${Math.floor(minuteOfDay / 60)} * * *`,
+        duration: `${minutes}m`,
+        timeZone: 'UTC',
+      })),
+      overrides: guard.overrides.map(({ window, untilMs }) => ({
+        window,
+        until: new Date(untilMs).toISOString(),
+        by: 'the simulation',
+        reason: 'to try it',
+      })),
+      protect: guard.protect.flatMap((index) => targets.slice(index, index + 1).map(targetNameOf)),
+      killSwitch: guard.killSwitch === 'store' ? { kind: 'store' } : { kind: 'configMap', cluster: firstCluster, ...switchMap },
+    },
+    functions: { [functionNameOf(scenario)]: settingsOf(scenario) },
+  }
+}
+
+export function functionNameOf(scenario: Pick<Scenario, 'function'>): 'cron-scaler' | 'alarm-scaler' {
+  return scenario.function === 'cron-scaler' ? 'cron-scaler' : 'alarm-scaler'
+}
+
+/** How long a period of the probe is. */
+export const probePeriodMs = 10 * 60_000
+
+function settingsOf(scenario: Scenario): object {
+  const { targets, rules, startingDeadlineMs } = scenario
+  if (scenario.function === 'relative-probe') {
+    return { targets: targets.map(({ cluster, name }) => ({ cluster, name })), periodMs: probePeriodMs }
+  }
+  return {
+    startingDeadline: `${startingDeadlineMs / 60_000}m`,
+    hpc: { enabled: rules.some(({ source }) => source === 'hpc') },
+    rules: rules.flatMap((rule) => {
+      const target = targets[rule.target]
+      if (rule.source === 'hpc' || target === undefined) return []
+      const { cluster, kind, name } = target
+      return [
+        {
+          name: `${name}-${rule.name}`,
+          cluster,
+          target: { kind, namespace: 'default', name },
+          schedule: cronText(rule),
+          timeZone: zoneOf(rule.zoneHours),
+          enforce: rule.enforce,
+          ...('replicas' in rule.size ? { targetSize: rule.size.replicas } : { minSize: rule.size.min, maxSize: rule.size.max }),
+          ...(rule.excludedDate === undefined ? {} : { excludeDates: [rule.excludedDate] }),
+        },
+      ]
+    }),
+  }
+}
+
+/** The size of an object as plans write it, read without the product's own code. */
+export function sizeTextOf(object: KubeObject | undefined): string {
+  if (object === undefined) return ''
+  if (object.kind === 'HorizontalPodAutoscaler') {
+    return `min ${numberAt(object, 'spec', 'minReplicas') ?? 1}, max ${numberAt(object, 'spec', 'maxReplicas')}`
+  }
+  return `replicas ${numberAt(object, 'spec', 'replicas') ?? 1}`
+}
+
+export function sizeTextOfSize(size: SimSize): string {
+  return 'replicas' in size ? `replicas ${size.replicas}` : `min ${size.min}, max ${size.max}`
+}
+
+/** What a write says about itself. */
+export interface Mark {
+  readonly key: string
+  readonly nominalMs: number
+}
+
+/** The mark that the product leaves in what it writes: on the object of a target, or on a probe. */
+export function markOn(object: Json | undefined): Mark | undefined {
+  const record = stringAt(object, 'metadata', 'annotations', recordAnnotation)
+  if (record !== undefined) {
+    const value: Json = JSON.parse(record)
+    return { key: stringAt(value, 'key') ?? '', nominalMs: Date.parse(stringAt(value, 'nominal') ?? '') }
+  }
+  const key = stringAt(object, 'metadata', 'annotations', probeKeyAnnotation)
+  const nominal = stringAt(object, 'metadata', 'annotations', probeNominalAnnotation)
+  return key === undefined ? undefined : { key, nominalMs: Number(nominal) }
+}
+
+/** The target that a path of a cluster's API leads to; undefined for any other path. A probe is told by what is written. */
+export function targetOfPath(
+  targets: readonly SimTarget[],
+  cluster: string,
+  path: string,
+  written: Json | undefined,
+): SimTarget | undefined {
+  if (path === probePath) {
+    const prefix = stringAt(written, 'metadata', 'generateName') ?? ''
+    return targets.find((target) => target.kind === 'Ledger' && target.cluster === cluster && `${target.name}-` === prefix)
+  }
+  const [, resource, name] = /\/namespaces\/default\/([a-z]+)\/([a-z0-9-]+)(?:\/scale)?$/.exec(path) ?? []
+  return targets.find(
+    (target) =>
+      target.kind !== 'Ledger' && target.cluster === cluster && target.name === name && resourceOfKind[target.kind].resource === resource,
+  )
+}
