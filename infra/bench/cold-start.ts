@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -127,7 +127,7 @@ async function functionBundles(root: string): Promise<readonly Candidate[]> {
     const sample = join(root, 'events', name, 'base.json')
     if (!existsSync(path)) continue
     const event: unknown = existsSync(sample) ? JSON.parse(await readFile(sample, 'utf8')) : {}
-    found.push({ name: `function ${name}`, path, sizeKib: kib((await readFile(path)).length), event, mustAnswer: false })
+    found.push({ name: `function ${name}`, path, sizeKib: kib(await folderBytes(join(dist, name))), event, mustAnswer: false })
   }
   return found
 }
@@ -230,4 +230,11 @@ function kib(bytes: number): number {
 
 function tenth(value: number): number {
   return Math.round(value * 10) / 10
+}
+
+/** All code of a bundle, also what is loaded only when it is needed. */
+async function folderBytes(folder: string): Promise<number> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.mjs'))
+  const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }

@@ -11,6 +11,8 @@ export interface Bundle {
   /** Files in it with their sizes; handler.mjs first, then what it loads when it needs it. */
   readonly files: readonly { readonly name: string; readonly sizeBytes: number }[]
   readonly sizeBytes: number
+  /** What of it is loaded before the first event: handler.mjs and all that it imports by name. */
+  readonly startBytes: number
   /** Source files of which something is in the bundle, relative to the root. */
   readonly sources: readonly string[]
 }
@@ -82,8 +84,17 @@ function describe(name: string, folder: string, metafile: Metafile): Bundle {
     folder,
     files: outputs.map((file) => ({ name: file.name, sizeBytes: file.output.bytes })),
     sizeBytes: outputs.reduce((sum, { output }) => sum + output.bytes, 0),
+    startBytes: startBytes(`${folder}/${entryName}`, metafile.outputs, new Set()),
     sources: [...new Set(sources)].sort(),
   }
+}
+
+function startBytes(path: string, outputs: Metafile['outputs'], seen: Set<string>): number {
+  const output = outputs[path]
+  if (output === undefined || seen.has(path)) return 0
+  seen.add(path)
+  const eager = output.imports.filter(({ kind }) => kind === 'import-statement')
+  return eager.reduce((sum, imported) => sum + startBytes(imported.path, outputs, seen), output.bytes)
 }
 
 function compare(left: string, right: string): number {

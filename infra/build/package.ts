@@ -89,9 +89,8 @@ if (import.meta.main) {
   const started = performance.now()
   try {
     for (const { name, file, bundle, gzipBytes, actions } of await packageAll(join(import.meta.dirname, '../..'))) {
-      const [first] = bundle.files
       console.log(
-        `${name}: ${kib(bundle.sizeBytes)} KiB in ${bundle.files.length} files (${kib(first?.sizeBytes ?? 0)} at the start, ${kib(gzipBytes)} compressed)`,
+        `${name}: ${kib(bundle.sizeBytes)} KiB in ${bundle.files.length} files (${kib(bundle.startBytes)} at the start, ${kib(gzipBytes)} compressed)`,
       )
       console.log(`  ${file.function.timeout} s, ${file.function.memorySize} MB, may send ${actions.join(', ') || 'nothing'}`)
     }

@@ -339,7 +339,7 @@ describe('the inspection finds', () => {
   })
 
   it('a bundle above its budget, far below it, or without one', () => {
-    const bundle = { function: 'f', folder: 'dist/f', files: [], sizeBytes: 100 * 1024, sources: [] }
+    const bundle = { function: 'f', folder: 'dist/f', files: [], sizeBytes: 100 * 1024, startBytes: 0, sources: [] }
     expect(inspectSize(bundle, { f: 110 })).toEqual([])
     expect(inspectSize(bundle, { f: 99.9 })).toEqual(['the bundle of f is 100.0 KiB, above its budget of 99.9; find out what came in'])
     expect(inspectSize(bundle, { f: 200 })).toEqual(['the bundle of f is 100.0 KiB, far below its budget of 200; lower the budget'])
