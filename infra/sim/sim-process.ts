@@ -31,7 +31,7 @@ export class SimProcess {
   #frozenUntil = 0
   #places = 0
   #changes = 0
-  #fate: Fate | undefined
+  #fates: readonly Fate[] = []
 
   constructor(name: string, loop: EventLoop, skewMs: () => number) {
     this.name = name
@@ -53,17 +53,17 @@ export class SimProcess {
     return this.#places
   }
 
-  /** A run begins. */
-  begin(owner: string, fate: Fate | undefined): void {
+  /** A run begins, in which these things befall the process, one after the other. */
+  begin(owner: string, fates: readonly Fate[]): void {
     this.owner = owner
     this.#places = 0
     this.#changes = 0
-    this.#fate = fate
+    this.#fates = fates
   }
 
   end(): void {
     this.owner = ''
-    this.#fate = undefined
+    this.#fates = []
   }
 
   die(what: string): void {
@@ -77,10 +77,10 @@ export class SimProcess {
     if (!this.#isAlive) return false
     this.#places += 1
     if (kind === 'change') this.#changes += 1
-    const fate = this.#fate
+    const [fate] = this.#fates
     if (fate === undefined || (fate.countsChanges === true ? this.#changes : this.#places) < fate.place) return true
+    this.#fates = this.#fates.slice(1)
     const { freezeMs } = fate
-    this.#fate = undefined
     if (freezeMs === undefined) {
       this.die('is cut')
       return false

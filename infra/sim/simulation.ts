@@ -43,7 +43,7 @@ export interface Sabotage {
 export interface SimulateOptions {
   readonly sabotage?: Sabotage | undefined
   /** Takes the place of chance: what becomes of the n-th run, counted from 1 over all processes. */
-  readonly fateOfRun?: ((run: number) => Fate | undefined) | undefined
+  readonly fatesOfRun?: ((run: number) => readonly Fate[]) | undefined
 }
 
 /** What is left of a world at the end, for the checks. */
@@ -315,10 +315,10 @@ class Simulation {
     const owner = `${process.name}/${run}`
     const doer = { process: process.name, owner }
     machine.isBusy = true
-    const { fateOfRun } = this.#options
-    const fate = fateOfRun === undefined ? this.#drawFate() : fateOfRun(run)
+    const { fatesOfRun } = this.#options
+    const fates = fatesOfRun === undefined ? this.#drawFates() : fatesOfRun(run)
     const limitMs = this.#drawLimit()
-    process.begin(owner, isQuiet && fateOfRun === undefined ? undefined : fate)
+    process.begin(owner, isQuiet && fatesOfRun === undefined ? [] : fates)
     const endsAt = this.#loop.now + (isQuiet ? timeLimitMs : limitMs)
     this.#endOfRun.set(owner, endsAt)
     this.#loop.at(endsAt, () => {
@@ -485,18 +485,19 @@ class Simulation {
     this.#history.add({ at: this.#loop.now, kind: 'switch-read', doer, saidAt, says: String(state) })
   }
 
-  #drawFate(): Fate | undefined {
+  #drawFates(): readonly Fate[] {
     const { cutChance, freezeChance } = this.#scenario
     const chance = this.#fates
-    const place = chance.weighed<Pick<Fate, 'place' | 'countsChanges'>>([
-      [2, { place: chance.magnitude(1, 160) }],
-      [3, { place: chance.whole(1, 80) }],
-      [5, { place: chance.whole(1, 20), countsChanges: true }],
-    ])
-    const freezeMs = chance.magnitude(2_000, 720_000)
-    const lot = chance.next()
-    if (lot < cutChance) return place
-    return lot < cutChance + freezeChance ? { ...place, freezeMs } : undefined
+    const place = (): Pick<Fate, 'place' | 'countsChanges'> =>
+      chance.weighed<Pick<Fate, 'place' | 'countsChanges'>>([
+        [2, { place: chance.magnitude(1, 160) }],
+        [3, { place: chance.whole(1, 80) }],
+        [5, { place: chance.whole(1, 20), countsChanges: true }],
+      ])
+    const cut = place()
+    const freeze = { ...place(), freezeMs: chance.magnitude(2_000, 720_000) }
+    // Both: what is cut after it has stood still has left most behind.
+    return [...(chance.isTrue(freezeChance) ? [freeze] : []), ...(chance.isTrue(cutChance) ? [cut] : [])]
   }
 
   #drawLimit(): number {
