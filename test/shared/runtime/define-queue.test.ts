@@ -14,6 +14,7 @@ import type { Processed, QueuedEvent, Try } from '#shared/runtime/queue-definiti
 import { createSqsNudge, type QueueMessage } from '#shared/runtime/sqs-nudge.ts'
 import { createDeadLetters } from '#shared/safety/dead-letters.ts'
 import { createInbox, type Inbox, nudgeOf } from '#shared/safety/inbox.ts'
+import { entryIdOf } from '#shared/safety/inbox-entry.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import { MemoryDisk, openMemoryStore, type StoreHooks } from '#shared/safety/store-memory.ts'
 
@@ -374,6 +375,67 @@ describe('what is thrown', () => {
     expect(output).toContain('[redacted]')
     expect(output).not.toContain(secret)
     expect(output).not.toContain(Buffer.from(secret).toString('base64').slice(0, 18))
+  })
+
+  it('says by its kind what it is, and is a bug without one', async () => {
+    const stage = await stageWith()
+    stage.work = ({ payload }) => {
+      const error = new Error('no connection')
+      throw payload === 'kind' ? Object.assign(error, { kind: 'cloud.network' }) : error
+    }
+    for (const id of ['kind', 'bug']) await stage.handler({ Records: [await message(stage.inbox, id)] }, plenty)
+    const lines = stage.lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(lines.map(({ event, code }) => [event, code])).toEqual([
+      ['event-processed', 'cloud.network'],
+      ['process-crashed', undefined],
+      ['event-processed', 'queue.failed'],
+    ])
+    expect(lines[0]).toEqual({
+      level: 'warn',
+      event: 'event-processed',
+      function: name,
+      target: entryIdOf(name, 'harbor', 'kind'),
+      trigger: 'harbor',
+      attempt: 1,
+      outcome: 'failed',
+      durationMs: 0,
+      code: 'cloud.network',
+      reason: 'no connection',
+    })
+    expect(lines[1]?.error).toContain('define-queue.test.ts')
+  })
+
+  it('19: rejects a batch without secrets', async () => {
+    const stage = await stageWith(
+      {},
+      {
+        openStore: async () => {
+          throw new StoreError('store.misconfigured', 'no such table')
+        },
+      },
+    )
+    await expect(stage.handler({ Records: [] }, plenty)).rejects.toThrow('no such table')
+    expect(JSON.parse(stage.lines[0] ?? '')).toMatchObject({ event: 'event-failed', code: 'store.misconfigured', function: name })
+    const leaky = defineQueue(
+      { name, settings: z.strictObject({ greeting: z.optional(z.string()) }), process: async () => ({ kind: 'done' }) },
+      async ({ redactor }) => {
+        redactor.add(secret)
+        throw new Error(`cannot connect with ${secret}`)
+      },
+      {
+        compiledConfig: join(folder, 'longshore.json'),
+        environment: () => ({}),
+        writeLine: (line) => stage.lines.push(line),
+        openStore: async () => openMemoryStore(new MemoryDisk()),
+      },
+    )
+    const error = await leaky({ Records: [] }, plenty).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect((error as Error).message).toBe('cannot connect with [redacted]')
+    expect(`${(error as Error).stack} ${stage.lines.join()}`).not.toContain(secret)
+    expect(leaky.definition.name).toBe(name)
   })
 
   it('may be no error', async () => {

@@ -145,6 +145,7 @@ describe('13: a webhook', () => {
     const again = await post(`${url}/header`, { events: [{ id: 'a' }, { id: 'b' }] })
     expect([again.status, await again.text()]).toEqual([202, first])
     expect(stage.lines.filter((line) => line.includes('"outcome":"duplicate"'))).toHaveLength(2)
+    expect(stage.lines.join()).not.toContain('webhook.same-id-other-content')
   })
 
   it('says in the log when a replay says something else', async () => {
@@ -175,6 +176,13 @@ describe('13: a webhook', () => {
     expect([...bodies]).toEqual(['401 {"error":"denied"}\n'])
     expect(stage.seen.parsed).toBe(0)
     expect(disk.contents()).toBe('')
+    expect(JSON.parse(stage.lines[0] ?? '')).toEqual({
+      level: 'warn',
+      event: 'webhook-denied',
+      function: name,
+      trigger: 'header',
+      code: 'webhook.denied',
+    })
   })
 
   it('has no route for unknown paths, for other methods, and for a source without a secret', async () => {
@@ -335,6 +343,46 @@ describe('what reaches a source', () => {
     expect((await handler(httpEvent({ rawPath: `/prod${base}/header`, requestContext }))).statusCode).toBe(202)
     expect((await handler(httpEvent({ rawPath: `${base}/header`, requestContext }))).statusCode).toBe(202)
     expect((await handler(httpEvent({ headers: undefined }))).statusCode).toBe(401)
+    // Only a whole part of the path is the stage.
+    const short = { http: { method: 'POST' }, stage: 'ho' }
+    expect((await handler(httpEvent({ requestContext: short }))).statusCode).toBe(202)
+    expect((await handler(httpEvent({ requestContext: { http: { method: 'POST' } } }))).statusCode).toBe(202)
+    expect((await handler(httpEvent({ rawPath: '/$default/hooks/redeploy-hook/header' }))).statusCode).toBe(404)
+  })
+
+  it('has its query as it was sent, and comes with the time of the event', async () => {
+    const seen: unknown[] = []
+    const definition = hookDefinition()
+    const stage = await stageWith(memory(new MemoryDisk()))
+    const handler = defineWebhook(
+      {
+        ...definition,
+        sources: (config) =>
+          definition.sources(config).map((source) => ({
+            ...source,
+            authenticate: (request, { now }) => {
+              seen.push([request.query, now, request.params])
+              return 'ok'
+            },
+            parse: (_, { now }) => {
+              seen.push(now)
+              return { ok: true, events: [] }
+            },
+          })),
+      },
+      {
+        compiledConfig: join(folder, 'longshore.json'),
+        environment: () => stage.env,
+        clock: { ...systemClock, now: () => start },
+        writeLine: () => undefined,
+        openStore: memory(new MemoryDisk()),
+        createNudge: () => undefined,
+      },
+    )
+    await handler(httpEvent({ rawQueryString: 'a=%20&b' }))
+    await handler(httpEvent({ rawPath: `${base}/path/x%20y`, rawQueryString: undefined }))
+    expect(seen).toEqual([['a=%20&b', start, {}], start, ['', start, { token: 'x y' }], start])
+    expect(handler.definition.name).toBe(name)
   })
 
   it('may have its secret in its path', async () => {
@@ -527,5 +575,11 @@ describe('a definition with a mistake', () => {
     )
     expect((await handler(httpEvent({ rawPath: '/hooks/x' }))).statusCode).toBe(500)
     expect(stage.lines.join()).toContain('TypeError')
+    expect(JSON.parse(stage.lines[0] ?? '')).toMatchObject({
+      level: 'error',
+      event: 'webhook-failed',
+      function: name,
+      code: 'webhook.error',
+    })
   })
 })

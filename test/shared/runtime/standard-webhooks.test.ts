@@ -57,6 +57,13 @@ describe('verifyStandardWebhook', () => {
     expect(verify(headers(), { secrets: [] })).toEqual({ ok: false, error: 'wrong-signature' })
   })
 
+  it('takes secrets of 24 to 64 bytes', () => {
+    for (const sizeBytes of [24, 64]) {
+      const own = `whsec_${Buffer.alloc(sizeBytes, 7).toString('base64')}`
+      expect(verify(headers({ 'webhook-signature': sign('msg_1', String(sentAt), body, own) }), { secrets: [own] }).ok).toBe(true)
+    }
+  })
+
   it('takes a secret without its prefix', () => {
     expect(verify(headers(), { secrets: [secret.replace('whsec_', '')] }).ok).toBe(true)
   })
@@ -130,6 +137,8 @@ describe('verifyStandardWebhook', () => {
     ['too short', `whsec_${Buffer.alloc(23, 7).toString('base64')}`],
     ['too long', `whsec_${Buffer.alloc(65, 7).toString('base64')}`],
     ['no base64', 'whsec_this is not base64 at all, is it now?'],
+    ['more than base64', `${secret}!`],
+    ['base64 after something else', `!${secret.replace('whsec_', '')}`],
     ['empty', ''],
   ])('says of a secret that it is %s, without showing it', (_, bad) => {
     let message = ''

@@ -862,6 +862,15 @@ describe('sweepInbox', () => {
     expect(swept.failed).toEqual([{ id: expect.stringMatching(/^[0-9a-f]{40}$/), error: new Error('throttled') }])
   })
 
+  it('finds the first of each group in a long line, each once', async () => {
+    const inbox = open({ pageSize: 50 })
+    for (let i = 0; i < 130; i += 1) await inbox.accept(event(`w${i}`, { group: `g${i % 2}`, at: start + i }))
+    await inbox.accept(event('last', { at: start + 500 }))
+    const due = await inbox.due({ now: start + 1000, limit: 10 })
+    expect(due.map(({ nudge }) => nudge.group)).toEqual(['g0', 'g1', 'last'])
+    expect(await inbox.due({ now: start + 1000, limit: 2 })).toHaveLength(2)
+  })
+
   it('sends no more than it is allowed to', async () => {
     const inbox = open()
     for (let i = 0; i < 5; i += 1) await inbox.accept(event(`e${i}`))
