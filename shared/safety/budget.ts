@@ -33,6 +33,8 @@ export interface BudgetContext {
 
 /** Room that is taken under every cap of a change. Plain data: a later process can give it back too. */
 export interface Reservation {
+  /** The change must have begun by then: what is never confirmed counts for this instant. */
+  readonly beginsBy: number
   readonly takings: readonly {
     readonly item: string
     readonly window: CapWindow
@@ -139,28 +141,29 @@ class StoreBudgets implements Budgets {
     const full = await this.findFull(demands, context)
     if (full !== undefined) return { ok: false, full }
     const { now } = context
+    const beginsBy = now + this.#options.allowanceMs
     const takings: Reservation['takings'][number][] = []
     try {
       for (const demand of demands) {
         const { cap, units } = demand
         const item = itemOf(cap, context)
-        const at = stampOf(cap.window, now + this.#options.allowanceMs)
+        const at = stampOf(cap.window, beginsBy)
         let lastSeen: Usage = []
         const isTaken = await this.#change(item, now, { about: capText(cap, 0), window: cap.window }, (usage) => {
           lastSeen = usage
           return hasRoom(usage, demand, now) ? withTaking(usage, cap.window, { at, units }, now) : undefined
         })
         if (!isTaken) {
-          await this.#giveBack(takings, now)
+          await this.#giveBack({ takings, beginsBy }, now)
           return { ok: false, full: fullCap(lastSeen, demand, now) }
         }
         takings.push({ item, window: cap.window, takenAt: now, at, units })
       }
     } catch (error) {
-      if (error instanceof StoreError) await this.#giveBack(takings, now)
+      if (error instanceof StoreError) await this.#giveBack({ takings, beginsBy }, now)
       throw error
     }
-    return { ok: true, reservation: { takings } }
+    return { ok: true, reservation: { takings, beginsBy } }
   }
 
   async confirm(reservation: Reservation, { now }: { readonly now: number }): Promise<void> {
@@ -195,9 +198,9 @@ class StoreBudgets implements Budgets {
   }
 
   /** Gives back what was taken for a change that is refused. What cannot be given back stays taken. */
-  async #giveBack(takings: Reservation['takings'], now: number): Promise<void> {
+  async #giveBack(reservation: Reservation, now: number): Promise<void> {
     try {
-      await this.release({ takings }, { now })
+      await this.release(reservation, { now })
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
     }

@@ -67,6 +67,8 @@ interface Work<Change> {
   readonly record: StepRecord
   /** What would have held the step. */
   readonly overrides: readonly FreezeOverride[]
+  /** The first write must start by then. */
+  readonly beginsBy: number | undefined
 }
 
 /** What is reported, and whether anything was written or may have been. */
@@ -99,7 +101,7 @@ export async function carryOut<Change>(step: ChangeStep<Change>, ports: CarryOut
   const verdict = await guard.check(change, { mode, runId, targetsInPlan, ...moment })
   if (!verdict.allow) return { outcome: verdict.outcome, reason: verdict.reason }
   const { reservation, overrides } = verdict
-  const { wrote, result } = await underClaim({ step, ports, record, overrides })
+  const { wrote, result } = await underClaim({ step, ports, record, overrides, beginsBy: reservation?.beginsBy })
   if (reservation !== undefined) {
     // When this fails the room stays taken, which errs on the safe side.
     await orStopped(() => (wrote ? guard.confirm(reservation, { now: record.now() }) : guard.release(reservation, { now: record.now() })))
@@ -150,7 +152,8 @@ async function tryOnce<Change>(work: Work<Change>, claim: Claim): Promise<Carrie
     if (!intent.isOpen) await record.finish(claim, { state: 'FAILED_SAFE', result: intent.held }, claim.entry.journal)
     return { result: intent.held, wrote: false }
   }
-  const gate = new WriteGate({ ...ports, claim, claimMs, neededMs: callTimeoutMs + marginMs, now: () => record.now() })
+  const { beginsBy } = work
+  const gate = new WriteGate({ ...ports, claim, claimMs, beginsBy, neededMs: callTimeoutMs + marginMs, now: () => record.now() })
   let ended: Ended
   try {
     ended = { result: await ports.apply(step, gate) }

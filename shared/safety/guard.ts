@@ -103,6 +103,8 @@ export interface Guard {
   check(change: GuardedChange, context: GuardRun & GuardMoment): Promise<GuardAnswer>
   /** Why no write may start now, whatever its target: kill switch, then freeze windows, then remaining time. For right before a write. */
   whyNotNow(moment: GuardMoment): Promise<GuardReason | undefined>
+  /** Why no write may start at this very instant, as far as freeze windows go. Reads nothing: for after an answer that took its time. */
+  whyFrozen(now: number): GuardReason | undefined
   confirm: RunGuard['confirm']
   release: RunGuard['release']
   forRun(run: GuardRun): RunGuard
@@ -165,14 +167,15 @@ export function createGuard(options: GuardOptions): Guard {
     }
   }
 
+  const whyFrozen = (now: number): GuardReason | undefined => {
+    const freeze = judgeFreeze(settings, functionName, now)
+    return freeze.open ? undefined : frozen(freeze)
+  }
+
   const guard: Guard = {
     check,
-    whyNotNow: async ({ now, remainingMs }) => {
-      const stopped = await whyStopped(killSwitch, now)
-      if (stopped !== undefined) return stopped
-      const freeze = judgeFreeze(settings, functionName, now)
-      return freeze.open ? whyLate(remainingMs, neededMs) : frozen(freeze)
-    },
+    whyNotNow: async ({ now, remainingMs }) => (await whyStopped(killSwitch, now)) ?? whyFrozen(now) ?? whyLate(remainingMs, neededMs),
+    whyFrozen,
     confirm: (reservation, moment) => budgets.confirm(reservation, moment),
     release: (reservation, moment) => budgets.release(reservation, moment),
     forRun: (run) => ({

@@ -10,7 +10,7 @@ import { StoreError } from './store.ts'
 export interface WriteGateOptions {
   readonly cloud: CloudWriter
   /** Asked right before each write; it reads the kill switch. */
-  readonly guard: Pick<Guard, 'whyNotNow'>
+  readonly guard: Pick<Guard, 'whyNotNow' | 'whyFrozen'>
   readonly ledger: Ledger
   readonly claim: Claim
   /** The time at this moment, not the event's: epoch milliseconds. */
@@ -21,6 +21,8 @@ export interface WriteGateOptions {
   readonly neededMs: number
   /** How far a renewed claim reaches. */
   readonly claimMs: number
+  /** The first write must start by then, or the room that was taken for it under caps may be free for others again. */
+  readonly beginsBy?: number | undefined
 }
 
 /**
@@ -39,7 +41,8 @@ export type GateCode = 'guard.no-time-left' | 'claim-lost' | 'claim-not-renewed'
 /**
  * The only way to a writing call for the function that carries out one step. Reads pass freely. Each write first has to
  * have enough time left, for itself and under the claim (which is renewed when it is short), and the guard is asked right
- * before it, which reads the kill switch. Once a write is refused here, or its answer was lost, no other write of this step
+ * before it, which reads the kill switch; when its answer took longer than a call may (the process stood still), it is asked
+ * again. Once a write is refused here, or its answer was lost, no other write of this step
  * goes out: an ambiguous write is settled by reading, never repeated. A refused call throws CloudError of kind
  * `cloud.not-allowed`.
  */
@@ -105,7 +108,7 @@ export class WriteGate implements CloudWriter {
     // From here to the call nothing else gets a chance to happen.
     if (this.#isClosed)
       throw refused(name, { code: 'step-over' satisfies GateCode, text: 'its step is over; wait for every write within apply' })
-    this.#refusal ??= this.#late() ?? this.#doubt()
+    this.#refusal ??= this.#late() ?? this.#doubt() ?? this.#options.guard.whyFrozen(this.#options.now())
     if (this.#refusal !== undefined) throw refused(name, this.#refusal)
     const index = this.#writes.push({ action: name, state: 'under-way' }) - 1
     this.#hasReadSince = this.#readsUnderWay > 0
@@ -125,7 +128,14 @@ export class WriteGate implements CloudWriter {
     this.#refusal ??= this.#doubt()
     if (this.#refusal === undefined && this.#mayRenew()) this.#refusal = await this.#renew()
     this.#refusal ??= this.#late()
-    this.#refusal ??= await this.#options.guard.whyNotNow({ now: this.#options.now(), remainingMs: this.#options.remainingMs() })
+    const { guard, now, remainingMs, neededMs } = this.#options
+    for (let isStale = true; isStale && this.#refusal === undefined; ) {
+      const askedAt = now()
+      this.#refusal = await guard.whyNotNow({ now: askedAt, remainingMs: remainingMs() })
+      // What was asked before the process stood still says what was, not what is.
+      isStale = now() - askedAt > neededMs
+      this.#refusal ??= this.#late()
+    }
   }
 
   /** Whether only the claim is too short, not the time itself. */
@@ -153,7 +163,11 @@ export class WriteGate implements CloudWriter {
   }
 
   #late(): Reason | undefined {
-    const { remainingMs, neededMs, now } = this.#options
+    const { remainingMs, neededMs, now, beginsBy = Number.POSITIVE_INFINITY } = this.#options
+    if (this.#writes.length === 0 && now() > beginsBy) {
+      const text = `its room under caps was taken for a change that begins by ${new Date(beginsBy).toISOString()}; the next run takes it up`
+      return { code: 'guard.no-time-left' satisfies GateCode, text }
+    }
     const leftMs = Math.min(remainingMs(), this.#claim.deadline - now())
     if (leftMs >= neededMs) return undefined
     const text = `${Math.max(0, Math.floor(leftMs))} ms are left and a write may need ${neededMs}; the next run takes it up`
