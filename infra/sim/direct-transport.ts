@@ -52,6 +52,8 @@ class DirectExchange {
   #wire: Wire | undefined
   #isSent = false
   #isOver = false
+  /** Of an answer whose head is there while its body is still on the way. */
+  #status: number | undefined
   #cancelDeadline: () => void = () => undefined
 
   constructor(
@@ -100,6 +102,9 @@ class DirectExchange {
     const { process, loop } = this.#options
     const { ending } = exchange
     const pauseMs = ending?.kind === 'slow-body' ? ending.pauseMs : 0
+    loop.after(backMs, () => {
+      if (pauseMs > 0) this.#status = exchange.reply.status
+    })
     process.comeBack(loop.now + backMs + pauseMs, kind, () => {
       switch (ending?.kind) {
         case 'drop-before':
@@ -127,7 +132,7 @@ class DirectExchange {
 
   readonly #onAbort = (): void => this.#fail('aborted', 'the caller ended the call')
 
-  #fail(kind: TransportErrorKind, what: string, status?: number): void {
+  #fail(kind: TransportErrorKind, what: string, status = this.#status): void {
     if (!this.#finish()) return
     this.#wire?.end(this.#isSent ? 'ambiguous' : 'not-sent', what)
     const host = new URL(this.#request.origin).host

@@ -27,6 +27,8 @@ export interface Scenario {
   readonly jumps: readonly { readonly atMs: number; readonly machine: number; readonly skewMs: number }[]
   readonly storms: readonly Storm[]
   readonly people: readonly { readonly atMs: number; readonly deed: PersonDeed; readonly target: number; readonly size: SimSize }[]
+  /** Chance that somebody does something to a target right after a process has read it. */
+  readonly rivalChance: number
   readonly switchings: readonly { readonly atMs: number; readonly to: 'run' | 'stop' | 'gone' }[]
   readonly latency: Latency
   readonly cutChance: number
@@ -159,6 +161,7 @@ export function drawScenario(seed: number, of: SimFunction): Scenario {
     deliveries: drawDeliveries(chance.of('deliveries'), { startMs, tickMs, ticks, quietMs, machineCount }),
     storms: drawStorms(chance.of('storms'), { startMs, quietMs }),
     people: of === 'cron-scaler' ? drawPeople(chance.of('people'), { targets, startMs, quietMs }) : [],
+    rivalChance: of === 'cron-scaler' ? chance.of('rivals').one([0, 0, 0, 0.1, 0.4]) : 0,
     switchings: drawSwitchings(chance.of('switch'), { startMs, quietMs }),
     ...drawTrouble(chance.of('trouble')),
   }
@@ -392,6 +395,20 @@ function drawPeople(
     },
   )
   return deeds.toSorted((left, right) => left.atMs - right.atMs)
+}
+
+/** What somebody does who comes in between. */
+export function drawRival(chance: Chance, target: SimTarget): Pick<Scenario['people'][number], 'deed' | 'size'> {
+  const min = chance.whole(1, 4)
+  const size = target.kind === 'HorizontalPodAutoscaler' ? { min, max: min + chance.whole(0, 4) } : { replicas: chance.whole(0, 8) }
+  const deed = chance.weighed<PersonDeed>([
+    [8, 'scale'],
+    [2, 'opt-out'],
+    [2, 'opt-in'],
+    [1, 'recreate'],
+    [1, 'forget'],
+  ])
+  return { deed, size }
 }
 
 function drawSwitchings(

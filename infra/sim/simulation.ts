@@ -24,10 +24,10 @@ import { EventLoop } from './event-loop.ts'
 import { createFaultyStore, type StoreFate, type StoreFault } from './faulty-store.ts'
 import { changesOf, type Doer, History, type WriteCall } from './history.ts'
 import { relativeProbe } from './relative-probe.ts'
-import { type Delivery, quietMinutes, type Scenario, type Storm } from './scenario.ts'
+import { type Delivery, drawRival, quietMinutes, type Scenario, type Storm } from './scenario.ts'
 import { type Forwarded, SimPlatform } from './sim-platform.ts'
 import { type Fate, SimProcess } from './sim-process.ts'
-import { functionNameOf, markOn, stageDocument, switchPath } from './stage-world.ts'
+import { functionNameOf, markOn, stageDocument, switchPath, targetOfPath } from './stage-world.ts'
 
 /** Puts something else in the place of parts of the product, to see whether the checks notice. */
 export interface Sabotage {
@@ -116,6 +116,7 @@ class Simulation {
   readonly #fates: Chance
   readonly #wires: Chance
   readonly #storage: Chance
+  readonly #rivals: Chance
   readonly #openCalls = new Map<SimProcess, WriteCall[]>()
   readonly #placesOfRuns: number[] = []
   #config: Config | undefined
@@ -134,6 +135,7 @@ class Simulation {
     this.#fates = this.#chance.of('fates')
     this.#wires = this.#chance.of('wires')
     this.#storage = this.#chance.of('store')
+    this.#rivals = this.#chance.of('rivals')
     this.#machines = scenario.machines.map(({ name, skewMs }, index) => ({
       index,
       name,
@@ -457,6 +459,7 @@ class Simulation {
         const exchange = await this.#platform.receive(received, forwarded, { ...doer, wireId, callId })
         saidAt = this.#loop.now
         says = this.#platform.switchSays()
+        if (forwarded?.method === 'GET') this.#perhapsRival(forwarded)
         return exchange
       },
       end: (outcome, how) => {
@@ -466,6 +469,15 @@ class Simulation {
         else this.#history.add({ at: this.#loop.now, kind: 'read', doer, path: forwarded.path })
       },
     }
+  }
+
+  /** Somebody may come in between, before whoever has read a target writes it. */
+  #perhapsRival({ cluster, path }: Forwarded): void {
+    const { targets, rivalChance, quietMs } = this.#scenario
+    const found = targetOfPath(targets, cluster, path, undefined)
+    if (found === undefined || rivalChance === 0 || this.#loop.now >= quietMs || !this.#rivals.isTrue(rivalChance)) return
+    const deed = { target: targets.indexOf(found), ...drawRival(this.#rivals, found) }
+    this.#loop.after(this.#rivals.magnitude(1, 200), () => this.#platform.act({ atMs: this.#loop.now, ...deed }))
   }
 
   #onStored({ operation, partition, sort }: StoreCall, doer: Doer, processNow: number): void {

@@ -1,5 +1,4 @@
 import { short } from '../history.ts'
-import { targetNameOf } from '../stage-world.ts'
 import { type CallFacts, type EffectFacts, type Facts, graceMs, type Violation } from './facts.ts'
 
 /**
@@ -137,12 +136,13 @@ function whyBlind(facts: Facts, before: CallFacts, next: CallFacts): string | un
 }
 
 function instants(facts: Facts): Violation[] {
-  const { people, spreadMs } = facts.simulated.scenario
+  const { spreadMs } = facts.simulated.scenario
   const found: Violation[] = []
   const resized = facts.effects.filter((one) => one.effect.before !== one.effect.after && codeOf(facts, one) !== 'drift')
   const byTarget = Map.groupBy(resized, ({ effect }) => (effect.uid === '' ? effect.key : `${effect.target} ${effect.uid}`))
   for (const [target, effects] of facts.simulated.scenario.function === 'cron-scaler' ? byTarget : []) {
-    const isHeld = people.some(({ deed, target: index }) => deed === 'hold' && target.startsWith(`${nameOfTarget(facts, index)} `))
+    const name = effects[0]?.effect.target ?? ''
+    const isHeld = facts.hasDeed(name, 'hold')
     for (const [nominalMs, same] of Map.groupBy(effects, ({ effect }) => effect.nominalMs)) {
       // After somebody has kept a target for himself for a while the latest firing counts as if it had just come.
       if (same.length < 2 || isHeld) continue
@@ -150,7 +150,7 @@ function instants(facts: Facts): Violation[] {
       found.push({ promise: '14', text, about: [same[0]?.effect.target ?? target] })
     }
     // Where somebody took the record away, a clock that is slow knows no better.
-    if (spreadMs > 0 && people.some(({ deed }) => deed === 'forget')) continue
+    if (spreadMs > 0 && facts.hasDeed(name, 'forget')) continue
     for (const [index, { effect }] of effects.entries()) {
       const before = effects[index - 1]?.effect
       if (before === undefined || before.nominalMs <= effect.nominalMs) continue
@@ -159,11 +159,6 @@ function instants(facts: Facts): Violation[] {
     }
   }
   return found
-}
-
-function nameOfTarget({ simulated: { scenario } }: Facts, index: number): string {
-  const target = scenario.targets[index]
-  return target === undefined ? '' : targetNameOf(target)
 }
 
 /** The reason that the plan gave for an effect. */

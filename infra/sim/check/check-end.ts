@@ -1,6 +1,6 @@
 import type { Decision } from '#shared/pure/step.ts'
 import { short } from '../history.ts'
-import { wantedAt } from '../oracle.ts'
+import { type Wanted, wantedAt } from '../oracle.ts'
 import { objectOfTarget, probePeriodMs, sizeTextOf, targetNameOf } from '../stage-world.ts'
 import type { Facts, Violation } from './facts.ts'
 
@@ -40,12 +40,8 @@ export function isReplaced(facts: Facts, key: string, target: string): boolean {
 }
 
 /** Whether reading a target may not tell what became of a write. */
-export function isLost({ simulated: { scenario } }: Facts, target: string): boolean {
-  return scenario.people.some(
-    ({ deed, target: index }) =>
-      (deed === 'delete' || deed === 'recreate' || deed === 'forget') &&
-      scenario.targets.slice(index, index + 1).map(targetNameOf)[0] === target,
-  )
+export function isLost(facts: Facts, target: string): boolean {
+  return facts.hasDeed(target, 'delete', 'recreate', 'forget')
 }
 
 function differing(facts: Facts): Violation[] {
@@ -64,7 +60,7 @@ function differing(facts: Facts): Violation[] {
     const found = sizeTextOf(objectOfTarget(platform.core.world, target))
     if (wanted === undefined || found === wanted.size) return []
     if (decisions.some((decision) => isRightlyHeld(facts, decision, now, wanted.nominalMs))) return []
-    if (wasInterfered(facts, index, wanted)) return []
+    if (wasInterfered(facts, name, wanted)) return []
     const why = decisions.map(({ outcome, reason }) => `${outcome} (${reason.code})`).join(', ')
     const text = `${name} is ${found || 'not there'} at the end; ${wanted.size} was due since ${new Date(wanted.nominalMs).toISOString()}. The last run says ${why || 'nothing'}`
     return [{ promise: '14', text, about: [name, `plans`] }]
@@ -89,26 +85,22 @@ function isRightlyHeld({ simulated: { scenario } }: Facts, { outcome, reason }: 
 }
 
 /** Whether people did something that keeps a target from being what its rules say. */
-function wasInterfered(
-  { simulated: { scenario } }: Facts,
-  index: number,
-  { nominalMs, rule }: { readonly nominalMs: number; readonly rule: { readonly enforce: boolean } },
-): boolean {
-  const own = scenario.people.filter(({ target }) => target === index)
+function wasInterfered(facts: Facts, target: string, { nominalMs, rule }: Wanted): boolean {
   // A clock that is fast applies a firing before its time, and what a person does then comes after it.
-  const after = own.filter(({ atMs }) => atMs >= nominalMs - scenario.spreadMs)
-  if (after.some(({ deed }) => deed !== 'scale' || !rule.enforce)) return true
-  return own.some(({ deed }) => deed === 'opt-out' || deed === 'hold' || deed === 'delete' || deed === 'recreate' || deed === 'forget')
+  const sinceMs = nominalMs - facts.simulated.scenario.spreadMs
+  const after = facts.deeds.filter((deed) => deed.target === target && deed.at >= sinceMs)
+  if (after.some(({ what }) => what !== 'scale' || !rule.enforce)) return true
+  return facts.hasDeed(target, 'opt-out', 'hold', 'delete', 'recreate', 'forget')
 }
 
 /** Without `enforce` only people change anything. */
 function unchanged(facts: Facts): Violation[] {
   const { scenario, platform } = facts.simulated
-  return scenario.targets.flatMap((target, index) => {
+  return scenario.targets.flatMap((target) => {
     const name = targetNameOf(target)
     const found = sizeTextOf(objectOfTarget(platform.core.world, target))
     const began = 'replicas' in target.size ? `replicas ${target.size.replicas}` : `min ${target.size.min}, max ${target.size.max}`
-    if (target.kind === 'Ledger' || found === began || scenario.people.some((deed) => deed.target === index)) return []
+    if (target.kind === 'Ledger' || found === began || facts.deeds.some((deed) => deed.target === name)) return []
     return [{ promise: '1', text: `${name} is ${found} at the end of a run without enforce; it was ${began}`, about: [name] }]
   })
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import type { Effect, Happening, HappeningOf, PlannedStep, WireOutcome, WriteCall } from '../history.ts'
+import type { Effect, Happening, HappeningOf, PersonDeed, PlannedStep, WireOutcome, WriteCall } from '../history.ts'
 import type { Simulated } from '../simulation.ts'
 import { functionNameOf } from '../stage-world.ts'
 
@@ -101,6 +101,8 @@ export class Facts {
   readonly ledger: ReadonlyMap<string, readonly LedgerWrite[]>
   /** In the order in which they were stored. */
   readonly journal: readonly JournalWrite[]
+  /** What people did to targets. */
+  readonly deeds: readonly HappeningOf<'person'>[]
 
   constructor(simulated: Simulated) {
     this.simulated = simulated
@@ -109,6 +111,7 @@ export class Facts {
     const byId = new Map(this.calls.map((call) => [call.call.id, call]))
     this.effects = placed(this.all, 'effect').map(([place, { at, effect }]) => ({ effect, place, at, from: byId.get(effect.callId) }))
     this.runs = runsOf(this.all)
+    this.deeds = placed(this.all, 'person').map(([, deed]) => deed)
     const name = functionNameOf(simulated.scenario)
     this.ledger = ledgerOf(this.all, `ledger/${name}`)
     this.journal = placed(this.all, 'stored').flatMap(([place, { at, partition, sort, version, data }]) => {
@@ -124,6 +127,11 @@ export class Facts {
   /** The ledger's last word about a key before a place in the history. */
   ledgerAt(key: string, place: number): LedgerWrite | undefined {
     return this.ledger.get(key)?.findLast((write) => write.place < place)
+  }
+
+  /** Whether somebody did one of these to a target. */
+  hasDeed(target: string, ...deeds: readonly PersonDeed[]): boolean {
+    return this.deeds.some((deed) => deed.target === target && deeds.includes(deed.what))
   }
 
   /** The plan's step that a run went by. */

@@ -29,7 +29,7 @@ interface Parts {
 type SomePorts = Pick<CarryOutPorts<never>, 'remainingMs'>
 
 /** A kernel with other parts in it; what they work together stays the product's own. */
-function withParts(
+export function withParts(
   change: (
     parts: Parts,
     facts: { readonly kernel: Kernel; readonly name: Parameters<Kernel['of']>[0]; readonly owner: string },

@@ -1,0 +1,56 @@
+import { quietMinutes, type Scenario, type SimFunction } from '#infra/sim/scenario.ts'
+
+const minuteMs = 60_000
+
+/** A world in which nothing goes wrong by itself: two machines with right clocks, two targets, one tick, and the last ones. */
+export function calmScenario(of: SimFunction): Scenario {
+  const startMs = Date.UTC(2026, 2, 2, 8, 0)
+  const quietMs = startMs + 20 * minuteMs
+  const cluster = 'cls-e0000001'
+  const rule = { source: 'config', zoneHours: 0, second: 0, enforce: false } as const
+  return {
+    seed: 1,
+    function: of,
+    startMs,
+    quietMs,
+    mode: 'enforce',
+    clusterIds: [cluster],
+    targets:
+      of === 'cron-scaler'
+        ? [
+            { cluster, kind: 'Deployment', name: 't0', size: { replicas: 1 } },
+            { cluster, kind: 'HorizontalPodAutoscaler', name: 't1', size: { min: 1, max: 2 } },
+          ]
+        : [{ cluster, kind: 'Ledger', name: 'probe-0', size: { replicas: 0 } }],
+    rules:
+      of === 'cron-scaler'
+        ? [
+            { ...rule, name: 'r0', target: 0, minutes: [0], size: { replicas: 3 } },
+            { ...rule, name: 'r0', target: 1, minutes: [0], size: { min: 2, max: 4 } },
+          ]
+        : [],
+    startingDeadlineMs: 12 * 60 * minuteMs,
+    hasJournalKey: false,
+    guard: { caps: [], freeze: [], overrides: [], protect: [], killSwitch: 'store' },
+    machines: [
+      { name: 'p1', skewMs: 0 },
+      { name: 'p2', skewMs: 0 },
+    ],
+    spreadMs: 0,
+    deliveries: [
+      { atMs: startMs, scheduledAt: startMs, machine: 0 },
+      ...quietMinutes.map((minutes) => ({ atMs: quietMs + minutes * minuteMs, scheduledAt: quietMs + minutes * minuteMs, machine: 1 })),
+    ],
+    jumps: [],
+    storms: [],
+    people: [],
+    rivalChance: 0,
+    switchings: [],
+    latency: { cloudMs: 20, storeMs: 5, tail: 0 },
+    cutChance: 0,
+    freezeChance: 0,
+    hurryChance: 0,
+    hasTimeLimit: false,
+    needsApproval: false,
+  }
+}
