@@ -19,11 +19,19 @@ export interface Opened {
   readonly print: (line: string) => void
 }
 
-/** Opens the platform and the store of a configuration for as long as `work` takes. `longshore.yaml` when none is named. */
-export async function withStore(io: CommandIo, configPath: string | undefined, work: (opened: Opened) => Promise<number>): Promise<number> {
+/**
+ * Opens the platform and the store of a configuration for as long as `work` takes. `longshore.yaml` when none is named. With
+ * `connectsLate` the platform's credentials need not be there until something is asked of it.
+ */
+export async function withStore(
+  io: CommandIo,
+  configPath: string | undefined,
+  work: (opened: Opened) => Promise<number>,
+  { connectsLate = false }: { readonly connectsLate?: boolean } = {},
+): Promise<number> {
   const redactor = createRedactor()
   const path = configPathOf(configPath, io.env)
-  const platform = await realPlatform({ configPath: path, cwd: io.cwd, env: io.env, redactor, withStore: true })
+  const platform = await realPlatform({ configPath: path, cwd: io.cwd, env: io.env, redactor, withStore: true, connectsLate })
   try {
     const { kernel } = platform
     if (kernel === undefined) throw new Error('the store was not opened')

@@ -10,6 +10,7 @@ import { makePlan, type RunOptions, readStep, runSchedule, runSteps } from '#sha
 import { contentDigest, plainCopy } from '#shared/safety/canonical-json.ts'
 import type { JournalEntry } from '#shared/safety/journal-entry.ts'
 import { createPlanDocument, type PlanDocument } from '#shared/safety/plan-document.ts'
+import type { LocalHooks } from './local-hooks.ts'
 import { parseScheduleExpression, type ScheduleExpression } from './schedule-expression.ts'
 
 /** A function as the local runner sees it: its settings, and a way to run it. The types of its plan stay inside. */
@@ -23,24 +24,27 @@ export interface LocalFunction {
   plan(options: PlanOptions): Promise<PlanDocument>
   /** Takes back what a journal entry did. Throws UndoError when that entry does not allow it. */
   undo(entry: JournalEntry, options: RunOptions): Promise<RunReport>
+  /** What strangers may send to it, and what works on that; absent for a function without webhooks. */
+  readonly hooks?: LocalHooks
 }
 
-export type PlanOptions = Pick<RunOptions, 'config' | 'cloud' | 'now' | 'signal'> & Pick<Kernel, 'key' | 'redact'>
+export type PlanOptions = Pick<RunOptions, 'config' | 'cloud' | 'store' | 'fetchText' | 'now' | 'signal'> & Pick<Kernel, 'key' | 'redact'>
 
 /** An entry of the journal that cannot be undone. The message says why. */
 export class UndoError extends Error {
   override readonly name = 'UndoError'
 }
 
-/** Wraps a definition for the local runner. */
-export function localFunction<Settings, Observed, Change>(definition: ScheduleDefinition<Settings, Observed, Change>): LocalFunction {
+/** Wraps a definition for the local runner, and its webhooks where it has some. */
+export function localFunction<Settings, Observed, Change>(
+  definition: ScheduleDefinition<Settings, Observed, Change>,
+  hooks?: LocalHooks,
+): LocalFunction {
   return {
+    ...(hooks === undefined ? {} : { hooks }),
     name: definition.name,
     settings: definition.settings,
-    problems: async (config) => {
-      const found = definition.problems?.(await functionConfig(config, definition)) ?? []
-      return found.map(({ path, text }) => ({ path: `functions.${definition.name}${path === '' ? '' : `.${path}`}`, text }))
-    },
+    problems: async (config) => await problemsIn(definition, config),
     run: (options) => runSchedule(definition, options),
     plan: async (options) => {
       const { config, observed, steps } = await makePlan(definition, options)
@@ -57,6 +61,32 @@ export function localFunction<Settings, Observed, Change>(definition: ScheduleDe
     },
     undo: async (entry, options) => await runSteps(definition, [undoOf(definition, entry)], options),
   }
+}
+
+/** Wraps a function that has webhooks and no schedule. There is nothing to run, to plan or to take back by itself. */
+export function localHookFunction<Settings>(definition: DefinedSettings<Settings>, hooks: LocalHooks): LocalFunction {
+  const { name, settings } = definition
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new Error(`${name} acts on what is sent to it and has no schedule: there is nothing to run, to plan or to undo by itself`),
+    )
+  return {
+    name,
+    settings,
+    hooks,
+    problems: async (config) => await problemsIn(definition, config),
+    run: refuse,
+    plan: refuse,
+    undo: refuse,
+  }
+}
+
+type DefinedSettings<Settings> = Pick<ScheduleDefinition<Settings, unknown, unknown>, 'name' | 'settings' | 'problems'>
+
+/** What is wrong with a function's settings together with the rest of the configuration. */
+async function problemsIn<Settings>(definition: DefinedSettings<Settings>, config: Config): Promise<readonly ConfigFault[]> {
+  const found = definition.problems?.(await functionConfig(config, definition)) ?? []
+  return found.map(({ path, text }) => ({ path: `functions.${definition.name}${path === '' ? '' : `.${path}`}`, text }))
 }
 
 /** The step that takes back what an entry of the journal did. */
@@ -93,13 +123,17 @@ export const projectRoot = join(import.meta.dirname, '../..')
 export async function schedulesOf(name: FunctionName): Promise<readonly ScheduleExpression[]> {
   const { parse } = await import('yaml')
   const path = `functions/${name}/function.yml`
-  const file: unknown = parse(await readFile(join(projectRoot, path), 'utf8'))
+  return schedulesIn(parse(await readFile(join(projectRoot, path), 'utf8')), path)
+}
+
+/** The schedules in a function.yml that was read. Sweeps of the inbox are none: the local queue looks by itself. */
+export function schedulesIn(file: unknown, path: string): readonly ScheduleExpression[] {
   const events = at(at(file, 'function'), 'events')
   if (!Array.isArray(events)) return []
   const schedules: ScheduleExpression[] = []
   for (const event of events) {
     const schedule = at(event, 'schedule')
-    if (schedule === undefined) continue
+    if (schedule === undefined || at(at(schedule, 'input'), 'task') === 'sweep') continue
     const rates = typeof schedule === 'string' ? schedule : at(schedule, 'rate')
     const zone = at(schedule, 'timezone')
     for (const rate of Array.isArray(rates) ? rates : [rates]) {

@@ -5,5 +5,10 @@ import { type LocalFunction, localFunction } from './local-function.ts'
 /** Every function that exists, in the order in which a first run goes through them. A test compares it with functions/. */
 export const localFunctions: readonly LocalFunction[] = [localFunction(cronScaler.definition)]
 
-/** The settings schemas of all functions, for reading a whole configuration. */
-export const settingsSchemas: SettingsSchemas = Object.fromEntries(localFunctions.map(({ name, settings }) => [name, settings]))
+/** The settings schemas of functions, for reading a whole configuration. */
+export function schemasOf(functions: readonly LocalFunction[]): SettingsSchemas {
+  return Object.fromEntries(functions.map(({ name, settings }) => [name, settings]))
+}
+
+/** The settings schemas of all functions. */
+export const settingsSchemas: SettingsSchemas = schemasOf(localFunctions)

@@ -24,6 +24,10 @@ export interface LocalQueueOptions {
   readonly concurrency?: number | undefined
   /** How long one try may take; 15 min when absent. After a crash an event comes back that late. */
   readonly holdMs?: number | undefined
+  /** Told how each try ended. */
+  readonly onEnding?: ((ending: Ending) => void) | undefined
+  /** False where the store is gone with this process, and no command could show a dead letter. True when absent. */
+  readonly storeStays?: boolean | undefined
 }
 
 /** Works on the events that the webhooks took in. The store is the queue: it also finds what another process left behind. */
@@ -45,18 +49,24 @@ const defaultHoldMs = 15 * 60_000
 export function createLocalQueue(options: LocalQueueOptions): LocalQueue {
   const { queues, owner, now, signal, log, print, concurrency = defaultConcurrency, holdMs = defaultHoldMs } = options
   let wake = new AbortController()
+  const textOf = (ending: Ending): string =>
+    ending === 'dead' && options.storeStays === false ? 'dead: nobody tries it any more' : texts[ending]
 
   const workOn = async (inbox: Inbox, claim: InboxClaim, process: Process): Promise<void> => {
     const { entry } = claim
     const ending = await processEntry(inbox, claim, process, { ...options, log: log.with({ function: inbox.function }) })
-    print(`${inbox.function}  event ${entry.id.slice(0, 12)} of ${entry.source}, try ${entry.attempt}  ${texts[ending]}`)
+    options.onEnding?.(ending)
+    print(`${inbox.function}  event ${entry.id.slice(0, 12)} of ${entry.source}, try ${entry.attempt}  ${textOf(ending)}`)
   }
 
   /** One round over one inbox. */
   const workOnSome = async ({ inbox, process }: LocalQueueOptions['queues'][number]): Promise<number> => {
     const startsAt = now()
     const { claims, died } = await inbox.take({ owner, now: startsAt, deadline: startsAt + holdMs, limit: concurrency })
-    for (const id of died) print(`${inbox.function}  event ${id.slice(0, 12)}  ${texts.dead}`)
+    for (const id of died) {
+      options.onEnding?.('dead')
+      print(`${inbox.function}  event ${id.slice(0, 12)}  ${textOf('dead')}`)
+    }
     await Promise.all(claims.map((claim) => workOn(inbox, claim, process)))
     return claims.length
   }

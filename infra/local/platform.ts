@@ -1,6 +1,8 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
 import { systemClock } from '#cloud/clock.ts'
+import type { SendOptions } from '#cloud/cloud.ts'
 import { createTransport } from '#cloud/transport.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
@@ -9,15 +11,25 @@ import { type Connection, connect } from '#shared/runtime/connect.ts'
 import { createKernel, type Kernel, openStore } from '#shared/runtime/kernel.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
-import { localFunctions, settingsSchemas } from './local-functions.ts'
+import { once } from '#shared/runtime/surroundings.ts'
+import { type Store, StoreError } from '#shared/safety/store.ts'
+import { inlineCalendars } from './inline-calendars.ts'
+import type { LocalFunction } from './local-function.ts'
+import { localFunctions, schemasOf } from './local-functions.ts'
 
 /** What the functions run against here: a configuration with a client for it, and the sandbox where there is one. */
 export interface Platform {
   readonly config: Config
   readonly cloud: Connection
   readonly sandbox?: Sandbox
-  /** What writes go through; absent when the mode writes nothing. */
+  /** What writes go through; absent when the mode writes nothing and no function has webhooks. */
   readonly kernel: Kernel | undefined
+  /** Where functions remember things, whatever the mode; absent when it cannot be opened and nothing else needs it. */
+  readonly store: Store | undefined
+  /** Why it is absent. */
+  readonly storeProblem?: string | undefined
+  /** What references to secrets lead to: this process's environment, or the sandbox's test credentials on top of it. */
+  readonly env: Environment
   /** Epoch milliseconds: the sandbox's time, or the machine's. */
   readonly now: () => number
   close(): Promise<void>
@@ -31,44 +43,90 @@ export async function realPlatform(options: {
   readonly redactor: Redactor
   /** Opens the store whatever the mode; for those who look into it. */
   readonly withStore?: boolean
+  /** Connects when the platform is first asked for something: for those who look into the store, and need no credentials for that. */
+  readonly connectsLate?: boolean
+  /** All that exist when absent. */
+  readonly functions?: readonly LocalFunction[]
 }): Promise<Platform> {
-  const config = await readConfig({ env: options.env, path: options.configPath, folder: options.cwd })
-  const cloud = await connect(config, {
-    env: options.env,
-    clock: systemClock,
-    random: Math.random,
-    createTransport,
-    redactor: options.redactor,
-    homeDirectory: homedir(),
-  })
+  const { functions = localFunctions } = options
+  const config = await readConfig({ env: options.env, path: options.configPath, folder: options.cwd, functions })
+  const connection = async (): Promise<Connection> =>
+    await connect(config, {
+      env: options.env,
+      clock: systemClock,
+      random: Math.random,
+      createTransport,
+      redactor: options.redactor,
+      homeDirectory: homedir(),
+    })
+  const cloud = options.connectsLate === true ? lateConnection(connection) : await connection()
   return await withKernel(config, cloud, {
     env: options.env,
     redactor: options.redactor,
     now: () => systemClock.now(),
-    withStore: options.withStore === true,
+    withStore: options.withStore === true || functions.some(({ hooks }) => hooks !== undefined),
   })
 }
 
-/** A whole configuration, with every function's own checks. Throws ConfigError with all that is wrong. */
-export async function readConfig(options: { readonly env: Environment; readonly path: string; readonly folder: string }): Promise<Config> {
-  const config = await loadConfig({ ...options, schemas: settingsSchemas })
-  const faults = (await Promise.all(localFunctions.map((fn) => fn.problems(config)))).flat()
+/** A connection that is made at its first use; what that fails with is what the call fails with. */
+function lateConnection(open: () => Promise<Connection>): Connection {
+  let isOpen = false
+  const connection = once(async () => {
+    const opened = await open()
+    isOpen = true
+    return opened
+  })
+  return {
+    send: async <A extends Action>(action: A, request: RequestOf<A>, options?: SendOptions): Promise<ResponseOf<A>> =>
+      await (await connection()).send(action, request, options),
+    fetchText: async (url, options) => await (await connection()).fetchText(url, options),
+    close: async () => {
+      if (isOpen) await (await connection()).close()
+    },
+  }
+}
+
+/** A whole configuration, with the calendars of its files and every function's own checks. Throws ConfigError with all that is wrong. */
+export async function readConfig(options: {
+  readonly env: Environment
+  readonly path: string
+  readonly folder: string
+  /** All that exist when absent. */
+  readonly functions?: readonly LocalFunction[]
+}): Promise<Config> {
+  const { env, path, folder, functions = localFunctions } = options
+  const config = await inlineCalendars(await loadConfig({ env, path, folder, schemas: schemasOf(functions) }), systemClock.now())
+  const faults = (await Promise.all(functions.map((fn) => fn.problems(config)))).flat()
   if (faults.length === 0) return config
   const count = faults.length === 1 ? '1 problem' : `${faults.length} problems`
   const lines = faults.map(({ path, text }) => `  ${path}: ${text}`)
   throw new ConfigError('config.invalid', `${config.path} has ${count}:\n${lines.join('\n')}`, faults)
 }
 
-/** Opens the store, where the mode needs one, and puts everything together; what was opened is closed when that fails. */
+/**
+ * Opens the store and puts everything together; what was opened is closed when that fails. In a mode that writes nothing it goes
+ * without a store that cannot be opened: then nothing is remembered.
+ */
 async function withKernel(
   config: Config,
   cloud: Connection,
   options: { readonly env: Environment; readonly redactor: Redactor; readonly now: () => number; readonly withStore?: boolean },
 ): Promise<Platform> {
   const { env, redactor, now } = options
-  if (config.mode !== 'enforce' && options.withStore !== true) return { config, cloud, kernel: undefined, now, close: () => cloud.close() }
+  const needsKernel = config.mode === 'enforce' || options.withStore === true
   try {
-    const store = await openStore(config.store, { clock: systemClock, random: Math.random })
+    let store: Store
+    try {
+      store = await openStore(config.store, { clock: systemClock, random: Math.random })
+    } catch (error) {
+      if (needsKernel || !(error instanceof StoreError)) throw error
+      return { config, cloud, kernel: undefined, store: undefined, storeProblem: error.message, env, now, close: () => cloud.close() }
+    }
+    const close = async (): Promise<void> => {
+      await cloud.close()
+      await store.close()
+    }
+    if (!needsKernel) return { config, cloud, kernel: undefined, store, env, now, close }
     const kernel = await createKernel({
       config,
       store,
@@ -77,11 +135,7 @@ async function withKernel(
       redact: (text) => redactor.text(text),
       resolveReference: createResolver({ env }),
     })
-    const close = async (): Promise<void> => {
-      await cloud.close()
-      await store.close()
-    }
-    return { config, cloud, kernel, now, close }
+    return { config, cloud, kernel, store, env, now, close }
   } catch (error) {
     await cloud.close()
     throw error
@@ -97,14 +151,19 @@ export async function sandboxPlatform(options: {
   readonly cwd: string
   readonly redactor: Redactor
   readonly sandbox: SandboxOptions
+  /** Where secrets of webhooks are looked up; nowhere when absent. No credential of it is used. */
+  readonly env?: Environment
+  /** All that exist when absent. */
+  readonly functions?: readonly LocalFunction[]
 }): Promise<Platform> {
+  const { functions = localFunctions } = options
   const env = {
     TENCENTCLOUD_SECRET_ID: sandboxCredential.secretId,
     TENCENTCLOUD_SECRET_KEY: sandboxCredential.secretKey,
     TENCENTCLOUD_REGION: 'ap-guangzhou',
   }
   const path = options.configPath ?? join(import.meta.dirname, 'sandbox.yaml')
-  const loaded = await readConfig({ env, path, folder: options.cwd })
+  const loaded = await readConfig({ env, path, folder: options.cwd, functions })
   const sandbox = await startSandbox(options.sandbox)
   const config: Config = {
     ...loaded,
@@ -115,7 +174,8 @@ export async function sandboxPlatform(options: {
       endpoint: { kind: 'url', url: sandbox.url },
       region: loaded.platform.region,
       allowInsecureHttp: false,
-      allowedHosts: [],
+      // Nothing of the platform is called there, but calendars are where they are.
+      allowedHosts: loaded.platform.allowedHosts,
       credentials: { kind: 'references', secretId: 'env:TENCENTCLOUD_SECRET_ID', secretKey: 'env:TENCENTCLOUD_SECRET_KEY' },
     },
   }
@@ -123,9 +183,15 @@ export async function sandboxPlatform(options: {
     // Everything here lives by the sandbox's time: deadlines and signatures as well as schedules.
     const clock = { ...systemClock, now: sandbox.clock.now }
     const cloud = await connect(config, { env, clock, random: Math.random, createTransport, redactor: options.redactor })
-    const platform = await withKernel(config, cloud, { env, redactor: options.redactor, now: sandbox.clock.now })
+    const platform = await withKernel(config, cloud, {
+      env,
+      redactor: options.redactor,
+      now: sandbox.clock.now,
+      withStore: functions.some(({ hooks }) => hooks !== undefined),
+    })
     return {
       ...platform,
+      env: { ...options.env, ...env },
       sandbox,
       close: async () => {
         await platform.close()

@@ -2,11 +2,16 @@ import { randomUUID } from 'node:crypto'
 import type { CloudWriter } from '#cloud/cloud.ts'
 import type { Decision } from '#shared/pure/step.ts'
 import type { Config } from '#shared/runtime/config.ts'
+import type { FetchText } from '#shared/runtime/fetch-text.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { Log } from '#shared/runtime/log.ts'
-import { countsText, hasFailed, type RunReport } from '#shared/runtime/report.ts'
+import type { WaitClock } from '#shared/runtime/look-ahead.ts'
+import { countsText, hasFailed, type RunReport, reportsOf } from '#shared/runtime/report.ts'
+import type { RunOptions } from '#shared/runtime/run.ts'
+import type { Store } from '#shared/safety/store.ts'
 import { seenRun } from './cut-short.ts'
 import { decisionList, hiddenText, type ListOptions } from './decision-list.ts'
+import type { HookRunner, WorkedOff } from './hook-runner.ts'
 import type { LocalFunction } from './local-function.ts'
 import { localTime, machineZone } from './local-time.ts'
 import { lastTrigger, nextTrigger, type ScheduleExpression } from './schedule-expression.ts'
@@ -17,6 +22,10 @@ export interface RunnerOptions {
   readonly cloud: CloudWriter
   /** What writes go through; nothing is written without. */
   readonly kernel: Kernel | undefined
+  /** Where functions remember things; the kernel's when absent. */
+  readonly store?: Store | undefined
+  /** Reads texts from the hosts of the configuration; none when absent. */
+  readonly fetchText?: FetchText | undefined
   /** Epoch milliseconds: the sandbox's time, or the machine's. */
   readonly now: () => number
   /** Waits; ends early when the signal is aborted. */
@@ -24,6 +33,8 @@ export interface RunnerOptions {
   readonly log: Log
   readonly print: (line: string) => void
   readonly signal: AbortSignal
+  /** Takes in webhooks and works on their events; absent where no function has any. */
+  readonly hooks?: HookRunner | undefined
   /** How decisions are shown; asked for each run, because a terminal may change its size. */
   readonly list?: () => ListOptions
   /** Zone of the times that are printed; this machine's when absent. */
@@ -42,17 +53,29 @@ export interface RunnerStatus {
   readonly counts?: RunReport['counts']
 }
 
-/** What came of running every schedule once. */
+/** What came of running one schedule or all of them once. */
 export interface Round {
   readonly reports: readonly RunReport[]
   /** False when it was stopped before it was done. */
   readonly isDone: boolean
 }
 
+/** A round over everything, with the events that waited. */
+export interface WholeRound extends Round {
+  readonly events: WorkedOff
+}
+
 export interface Runner {
-  /** Runs every schedule once, for its last trigger at or before now. */
-  runOnce(): Promise<Round>
-  /** Runs each function whenever its schedule fires, until the signal is aborted. Of several triggers that were missed only the last one runs: a run looks at what should be true now. */
+  /**
+   * Runs every schedule once, for its last trigger at or before now, and looks at everything; then works on the events that wait.
+   * Waits for nothing that is still to come.
+   */
+  runOnce(): Promise<WholeRound>
+  /**
+   * Runs each function whenever its schedule fires, and again for what becomes due before it fires next, until the signal is aborted.
+   * No function waits for another. Of several triggers that were missed only the last one runs: a run looks at what should be
+   * true now. Meanwhile it works on events as they come.
+   */
   keepTicking(): Promise<void>
   status(): readonly RunnerStatus[]
 }
@@ -64,19 +87,21 @@ const lookMs = 500
 const missedTriggers = 3
 
 /**
- * Makes a runner. Each decision is printed once, and again when it comes out differently; what repeats is counted. Whether it
- * is the same says what is done to what and the reason's code: a sentence with times in it is another one at every run. A
- * change that was made is printed each time it was made.
+ * Makes a runner. Each decision is printed once, and again when it comes out differently; what repeats is counted, also when
+ * nobody looked at its target in between. Whether it is the same says what is done to what and the reason's code: a sentence
+ * with times in it is another one at every run. A change that was made is printed each time it was made.
  */
 export function createRunner(options: RunnerOptions): Runner {
-  const { functions, config, cloud, kernel, now, log, print, signal } = options
+  const { functions, config, cloud, kernel, store, fetchText, hooks, now, log, print, signal } = options
   const zone = options.zone ?? machineZone()
-  const printed = new Map<string, ReadonlySet<string>>()
+  /** What was printed last of each target of a function. A run that did not look at a target changes nothing about it. */
+  const printed = new Map<string, Map<string, ReadonlySet<string>>>()
   const last = new Map<string, RunReport>()
   const next = new Map<string, number>()
+  /** The latest time that was looked at for a function; an earlier one means that the clock was set back. */
+  const looked = new Map<string, number>()
   let isGapDue = false
-  // The latest time that was looked at; an earlier one means that the clock was set back.
-  let latest = now()
+  const waitClock: WaitClock = { now, sleep: async (ms) => await options.sleep(ms, signal) }
 
   const plan = (name: string, schedules: readonly ScheduleExpression[], afterMs: number): void => {
     const times = schedules.map((schedule) => nextTrigger(schedule, afterMs)).filter((time) => time !== undefined)
@@ -87,31 +112,50 @@ export function createRunner(options: RunnerOptions): Runner {
   const run = async (
     entry: RunnerOptions['functions'][number],
     nowMs: number,
-  ): Promise<{ readonly report: RunReport; readonly isDone: boolean } | undefined> => {
+    how: Pick<RunOptions, 'fresh' | 'waitClock'>,
+  ): Promise<Round | undefined> => {
     const { name } = entry.function
     if (entry.schedules.length === 0) return undefined
     const scheduledAt = Math.max(...entry.schedules.map((schedule) => lastTrigger(schedule, nowMs)))
+    const reports: RunReport[] = []
+    let isDone = true
+    const show = (report: RunReport): void => {
+      const seen = seenRun(report, signal)
+      if (reports.length > 0) isGapDue = true
+      printReport(seen.report, seen.isCutShort)
+      last.set(name, seen.report)
+      reports.push(seen.report)
+      isDone &&= !seen.isCutShort
+    }
+    // What follows may come most of a minute later: each is shown, and counts for the status, when it is there.
     const report = await entry.function.run({
+      ...how,
       config,
       cloud,
       kernel,
+      store,
+      fetchText,
       owner: randomUUID(),
       now: nowMs,
       scheduledAt,
       trigger: { kind: 'local', name: 'npm start' },
       log,
       signal,
+      onReport: show,
     })
-    const seen = seenRun(report, signal)
-    printReport(seen.report, seen.isCutShort)
-    last.set(name, seen.report)
-    return { report: seen.report, isDone: !seen.isCutShort }
+    for (const untold of reportsOf(report).slice(reports.length)) show(untold)
+    return { reports, isDone }
   }
 
   const printReport = (report: RunReport, isCutShort: boolean): void => {
-    const before = printed.get(report.function)
-    const fresh = report.decisions.filter((decision) => decision.outcome === 'Applied' || before?.has(likenessOf(decision)) !== true)
-    printed.set(report.function, new Set(report.decisions.map(likenessOf)))
+    const shownBefore = printed.get(report.function) ?? new Map<string, ReadonlySet<string>>()
+    const fresh = report.decisions.filter(
+      (decision) => decision.outcome === 'Applied' || shownBefore.get(decision.target)?.has(likenessOf(decision)) !== true,
+    )
+    for (const [target, decisions] of Map.groupBy(report.decisions, ({ target: name }) => name)) {
+      shownBefore.set(target, new Set(decisions.map(likenessOf)))
+    }
+    printed.set(report.function, shownBefore)
     if (isGapDue) print('')
     isGapDue = false
     const shown = decisionList(fresh, options.list?.())
@@ -138,6 +182,24 @@ export function createRunner(options: RunnerOptions): Runner {
     return `no run has come since it was due at ${isoOf(due)}`
   }
 
+  /** Runs one function whenever it is due, until the signal is aborted. */
+  const keepRunning = async (entry: RunnerOptions['functions'][number]): Promise<void> => {
+    const { name } = entry.function
+    while (!signal.aborted) {
+      const nowMs = now()
+      // What was to come by the old time would keep everything waiting.
+      if (nowMs < (looked.get(name) ?? nowMs)) plan(name, entry.schedules, nowMs)
+      looked.set(name, nowMs)
+      const dueAt = next.get(name)
+      if (dueAt !== undefined && dueAt <= nowMs) {
+        plan(name, entry.schedules, nowMs)
+        if ((await run(entry, nowMs, { waitClock })) !== undefined) isGapDue = true
+      } else {
+        await options.sleep(Math.max(1, Math.min(lookMs, (dueAt ?? Number.POSITIVE_INFINITY) - nowMs)), signal)
+      }
+    }
+  }
+
   for (const { function: fn, schedules } of functions) plan(fn.name, schedules, now())
   return {
     runOnce: async () => {
@@ -149,32 +211,19 @@ export function createRunner(options: RunnerOptions): Runner {
           break
         }
         const nowMs = now()
-        latest = nowMs
-        const ran = await run(entry, nowMs)
-        if (ran !== undefined) reports.push(ran.report)
-        isDone &&= ran?.isDone !== false
+        looked.set(entry.function.name, nowMs)
         plan(entry.function.name, entry.schedules, nowMs)
+        const ran = await run(entry, nowMs, { fresh: true })
+        reports.push(...(ran?.reports ?? []))
+        isDone &&= ran?.isDone !== false
       }
+      const events = signal.aborted ? undefined : await hooks?.workOff()
+      isDone &&= !signal.aborted || hooks === undefined
       isGapDue = reports.length > 0
-      return { reports, isDone }
+      return { reports, isDone, events: events ?? { tries: 0, failed: 0 } }
     },
     keepTicking: async () => {
-      while (!signal.aborted) {
-        // A clock that was set back: what was to come by the old one would keep everything waiting.
-        if (now() < latest) for (const { function: fn, schedules } of functions) plan(fn.name, schedules, now())
-        latest = now()
-        let ranOne = false
-        for (const entry of functions) {
-          const nowMs = now()
-          const dueAt = next.get(entry.function.name)
-          if (dueAt === undefined || dueAt > nowMs || signal.aborted) continue
-          ranOne = (await run(entry, nowMs)) !== undefined || ranOne
-          plan(entry.function.name, entry.schedules, nowMs)
-        }
-        isGapDue ||= ranOne
-        const soonest = Math.min(...next.values())
-        await options.sleep(Math.max(1, Math.min(lookMs, soonest - now())), signal)
-      }
+      await Promise.all([...functions.map(keepRunning), hooks?.keepWorking()])
     },
     status: () =>
       functions.map((entry) => {

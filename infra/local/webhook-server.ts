@@ -1,10 +1,14 @@
+import { once } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { answerWithinMs, maxBodyBytes } from '#shared/runtime/webhook-desk.ts'
 
-/** One route of a function: the method and the path of its `httpApi` trigger, and what answers. */
+/** One route of a function, and what answers. */
 export interface WebhookRoute {
   readonly method: string
+  /** Its last part may be `{name}`, which stands for any one part that is not empty: what answers says whether it is the right one. */
   readonly path: string
   readonly answer: (event: APIGatewayProxyEventV2) => Promise<APIGatewayProxyStructuredResultV2>
 }
@@ -15,27 +19,41 @@ export interface WebhookServer {
   close(): Promise<void>
 }
 
-/** The largest body a webhook may have; what is larger is answered 413 without being read to its end. */
-export const maxBodyBytes = 256 * 1024
+const defaultRequestTimeoutMs = 10_000
+/** How long requests that are being answered are waited for when the server is closed. */
+const closeTimeoutMs = answerWithinMs + 500
 
 /**
  * Serves the functions' webhooks the way API Gateway does (payload version 2), `GET /healthz` (503 when something is not ok),
- * and `GET /`, which says what there is. Listens on loopback unless a host is given. A path that is unknown, or none, is 404; an
- * error inside a function is told to `onError`, with the method and the path of the route and nothing of the address that was
- * asked for, and answered 500 without its text.
+ * and `GET /`, which says what there is. Listens on loopback unless a host is given. A path that is unknown, or none, is 404; a
+ * body that is too large is answered 413 without being read to its end; an error inside a function is told to `onError`, with the
+ * method and the path of the route and nothing of the address that was asked for, and answered 500 without its text.
+ *
+ * A path of its own goes before one that ends in `{name}`. Nothing here compares what stands in its place with a secret: that is
+ * for the function, which does it in constant time.
  */
 export async function startWebhookServer(options: {
   readonly routes: readonly WebhookRoute[]
   readonly port: number
   readonly host?: string
-  readonly health: () => { readonly ok: boolean }
+  readonly health: () => { readonly ok: boolean } | Promise<{ readonly ok: boolean }>
   readonly now: () => number
   readonly onError: (route: string, error: unknown) => void
+  /** How long a sender may take to send a whole request, which is answered 408 then; 10 s when absent. */
+  readonly requestTimeoutMs?: number
 }): Promise<WebhookServer> {
-  const server = createServer((request, response) => {
+  const matches = matcherOf(options.routes)
+  const requestTimeout = options.requestTimeoutMs ?? defaultRequestTimeoutMs
+  const limits = { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: Math.min(1000, requestTimeout) }
+  const atWork = new Set<ServerResponse>()
+  const server = createServer(limits, (request, response) => {
+    atWork.add(response)
+    response.on('close', () => atWork.delete(response))
     const target = targetOf(request.url ?? '')
-    const route = options.routes.find(({ method, path }) => (method === '*' || method === request.method) && path === target?.path)
+    const route = target === undefined ? undefined : matches(request.method, target.path)
     void handle(request, response, target, route).catch((error: unknown) => {
+      // The sender went away, or took too long: nothing is wrong here, and there is nobody to answer.
+      if (request.destroyed && !request.complete) return
       options.onError(`${request.method} ${route?.path ?? 'outside of the webhooks'}`, error)
       if (response.headersSent) response.destroy()
       else sendText(response, 500, 'internal error')
@@ -48,7 +66,7 @@ export async function startWebhookServer(options: {
     route: WebhookRoute | undefined,
   ): Promise<void> => {
     if (request.method === 'GET' && target?.path === '/healthz') {
-      const health = options.health()
+      const health = await options.health()
       response.writeHead(health.ok ? 200 : 503, { 'content-type': 'application/json' }).end(`${JSON.stringify(health)}\n`)
       return
     }
@@ -76,11 +94,36 @@ export async function startWebhookServer(options: {
   const { address, port } = bound
   return {
     url: `http://${address.includes(':') ? `[${address}]` : address}:${port}`,
-    close: () =>
-      new Promise((resolve, reject) => {
+    close: async () => {
+      const closed = new Promise<void>((resolve, reject) => {
         server.close((error) => (error === undefined ? resolve() : reject(error)))
-        server.closeAllConnections()
-      }),
+      })
+      // Whoever is being answered gets the answer; who only keeps a connection open is not waited for.
+      const patience = new AbortController()
+      const answered = Promise.all([...atWork].map(async (response) => await once(response, 'close', { signal: patience.signal })))
+      await Promise.race([answered, sleep(closeTimeoutMs, undefined, { signal: patience.signal })])
+      server.closeAllConnections()
+      await Promise.allSettled([answered])
+      patience.abort()
+      await closed
+    },
+  }
+}
+
+/** Finds the route of a request. */
+function matcherOf(routes: readonly WebhookRoute[]): (method: string | undefined, path: string) => WebhookRoute | undefined {
+  const isMethod = (route: WebhookRoute, method: string | undefined): boolean => route.method === '*' || route.method === method
+  const patterns = routes.flatMap((route) => {
+    const fixed = /^(.*\/)\{[a-z]+\}$/.exec(route.path)?.[1]
+    return fixed === undefined ? [] : [{ route, fixed }]
+  })
+  return (method, path) => {
+    const own = routes.find((route) => isMethod(route, method) && route.path === path)
+    if (own !== undefined) return own
+    // The part is what comes after the last slash.
+    const fixed = path.slice(0, path.lastIndexOf('/') + 1)
+    if (fixed.length === path.length) return undefined
+    return patterns.find((pattern) => pattern.fixed === fixed && isMethod(pattern.route, method))?.route
   }
 }
 

@@ -33,6 +33,11 @@ const EndpointUrl = z.string().check(
   z.describe('One address for all services, such as a gateway or the sandbox. Instead of `domain`.'),
 )
 
+const Host = z.string().check(
+  z.regex(new RegExp(`^${host}$`), { error: 'must be a host name, perhaps with a port, such as "hooks.example.com"' }),
+  z.refine((text) => Number(/:([0-9]+)$/.exec(text)?.[1] ?? 0) <= 65_535, { error: 'has a port above 65535', abort: true }),
+)
+
 export const Region = z
   .string()
   .check(
@@ -70,13 +75,7 @@ const Platform = z.strictObject({
       ),
   ),
   allowedHosts: z.optional(
-    z
-      .array(
-        z
-          .string()
-          .check(z.regex(new RegExp(`^${host}$`), { error: 'must be a host name, perhaps with a port, such as "hooks.example.com"' })),
-      )
-      .check(z.describe("Hosts that may be called beside the platform's own.")),
+    z.array(Host).check(z.describe("Hosts that may be called beside the platform's own, such as one that calendars are fetched from.")),
   ),
   credentials: z.optional(
     z

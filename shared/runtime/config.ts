@@ -180,10 +180,7 @@ export async function checkConfig(
   }
 
   const guard = file.guard ?? defaultGuardSettings
-  const { killSwitch } = guard
-  if (killSwitch.kind === 'configMap' && !clusters.some(({ id, name }) => id === killSwitch.cluster || name === killSwitch.cluster)) {
-    add(['guard', 'killSwitch', 'cluster'], 'names none of `clusters`; give the id or the name of one')
-  }
+  for (const { path, text: what } of await guardFaults(guard, clusters)) add(path, what)
 
   const endpoint = endpointOf(platform, env, add, addVariable)
   const region = platform.region ?? emptyAsAbsent(env.TENCENTCLOUD_REGION)
@@ -211,6 +208,37 @@ export async function checkConfig(
     functions: functionsOf(raw),
     path: options.path,
   }
+}
+
+/** Where the guard's settings speak of a cluster that is not configured: what they should hold back would not be held back. */
+async function guardFaults(
+  { caps, protect, killSwitch }: GuardSettings,
+  clusters: readonly ClusterConfig[],
+): Promise<readonly { readonly path: readonly PropertyKey[]; readonly text: string }[]> {
+  const ids = clusters.map(({ id }) => id)
+  const names = clusters.flatMap(({ id, name }) => (name === undefined ? [id] : [id, name]))
+  const faults: { path: readonly PropertyKey[]; text: string }[] = []
+  const meant = async (word: string, known: readonly string[]): Promise<string> => {
+    // Loaded here only: a sound configuration needs no suggestion.
+    const { nearest } = await import('#shared/pure/nearest.ts')
+    const near = nearest(word, known)
+    return near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`
+  }
+  if (killSwitch.kind === 'configMap' && !names.includes(killSwitch.cluster)) {
+    const text = `names none of \`clusters\`${(await meant(killSwitch.cluster, names)) || '; give the id or the name of one'}`
+    faults.push({ path: ['guard', 'killSwitch', 'cluster'], text })
+  }
+  const globs = [
+    ...caps.map(({ target }, index) => ({ path: ['guard', 'caps', index, 'target'], pattern: target?.pattern ?? '' })),
+    ...protect.map(({ pattern }, index) => ({ path: ['guard', 'protect', index], pattern })),
+  ]
+  for (const { path, pattern } of globs) {
+    // A target in a cluster begins with the cluster's id.
+    const id = /^(cls-[a-z0-9]+)(?:\/|$)/.exec(pattern)?.[1]
+    if (id === undefined || ids.includes(id)) continue
+    faults.push({ path, text: `the cluster ${id} is none of \`clusters\`, so nothing would fit${await meant(id, ids)}` })
+  }
+  return faults
 }
 
 /**

@@ -1,12 +1,14 @@
+import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
 import { allowedHosts } from '#cloud/allowed-hosts.ts'
 import { type ClientOptions, createClient } from '#cloud/client.ts'
 import type { Clock } from '#cloud/clock.ts'
-import type { CloudWriter } from '#cloud/cloud.ts'
+import type { CloudWriter, SendOptions } from '#cloud/cloud.ts'
 import { type CredentialSource, type Credentials, environmentCredentials, refreshingCredentials } from '#cloud/credentials.ts'
-import { fileCredentials, homeCredentials } from '#cloud/credentials-file.ts'
 import { ProxyError, proxyPasswords, proxyRule } from '#cloud/proxy.ts'
 import type { TransportFactory } from '#cloud/wire.ts'
 import { type Config, ConfigError, type Environment } from './config.ts'
+import type { FetchText } from './fetch-text.ts'
+import type { Fetcher } from './fetcher.ts'
 import { readCa } from './read-ca.ts'
 import type { Redactor } from './redact.ts'
 import { createResolver, type ResolveReference, SecretUnavailableError } from './reference.ts'
@@ -26,7 +28,12 @@ export interface ConnectOptions {
   readonly onAttempt?: ClientOptions['onAttempt']
 }
 
-export type Connection = CloudWriter & { close(): Promise<void> }
+/** The client of a configuration, and what else may be asked beside the platform. */
+export type Connection = CloudWriter & {
+  /** Reads texts from the hosts that the configuration lists. */
+  readonly fetchText: FetchText
+  close(): Promise<void>
+}
 
 /** References that can change while the process runs are read again after this time. */
 const rereadMs = 10 * 60_000
@@ -42,10 +49,10 @@ export async function connect(config: Config, options: ConnectOptions): Promise<
   const { platform } = config
   for (const secret of proxyPasswords(options.env)) options.redactor.add(secret)
   checkProxies(options.env)
-  const credentials = learning(credentialsOf(config, options), options.redactor)
+  const credentials = learning(await credentialsOf(config, options), options.redactor)
   await credentials()
   const ca = platform.caFile === undefined ? undefined : await readCa(platform.caFile)
-  return createClient({
+  const client = createClient({
     credentials,
     ...(platform.region === undefined ? {} : { region: platform.region }),
     endpoint: platform.endpoint,
@@ -60,18 +67,40 @@ export async function connect(config: Config, options: ConnectOptions): Promise<
     random: options.random,
     ...(options.onAttempt === undefined ? {} : { onAttempt: options.onAttempt }),
   })
+  const { clock, createTransport, env: environment } = options
+  let fetcher: Promise<Fetcher> | undefined
+  // Loaded with the first text: most processes fetch none.
+  const openFetcher = async (): Promise<Fetcher> => {
+    const { createFetcher } = await import('./fetcher.ts')
+    return createFetcher({ settings: platform, clock, createTransport, environment, ca })
+  }
+  return {
+    send: async <A extends Action>(action: A, request: RequestOf<A>, sendOptions?: SendOptions): Promise<ResponseOf<A>> =>
+      await client.send(action, request, sendOptions),
+    fetchText: async (url, fetchOptions) => {
+      fetcher ??= openFetcher()
+      return await (await fetcher).fetchText(url, fetchOptions)
+    },
+    close: async () => {
+      await Promise.all([client.close(), fetcher?.then((opened) => opened.close())])
+    },
+  }
 }
 
-function credentialsOf(config: Config, options: ConnectOptions): CredentialSource {
+/** What reads files is loaded where there are some: functions have none. */
+async function credentialsOf(config: Config, options: ConnectOptions): Promise<CredentialSource> {
   const { clock } = options
   const setting = config.platform.credentials
   switch (setting.kind) {
-    case 'none':
-      return options.homeDirectory === undefined
-        ? environmentCredentials({})
-        : homeCredentials({ homeDirectory: options.homeDirectory, clock })
-    case 'file':
+    case 'none': {
+      if (options.homeDirectory === undefined) return environmentCredentials({})
+      const { homeCredentials } = await import('#cloud/credentials-file.ts')
+      return homeCredentials({ homeDirectory: options.homeDirectory, clock })
+    }
+    case 'file': {
+      const { fileCredentials } = await import('#cloud/credentials-file.ts')
       return fileCredentials({ path: setting.path, profile: setting.profile, clock })
+    }
     case 'references': {
       const resolve = options.resolveReference ?? createResolver({ env: options.env })
       const { secretId, secretKey, token } = setting

@@ -5,10 +5,12 @@ import { StoreError } from '#shared/safety/store.ts'
 import { type Config, type Environment, functionConfig, loadConfig } from './config.ts'
 import { type EventSurroundings, once, realSurroundings, uniqueOwner } from './event-surroundings.ts'
 import { createLog, type Log } from './log.ts'
+import type { PlatformTools } from './open-platform.ts'
 import { lambdaContext, type PlatformContext } from './platform-context.ts'
 import { processEntry } from './process-entry.ts'
 import type { Opened, Process, QueueDefinition } from './queue-definition.ts'
 import { createRedactor, type Redactor } from './redact.ts'
+import { reportedFailure } from './report-failure.ts'
 import { type NudgeMessage, parseSqsEvent } from './sqs-event.ts'
 
 /** The messages that go back to the queue; all others are finished with. */
@@ -20,6 +22,8 @@ export interface BatchAnswer {
 export interface QueueHandler<Settings, Tools> {
   (event: unknown, context?: PlatformContext): Promise<BatchAnswer>
   readonly definition: QueueDefinition<Settings, Tools>
+  /** For whoever works on the events another way. */
+  readonly openTools: OpenTools<Settings, Tools>
 }
 
 /** What tools are made of. */
@@ -27,6 +31,8 @@ export interface ToolSources<Settings> extends Opened<Settings> {
   readonly wholeConfig: Config
   readonly env: Environment
   readonly redactor: Redactor
+  /** The platform's client and the kernel on this store, made at the first call: the same here as on Lambda. */
+  readonly platform: () => Promise<PlatformTools>
 }
 
 export type OpenTools<Settings, Tools> = (sources: ToolSources<Settings>) => Promise<Tools>
@@ -70,7 +76,11 @@ export function defineQueue<Settings, Tools>(
     const config = await functionConfig(wholeConfig, definition)
     const store = await around.openStore(wholeConfig)
     const opened: Opened<Settings> = { config, store, log }
-    const tools = await openTools({ ...opened, wholeConfig, env, redactor })
+    const { clock, random } = around
+    const platform = once(
+      async () => await around.openPlatform(wholeConfig, { env, store, redactor, clock, random, resolve: around.resolver(env), log }),
+    )
+    const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform })
     return {
       inbox: createInbox(store, { function: definition.name }),
       process: async (event, attempt) => await definition.process(event, tools, attempt, opened),
@@ -95,7 +105,7 @@ export function defineQueue<Settings, Tools>(
     })
   return Object.assign(
     async (event: unknown, context: PlatformContext = {}) => await chain(event, lambdaContext(definition.name, context)),
-    { definition },
+    { definition, openTools },
   )
 }
 
@@ -189,17 +199,11 @@ async function isFinished({ messageId, entry }: NudgeMessage, ports: BatchPorts)
   }
 }
 
-/** Logs what a batch failed with, and puts a copy without secrets in its place: the platform logs that one by itself. */
+/** Puts a copy without secrets in the place of what a batch failed with. */
 function reportFailure(log: Log, redactor: Redactor): middy.MiddlewareObj<unknown, BatchAnswer> {
   return {
     onError: (request) => {
-      const error = request.error ?? new Error('The batch failed without an error.')
-      const kind = 'kind' in error && typeof error.kind === 'string' ? error.kind : 'queue.error'
-      log.write('error', 'event-failed', { code: kind, error: error.message })
-      const safe = new Error(redactor.text(error.message))
-      safe.name = error.name
-      safe.stack = redactor.text(error.stack ?? '')
-      request.error = safe
+      request.error = reportedFailure(request.error, { log, redactor, code: 'queue.error' })
     },
   }
 }

@@ -1,25 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import middy from '@middy/core'
-import type { AttemptEvent } from '#cloud/client.ts'
-import { type Clock, systemClock } from '#cloud/clock.ts'
 import { createTransport as createHttpsTransport } from '#cloud/transport-https.ts'
 import type { TransportFactory } from '#cloud/wire.ts'
-import { type Config, type Environment, environment, functionConfig, loadConfig } from './config.ts'
+import { type Store, StoreError } from '#shared/safety/store.ts'
+import { type Config, type Environment, functionConfig, loadConfig } from './config.ts'
 import { type Connection, connect } from './connect.ts'
 import type { ScheduleDefinition } from './definition.ts'
 import type { Kernel } from './kernel.ts'
 import { createLog, type Log } from './log.ts'
+import { logAttempt } from './log-attempt.ts'
+import { lambdaContext, type PlatformContext } from './platform-context.ts'
 import { createRedactor, type Redactor } from './redact.ts'
-import { createResolver } from './reference.ts'
-import { countsText, type RunReport, redactReport, whollyFailed } from './report.ts'
+import { cameToNothing, countsText, type RunReport, redactReport, reportsOf, whollyFailed } from './report.ts'
+import { reportedFailure } from './report-failure.ts'
 import { runSchedule } from './run.ts'
 import { parseScheduleEvent } from './schedule-event.ts'
-
-/** What a platform hands a handler beside the event; Lambda's, SCF's, or nothing. */
-export interface PlatformContext {
-  readonly getRemainingTimeInMillis?: () => number
-}
+import { once, type ProcessSurroundings, processSurroundings } from './surroundings.ts'
 
 /** A handler for Lambda and SCF, with the definition it was made from, for whoever runs it another way. */
 export interface ScheduleHandler<Settings, Observed, Change> {
@@ -28,14 +24,8 @@ export interface ScheduleHandler<Settings, Observed, Change> {
 }
 
 /** What a handler takes from its surroundings; tests put their own in place. */
-export interface Surroundings {
-  readonly environment: () => Environment
-  readonly clock: Clock
-  readonly random: () => number
+export interface Surroundings extends ProcessSurroundings {
   readonly createTransport: TransportFactory
-  readonly writeLine: (line: string) => void
-  /** The compiled configuration of a bundle. */
-  readonly compiledConfig: string
 }
 
 /** A run of which nothing came. The platform counts it as an error; the report is in the log, line by line. */
@@ -44,17 +34,7 @@ export class RunFailedError extends Error {
   readonly kind = 'run.failed'
 }
 
-const real: Surroundings = {
-  environment,
-  clock: systemClock,
-  random: Math.random,
-  createTransport: createHttpsTransport,
-  writeLine: (line) => {
-    process.stdout.write(`${line}\n`)
-  },
-  // Beside the bundle; beside this source file there is none.
-  compiledConfig: fileURLToPath(new URL('longshore.json', import.meta.url)),
-}
+const real: Surroundings = { ...processSurroundings, createTransport: createHttpsTransport }
 
 /** Time before the platform's own limit at which the run is given up, so that the log says so. */
 const timeoutEarlyMs = 500
@@ -66,6 +46,9 @@ const timeoutEarlyMs = 500
  * Configuration and client are made at the first event and kept; when that fails, the next event tries again. Rejects when
  * nothing came of the run, so that the platform counts an error; single failures are in the report and the log. What it
  * rejects with, and what it logs, holds no secret.
+ *
+ * A function that looks ahead is waited for as long as the platform's limit allows: it runs again, within the same event, for
+ * what becomes due before the next trigger.
  */
 export function defineSchedule<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
@@ -85,20 +68,32 @@ export function defineSchedule<Settings, Observed, Change>(
     await functionConfig(config, definition)
     const { clock, random, createTransport } = around
     const cloud = await connect(config, { env, redactor, clock, random, createTransport, onAttempt: (attempt) => logAttempt(log, attempt) })
-    return { config, cloud, kernel: await kernelFor(config, cloud, env) } satisfies Started
+    const kernel = await kernelFor(config, cloud, env)
+    return { config, cloud, kernel, store: kernel?.store ?? (await memoryStore(config)) } satisfies Started
   })
   const kernelFor = async (config: Config, cloud: Connection, env: Environment): Promise<Kernel | undefined> => {
-    // What writes nothing needs no store, and none has to be there for it.
+    // What writes nothing needs no kernel.
     if (config.mode !== 'enforce') return undefined
-    const { createKernel, openStore } = await import('./kernel.ts')
+    const { createKernel } = await import('./kernel.ts')
     return await createKernel({
       config,
-      store: await openStore(config.store, { clock: around.clock, random: around.random }),
+      store: await around.openStore(config),
       cloud,
       now: () => around.clock.now(),
       redact: (text) => redactor.text(text),
-      resolveReference: createResolver({ env }),
+      resolveReference: around.resolver(env),
     })
+  }
+  /** Where a function remembers things that writes nothing else. It goes without when there is no such place. */
+  const memoryStore = async (config: Config): Promise<Store | undefined> => {
+    if (definition.remember === undefined) return undefined
+    try {
+      return await around.openStore(config)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      log.write('warn', 'memory-not-kept', { code: error.kind, reason: error.message })
+      return undefined
+    }
   }
 
   const chain = middy<unknown, RunReport>({ timeoutEarlyInMillis: timeoutEarlyMs, timeoutEarlyResponse: outOfTime })
@@ -106,9 +101,21 @@ export function defineSchedule<Settings, Observed, Change>(
     .handler(async (event, context, { signal }) => {
       const now = around.clock.now()
       const tick = parseScheduleEvent(event)
-      const { config, cloud, kernel } = await start()
-      const remainingMs = (): number => context.getRemainingTimeInMillis()
-      const report = await runSchedule(definition, { ...tick, now, config, cloud, kernel, owner: randomUUID(), log, signal, remainingMs })
+      const { config, cloud, kernel, store } = await start()
+      const report = await runSchedule(definition, {
+        ...tick,
+        now,
+        config,
+        cloud,
+        kernel,
+        store,
+        fetchText: cloud.fetchText,
+        waitClock: around.clock,
+        owner: randomUUID(),
+        log,
+        signal,
+        remainingMs: () => context.getRemainingTimeInMillis(),
+      })
       if (whollyFailed(report)) throw new RunFailedError(failureText(report))
       return redactReport(report, redactor)
     })
@@ -124,39 +131,14 @@ interface Started {
   readonly config: Config
   readonly cloud: Connection
   readonly kernel: Kernel | undefined
+  readonly store: Store | undefined
 }
 
-/** Does the work at the first call and keeps what came of it; a failure is told and forgotten. */
-function once<T>(work: () => Promise<T>): () => Promise<T> {
-  let done: Promise<T> | undefined
-  return () => {
-    done ??= work().catch((error: unknown) => {
-      done = undefined
-      throw error
-    })
-    return done
-  }
-}
-
-/** A try that failed is worth a line, also when the next one succeeds. */
-function logAttempt(log: Log, attempt: AttemptEvent): void {
-  const { action, durationMs, requestId, code } = attempt
-  const fields = { action, attempt: attempt.attempt, durationMs: Math.round(durationMs), requestId, code }
-  if (attempt.outcome === 'ok') log.write('debug', 'call', fields)
-  else log.write('warn', 'call-failed', { ...fields, outcome: attempt.outcome })
-}
-
-/** Logs what an event failed with, and puts a copy without secrets in its place: the platform logs that one by itself. */
+/** Puts a copy without secrets in the place of what an event failed with. */
 function reportFailure(log: Log, redactor: Redactor): middy.MiddlewareObj<unknown, RunReport> {
   return {
     onError: (request) => {
-      const error = request.error ?? new Error('The run failed without an error.')
-      const kind = 'kind' in error && typeof error.kind === 'string' ? error.kind : 'run.error'
-      log.write('error', 'event-failed', { code: kind, error: error.message })
-      const safe = new Error(redactor.text(error.message))
-      safe.name = error.name
-      safe.stack = redactor.text(error.stack ?? '')
-      request.error = safe
+      request.error = reportedFailure(request.error, { log, redactor, code: 'run.error' })
     },
   }
 }
@@ -168,28 +150,8 @@ function outOfTime(): never {
 }
 
 function failureText(report: RunReport): string {
-  if (report.failure !== undefined) return `${report.runId}: there is no plan. ${report.failure.text}`
-  const first = report.decisions.find(({ outcome }) => outcome === 'Failed')
-  return `${report.runId}: nothing was achieved (${countsText(report.counts)}). First: ${first?.target ?? ''}: ${first?.reason.text ?? ''}`
-}
-
-/** Longest delay of a timer: what stands for "no limit". */
-const noLimitMs = 2 ** 31 - 1
-
-/** Lambda's context as middy wants it, whole; a platform that says less has no time limit that is known. */
-function lambdaContext(name: string, platform: PlatformContext): middy.Request['context'] {
-  return {
-    callbackWaitsForEmptyEventLoop: false,
-    functionName: name,
-    functionVersion: '',
-    invokedFunctionArn: '',
-    memoryLimitInMB: '',
-    awsRequestId: '',
-    logGroupName: '',
-    logStreamName: '',
-    done: () => undefined,
-    fail: () => undefined,
-    succeed: () => undefined,
-    getRemainingTimeInMillis: () => platform.getRemainingTimeInMillis?.() ?? noLimitMs,
-  }
+  const { runId, failure, decisions, counts } = reportsOf(report).find(cameToNothing) ?? report
+  if (failure !== undefined) return `${runId}: there is no plan. ${failure.text}`
+  const first = decisions.find(({ outcome }) => outcome === 'Failed')
+  return `${runId}: nothing was achieved (${countsText(counts)}). First: ${first?.target ?? ''}: ${first?.reason.text ?? ''}`
 }

@@ -1,7 +1,9 @@
 import type * as z from 'zod/mini'
 import type { CloudReader, CloudWriter } from '#cloud/cloud.ts'
-import type { Step, StepResult } from '#shared/pure/step.ts'
+import type { Decision, Step, StepResult } from '#shared/pure/step.ts'
 import type { Doubt, Settlement } from '#shared/safety/settle-claim.ts'
+import type { FetchText } from './fetch-text.ts'
+import type { MemoryReader, MemoryWriter } from './memory.ts'
 
 /** The functions of the product. One string everywhere: folder, serverless.yml key, events/, test/, log field. */
 export const functionNames = ['cron-scaler', 'image-cleaner', 'license-meter', 'alarm-scaler', 'redeploy-hook'] as const
@@ -28,6 +30,31 @@ export interface FunctionConfig<Settings> {
   readonly settings: Settings
 }
 
+/** What observing may use beside the cloud. Nothing of it can change anything. */
+export interface ObserveAround {
+  /** What earlier runs remembered; empty where there is no store. */
+  readonly memory: MemoryReader
+  /** Reads a text from a host that the configuration lists. */
+  readonly fetchText: FetchText
+  /**
+   * Somebody wants to see everything as it is now: nothing that an earlier run has seen may stand for looking. Absent or false
+   * for the runs of a schedule.
+   */
+  readonly fresh?: boolean | undefined
+  /** Aborted when the run is to stop. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a run was and what came of it, for remembering. */
+export interface RunFacts<Settings, Observed, Change> {
+  readonly observed: Observed
+  readonly steps: readonly Step<Change>[]
+  /** One for each step in its order, and after them one for each that earlier runs had left open. */
+  readonly decisions: readonly Decision[]
+  readonly config: FunctionConfig<Settings>
+  readonly now: number
+}
+
 /**
  * A function that a schedule starts. `observe` reads, `plan` decides without reading or writing, `apply` carries out one
  * step. The runtime calls `apply` in mode `enforce` only, one step at a time per target, and reports every step.
@@ -37,7 +64,7 @@ export interface ScheduleDefinition<Settings, Observed, Change> {
   /** zod schema of `functions.<name>` in the configuration. Must accept `{}` or fail with what is missing. */
   readonly settings: z.ZodMiniType<Settings>
   /** Reads the cloud into plain types. One failing cluster or object becomes part of the result, it does not throw. */
-  readonly observe: (cloud: CloudReader, config: FunctionConfig<Settings>, now: number) => Promise<Observed>
+  readonly observe: (cloud: CloudReader, config: FunctionConfig<Settings>, now: number, around: ObserveAround) => Promise<Observed>
   /** Pure. `now` is epoch milliseconds, read once per event. */
   readonly plan: (observed: Observed, config: FunctionConfig<Settings>, now: number) => readonly Step<Change>[]
   /** zod schema of a change, for reading back what plans and journals keep. Strict: what it does not know, nobody approved. */
@@ -60,4 +87,16 @@ export interface ScheduleDefinition<Settings, Observed, Change> {
     config: FunctionConfig<Settings>,
     now: number,
   ) => Promise<StepResult>
+  /**
+   * Keeps what later runs should know; after every scheduled run, whatever its mode, when all is decided. Writes to nothing but
+   * the memory. When it throws, that is logged and changes no outcome. Not called for a plan that is only printed.
+   */
+  readonly remember?: (facts: RunFacts<Settings, Observed, Change>, memory: MemoryWriter) => Promise<void>
+  /** How far apart its triggers are: how far a run looks ahead. A minute when absent. */
+  readonly everyMs?: number
+  /**
+   * The instants after `now` and up to `untilMs` at which something becomes due that cannot wait for the next trigger. Pure.
+   * The runtime waits for each within the same invocation and runs again, with that instant as the one it stands for.
+   */
+  readonly ahead?: (observed: Observed, config: FunctionConfig<Settings>, now: number, untilMs: number) => readonly number[]
 }

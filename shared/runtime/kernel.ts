@@ -6,6 +6,7 @@ import { type CarryOutPorts, type ChangeStep, carryOut } from '#shared/safety/ca
 import { createGuard, type Guard } from '#shared/safety/guard.ts'
 import { defaultGuardSettings } from '#shared/safety/guard-settings.ts'
 import { createJournal, type Journal } from '#shared/safety/journal.ts'
+import type { KillSwitch } from '#shared/safety/kill-switch.ts'
 import { killSwitchOf } from '#shared/safety/kill-switch-of.ts'
 import { createLedger, type Ledger } from '#shared/safety/ledger.ts'
 import { type SettledStep, type SettleOpenPorts, settleOpen } from '#shared/safety/settle-open.ts'
@@ -23,6 +24,8 @@ export interface Kernel {
   /** Secret of the seals of journal and plans. */
   readonly key: string | undefined
   readonly redact: (text: string) => string
+  /** Where it is written whether all is to stop. */
+  readonly killSwitch: KillSwitch
   /** The time at this moment, epoch milliseconds. */
   readonly now: () => number
   /** `owner` is unique to one run of one process. */
@@ -71,6 +74,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     store,
     key,
     redact,
+    killSwitch,
     now,
     of: (name, owner) => {
       const ledger = createLedger(store, { function: name })

@@ -25,6 +25,13 @@ export interface RunReport {
   readonly counts: Readonly<Record<Outcome, number>>
   /** What a plan is approved by: a digest over the changes it would make. Absent when there is no plan. */
   readonly planDigest?: string | undefined
+  /** How much later than its instant a run began that was waited for. Absent on others. */
+  readonly skewMs?: number | undefined
+  /**
+   * The runs that followed within the same invocation, in their order: each for an instant before the next trigger at which
+   * something became due. Whole reports, without followers of their own; what is counted here is not counted above.
+   */
+  readonly followUps?: readonly RunReport[] | undefined
   /** Why there is no plan at all. */
   readonly failure?: { readonly code: string; readonly text: string } | undefined
 }
@@ -71,17 +78,27 @@ export function redactReport(report: RunReport, redactor: Redactor): RunReport {
       reason: { code: decision.reason.code, text: clean(decision.reason.text) },
     })),
     ...(report.failure === undefined ? {} : { failure: { code: report.failure.code, text: clean(report.failure.text) } }),
+    ...(report.followUps === undefined ? {} : { followUps: report.followUps.map((followUp) => redactReport(followUp, redactor)) }),
   }
 }
 
+/** A report and those of the runs that followed it, in their order. */
+export function reportsOf(report: RunReport): readonly RunReport[] {
+  return [report, ...(report.followUps ?? [])]
+}
+
 /**
- * Whether nothing came of a run: there was no plan, or every change that was tried failed. Such a run is an error to the
- * platform; one with some failures is a report with failures in it.
+ * Whether nothing came of a run, or of one that followed it: there was no plan, or every change that was tried failed. Such a
+ * run is an error to the platform; one with some failures is a report with failures in it.
  */
 export function whollyFailed(report: RunReport): boolean {
-  if (report.failure !== undefined) return true
-  const { Applied, NoChange, Planned, Failed } = report.counts
-  return Failed > 0 && Applied + NoChange + Planned === 0
+  return reportsOf(report).some(cameToNothing)
+}
+
+/** The same of one report, whatever followed. */
+export function cameToNothing({ failure, counts }: RunReport): boolean {
+  const { Applied, NoChange, Planned, Failed } = counts
+  return failure !== undefined || (Failed > 0 && Applied + NoChange + Planned === 0)
 }
 
 /** Code of the steps that say that a cluster could not be read. */
@@ -89,5 +106,7 @@ export const unreadableCode = 'cluster-unreadable'
 
 /** Whether a person who started the run should be told that something went wrong: what failed, and what could not be looked at. */
 export function hasFailed(report: RunReport): boolean {
-  return whollyFailed(report) || report.counts.Failed > 0 || report.decisions.some(({ reason }) => reason.code === unreadableCode)
+  return reportsOf(report).some(
+    (one) => cameToNothing(one) || one.counts.Failed > 0 || one.decisions.some(({ reason }) => reason.code === unreadableCode),
+  )
 }

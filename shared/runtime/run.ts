@@ -6,10 +6,14 @@ import { CloudError } from '#cloud/errors.ts'
 import type { Decision, Outcome, Reason, Step, StepResult, Verdict } from '#shared/pure/step.ts'
 import type { StepLike } from '#shared/safety/plan-document.ts'
 import type { SettledStep } from '#shared/safety/settle-open.ts'
+import type { Store } from '#shared/safety/store.ts'
 import { type Config, functionConfig } from './config.ts'
-import type { FunctionConfig, FunctionName, ScheduleDefinition } from './definition.ts'
+import type { FunctionConfig, FunctionName, ObserveAround, RunFacts, ScheduleDefinition } from './definition.ts'
+import { type FetchText, noFetch } from './fetch-text.ts'
 import type { FunctionKernel, Kernel } from './kernel.ts'
 import { type Log, levelOf } from './log.ts'
+import { type LookAheadEnd, lookAhead, type WaitClock } from './look-ahead.ts'
+import { createMemory, type MemoryWriter, noMemory } from './memory.ts'
 import { countOutcomes, countsText, planDigest, type RunReport, runIdOf, type Trigger, unreadableCode } from './report.ts'
 
 export interface RunOptions {
@@ -33,6 +37,16 @@ export interface RunOptions {
   readonly callTimeoutMs?: number | undefined
   /** Targets that are worked on at the same time; 6 when absent. */
   readonly concurrency?: number | undefined
+  /** Keeps what the function remembers; the kernel's store when absent. Without either it remembers nothing. */
+  readonly store?: Store | undefined
+  /** Reads texts from the hosts of the configuration; none when absent. */
+  readonly fetchText?: FetchText | undefined
+  /** Everything is to be looked at as it is now, whatever an earlier run has seen; for somebody who asks. */
+  readonly fresh?: boolean | undefined
+  /** To wait on for what becomes due before the next trigger. Without it nothing is waited for: the next trigger does it, late. */
+  readonly waitClock?: WaitClock | undefined
+  /** Told of each report as soon as it is there, of the run's own and of those that follow within the same invocation. */
+  readonly onReport?: ((report: RunReport) => void) | undefined
   /** Says which of the plan's steps somebody has reviewed and approved; the others are held. All of them when absent. */
   readonly review?: ((steps: readonly StepLike[]) => ReadonlySet<StepLike>) | undefined
 }
@@ -51,15 +65,84 @@ type ChangeStep<Change> = Step<Change> & { readonly verdict: 'change' }
  *
  * When observing or planning fails there are no decisions, and the report says why; when every cluster was unreadable it says so
  * too. Throws ConfigError when the function's settings do not fit.
+ *
+ * With a clock to wait on it then looks ahead: it waits for what becomes due before the next trigger and runs again for each such
+ * instant. The reports of these runs are `followUps` of the one that is answered.
  */
 export async function runSchedule<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
   options: RunOptions,
 ): Promise<RunReport> {
-  return await run(definition, options, async (cloud, config) => {
-    const observed = await definition.observe(cloud, config, options.now)
-    return definition.plan(observed, config, options.now)
+  const first = await observeAndRun(definition, options)
+  options.onReport?.(first.report)
+  if (options.waitClock === undefined || definition.ahead === undefined) return first.report
+  const followUps = await followUp(definition, options, options.waitClock, first)
+  return followUps.length === 0 ? first.report : { ...first.report, followUps }
+}
+
+/** A run, and what the look ahead needs of it. */
+interface Run<Settings, Observed> {
+  readonly report: RunReport
+  readonly config: FunctionConfig<Settings>
+  /** Absent when observing or planning failed. */
+  readonly seen?: { readonly observed: Observed }
+}
+
+async function observeAndRun<Settings, Observed, Change>(
+  definition: ScheduleDefinition<Settings, Observed, Change>,
+  options: RunOptions,
+): Promise<Run<Settings, Observed>> {
+  return await run(definition, options, async (cloud, config, memory) => {
+    const observed = await definition.observe(cloud, config, options.now, aroundOf(options, memory))
+    return { seen: { observed }, steps: definition.plan(observed, config, options.now) }
   })
+}
+
+const defaultEveryMs = 60_000
+const defaultCallTimeoutMs = 10_000
+
+/** Runs again for what becomes due before the next trigger. */
+async function followUp<Settings, Observed, Change>(
+  definition: ScheduleDefinition<Settings, Observed, Change>,
+  options: RunOptions,
+  clock: WaitClock,
+  first: Run<Settings, Observed>,
+): Promise<readonly RunReport[]> {
+  const { remainingMs, callTimeoutMs = defaultCallTimeoutMs, owner, signal } = options
+  // The instant of the next trigger is the next trigger's.
+  const untilMs = options.scheduledAt + (definition.everyMs ?? defaultEveryMs) - 1
+  let count = 0
+  const { runs, end } = await lookAhead(first, options.now, {
+    clock,
+    untilMs,
+    signal,
+    instantsOf: ({ seen, config, report }) =>
+      seen === undefined ? undefined : definition.ahead?.(seen.observed, config, report.now, untilMs),
+    mayBeginAt: (instantMs) => remainingMs === undefined || remainingMs() - (instantMs - clock.now()) >= callTimeoutMs + marginMs,
+    runAt: async (instantMs, nowMs) => {
+      count += 1
+      const again = { ...options, now: nowMs, scheduledAt: instantMs, owner: owner === undefined ? undefined : `${owner}/${count}` }
+      const { report, ...rest } = await observeAndRun(definition, again)
+      const followed = { report: { ...report, skewMs: nowMs - instantMs }, ...rest }
+      options.onReport?.(followed.report)
+      return followed
+    },
+  })
+  if (end !== undefined) {
+    const { report } = first
+    const instants = end.left.map((instantMs) => new Date(instantMs).toISOString()).join(', ')
+    options.log
+      .with({ function: definition.name, runId: report.runId, mode: report.mode })
+      .write('info', 'left-to-next-trigger', { code: end.why, reason: `${leftTexts[end.why]}; the next trigger does it late: ${instants}` })
+  }
+  return runs.map(({ report }) => report)
+}
+
+const leftTexts: Readonly<Record<LookAheadEnd, string>> = {
+  'no-time': 'the time that is left does not reach for a run at what is due next',
+  stopped: 'the run was stopped while it waited for what is due next',
+  'clock-set-back': 'the clock was set back while it waited for what is due next',
+  'next-trigger': 'the next trigger was there before what was due next could be done',
 }
 
 /**
@@ -71,7 +154,8 @@ export async function runSteps<Settings, Observed, Change>(
   steps: readonly Step<Change>[],
   options: RunOptions,
 ): Promise<RunReport> {
-  return await run(definition, options, () => Promise.resolve(steps))
+  const { report } = await run(definition, options, () => Promise.resolve({ steps }))
+  return report
 }
 
 /** A plan of now and what it was made from. */
@@ -81,21 +165,59 @@ export interface MadePlan<Observed, Change> {
   readonly steps: readonly Step<Change>[]
 }
 
-/** Observes and plans, and does nothing more. Throws what observing throws. */
+/**
+ * Observes and plans, and does nothing more: it remembers nothing either. Everything is looked at as it is now. Throws what
+ * observing throws.
+ */
 export async function makePlan<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
-  options: Pick<RunOptions, 'config' | 'cloud' | 'now' | 'signal' | 'remainingMs'>,
+  options: Pick<RunOptions, 'config' | 'cloud' | 'kernel' | 'store' | 'fetchText' | 'now' | 'signal' | 'remainingMs'>,
 ): Promise<MadePlan<Observed, Change>> {
   const config = await functionConfig(options.config, definition)
-  const observed = await definition.observe(readerOf(options.cloud, limitsOf(options)), config, options.now)
+  const around = aroundOf({ ...options, fresh: true }, memoryOf(options, definition.name))
+  const observed = await definition.observe(readerOf(options.cloud, limitsOf(options)), config, options.now, around)
   return { config, observed, steps: definition.plan(observed, config, options.now) }
+}
+
+function aroundOf(
+  options: Pick<RunOptions, 'fetchText' | 'fresh' | 'signal' | 'now' | 'remainingMs'>,
+  memory: MemoryWriter | undefined,
+): ObserveAround {
+  const { fetchText = noFetch, fresh = false, signal, remainingMs } = options
+  return {
+    memory: memory === undefined ? noMemory : { get: memory.get, list: memory.list },
+    fetchText: async (url, own = {}) => {
+      const signals = [signal, own.signal].filter((one) => one !== undefined)
+      const times = [own.timeoutMs, remainingMs === undefined ? undefined : Math.max(1, remainingMs() - marginMs)]
+      const known = times.filter((time) => time !== undefined)
+      return await fetchText(url, {
+        ...own,
+        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+        ...(known.length === 0 ? {} : { timeoutMs: Math.min(...known) }),
+      })
+    },
+    fresh,
+    signal,
+  }
+}
+
+/** What a function remembers; undefined where there is no place for it. */
+function memoryOf({ store, kernel, now }: Pick<RunOptions, 'store' | 'kernel' | 'now'>, name: FunctionName): MemoryWriter | undefined {
+  const found = store ?? kernel?.store
+  return found === undefined ? undefined : createMemory(found, { function: name, now: () => now })
+}
+
+/** The steps of a run, and what they were made from where they were made now. */
+interface Planned<Observed, Change> {
+  readonly steps: readonly Step<Change>[]
+  readonly seen?: { readonly observed: Observed }
 }
 
 async function run<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
   options: RunOptions,
-  stepsOf: (cloud: CloudReader, config: FunctionConfig<Settings>) => Promise<readonly Step<Change>[]>,
-): Promise<RunReport> {
+  planOf: (cloud: CloudReader, config: FunctionConfig<Settings>, memory: MemoryWriter | undefined) => Promise<Planned<Observed, Change>>,
+): Promise<Run<Settings, Observed>> {
   const { now, scheduledAt, trigger } = options
   const config = await functionConfig(options.config, definition)
   const runId = runIdOf(definition.name, scheduledAt)
@@ -108,15 +230,17 @@ async function run<Settings, Observed, Change>(
   })
   const facts = { function: definition.name, runId, mode: config.mode, trigger, scheduledAt, now } as const
 
-  let steps: readonly Step<Change>[]
+  const memory = memoryOf(options, definition.name)
+  let planned: Planned<Observed, Change>
   try {
-    steps = await stepsOf(readerOf(options.cloud, limits), config)
+    planned = await planOf(readerOf(options.cloud, limits), config, memory)
   } catch (error) {
     const failure = reasonOf(error, 'run.no-plan')
     log.write('error', 'run-failed', { code: failure.code, reason: failure.text, error: stackOfBug(error) })
-    return { ...facts, decisions: [], counts: countOutcomes([]), failure }
+    return { report: { ...facts, decisions: [], counts: countOutcomes([]), failure }, config }
   }
 
+  const { steps, seen } = planned
   const digest = planDigest(steps)
   const decide = (step: Step<Change>, result: Result): Decision => {
     const decision = decisionOf(definition.name, step, result)
@@ -179,6 +303,7 @@ async function run<Settings, Observed, Change>(
     const reason = result.reason ?? { code: 'settled', text: 'an earlier run had left it open' }
     made.push(decide({ key, target, before: '', after: '', reason, verdict: 'skipped' }, result))
   }
+  if (seen !== undefined) await keepMemory(definition, { ...seen, steps, decisions: made, config, now }, { memory, limits, log })
   const failure = unreadable(made, config.clusters)
   if (failure !== undefined) log.write('error', 'run-failed', { code: failure.code, reason: failure.text })
   const report = {
@@ -189,7 +314,27 @@ async function run<Settings, Observed, Change>(
     ...(failure === undefined ? {} : { failure }),
   }
   log.write('info', 'run-finished', { counts: countsText(report.counts), planDigest: digest })
-  return report
+  return { report, config, ...(seen === undefined ? {} : { seen }) }
+}
+
+/** Lets the function keep what later runs should know. Nothing that goes wrong with it changes what was decided. */
+async function keepMemory<Settings, Observed, Change>(
+  definition: ScheduleDefinition<Settings, Observed, Change>,
+  facts: RunFacts<Settings, Observed, Change>,
+  { memory, limits, log }: { readonly memory: MemoryWriter | undefined; readonly limits: Limits; readonly log: Log },
+): Promise<void> {
+  if (definition.remember === undefined || memory === undefined) return
+  const stop = limits.whyStop()
+  if (stop !== undefined) {
+    log.write('warn', 'memory-not-kept', { code: stop.code, reason: 'the run was stopped; later runs look at everything again' })
+    return
+  }
+  try {
+    await definition.remember(facts, memory)
+  } catch (error) {
+    const reason = reasonOf(error, 'memory-failed')
+    log.write('warn', 'memory-not-kept', { code: reason.code, reason: reason.text, error: stackOfBug(error) })
+  }
 }
 
 /** What the steps of one run have in common. */

@@ -38,7 +38,10 @@ export type WebhookContent = { readonly ok: true; readonly events: readonly Webh
 export interface WebhookSource {
   /** Lower-case letters, digits and dashes; the same in paths, logs and entries. */
   readonly name: string
-  /** `/hooks/redeploy-hook/harbor`. Its last part may be `{name}`: any one part, to be read as `params.name`. */
+  /**
+   * Below the function's own path: `/hooks/redeploy-hook/harbor`. Its last part may be `{name}`: any one part, to be read as
+   * `params.name`. A secret in its place is best made of letters, digits and `-._~`, which no server on the way encodes.
+   */
   readonly path: string
   /** References to its secrets (`env:NAME`, …). A source without any has no route. */
   readonly secrets: readonly string[]

@@ -295,6 +295,15 @@ functions:
       /same as clusters\[0\]\.name/,
     ],
     ['no region', {}, { TENCENTCLOUD_REGION: '' }, 'platform.region', /set it, or TENCENTCLOUD_REGION/],
+    [
+      'an address in the place of a host',
+      { platform: { allowedHosts: ['https://a.b'] } },
+      {},
+      'platform.allowedHosts[0]',
+      /must be a host/,
+    ],
+    ['a wildcard in the place of a host', { platform: { allowedHosts: ['*.example'] } }, {}, 'platform.allowedHosts[0]', /must be a host/],
+    ['a port that is none', { platform: { allowedHosts: ['a.example:70000'] } }, {}, 'platform.allowedHosts[0]', /a port above 65535/],
     ['a region that is none', {}, { TENCENTCLOUD_REGION: 'Guang Zhou' }, 'TENCENTCLOUD_REGION', /must be a region/],
     ['domain and endpoint', { platform: { domain: 'a.example', endpoint: 'https://b.example' } }, {}, 'platform.domain', /not both/],
     [
@@ -336,12 +345,15 @@ functions:
   it('for a kill switch in a cluster that is not configured, and takes its name or its id', async () => {
     const text = (cluster: string) =>
       JSON.stringify({ clusters: sound.clusters, guard: { killSwitch: { ...sound.guard.killSwitch, cluster } } }, null, 1)
-    const [fault] = await faultsOf(load(text('cls-3'), { name: 'c.json' }))
-    expect(fault).toEqual({
-      path: 'guard.killSwitch.cluster',
-      line: 15,
-      text: 'names none of `clusters`; give the id or the name of one',
-    })
+    for (const [cluster, what] of [
+      ['cls-3', 'did you mean "cls-1"?'],
+      ['shpo', 'did you mean "shop"?'],
+      ['warehouse', 'give the id or the name of one'],
+    ] as const) {
+      expect(await faultsOf(load(text(cluster), { name: 'c.json' }))).toEqual([
+        { path: 'guard.killSwitch.cluster', line: 15, text: `names none of \`clusters\`; ${what}` },
+      ])
+    }
     for (const cluster of ['cls-1', 'cls-2', 'shop']) {
       expect((await load(text(cluster), { name: 'c.json' })).guard?.killSwitch).toMatchObject({ cluster })
     }
@@ -370,7 +382,29 @@ functions:
     )
     expect(faults.map(({ path, line, text }) => `${line} ${path}: ${text}`)).toEqual([
       '5 guard.caps[1].window: counts the same as caps[0]; keep the lesser of the two',
-      '14 guard.overrides[0].window: no freeze window has this name; there are "nights"',
+      '14 guard.overrides[0].window: no freeze window has this name; did you mean "nights"?',
+    ])
+  })
+
+  it('for caps and protected targets of a cluster that is not configured, for they would hold nothing back', async () => {
+    const faults = await faultsOf(
+      load(`clusters:
+  - { id: cls-9f3kq2vd, name: production }
+guard:
+  caps:
+    - { target: cls-9f3kq2vx/pay/**, amount: 1, window: 1h }
+    - { target: cls-9f3kq2vd/pay/**, amount: 1, window: 2h }
+    - { amount: 1, window: 3h }
+  protect:
+    - cls-*/kube-system/**
+    - cls-00000000
+    - cls-9f3kq2vd/**
+    - library/cls-00000000
+`),
+    )
+    expect(faults.map(({ path, line, text }) => `${line} ${path}: ${text}`)).toEqual([
+      '5 guard.caps[0].target: the cluster cls-9f3kq2vx is none of `clusters`, so nothing would fit; did you mean "cls-9f3kq2vd"?',
+      '10 guard.protect[1]: the cluster cls-00000000 is none of `clusters`, so nothing would fit',
     ])
   })
 

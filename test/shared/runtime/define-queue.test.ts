@@ -8,8 +8,9 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { systemClock } from '#cloud/clock.ts'
-import { type BatchAnswer, defineQueue, type QueueHandler } from '#shared/runtime/define-queue.ts'
+import { type BatchAnswer, defineQueue, type OpenTools, type QueueHandler } from '#shared/runtime/define-queue.ts'
 import type { EventSurroundings } from '#shared/runtime/event-surroundings.ts'
+import type { PlatformTools } from '#shared/runtime/open-platform.ts'
 import type { Processed, QueuedEvent, Try } from '#shared/runtime/queue-definition.ts'
 import { createSqsNudge, type QueueMessage } from '#shared/runtime/sqs-nudge.ts'
 import { createDeadLetters } from '#shared/safety/dead-letters.ts'
@@ -445,6 +446,49 @@ describe('what is thrown', () => {
     }
     expect(failures(await stage.handler({ Records: [await message(stage.inbox, 'a')] }, plenty))).toEqual(['m-a'])
     expect(stage.disk.contents()).toContain('just a text')
+  })
+})
+
+describe('the platform', () => {
+  it('is connected to when the tools ask for it, once, with the store of the events; and the tools are there for whoever else works', async () => {
+    const opened: string[] = []
+    const stage = await stageWith()
+    const kernel = { marked: 'kernel' } as unknown as PlatformTools['kernel']
+    const cloud: PlatformTools['cloud'] = { send: () => Promise.reject(new Error('nothing is called here')) }
+    const openTools: OpenTools<object, PlatformTools> = async ({ platform, wholeConfig, store }) => {
+      expect(wholeConfig.platform.region).toBe('ap-guangzhou')
+      expect(store.name).toBe('the store of the events')
+      const [first, second] = await Promise.all([platform(), platform()])
+      expect(second).toBe(first)
+      return first
+    }
+    const handler = defineQueue(
+      {
+        name,
+        settings: z.looseObject({}),
+        process: async (_, tools) => {
+          expect([tools.kernel, tools.cloud]).toEqual([kernel, cloud])
+          return { kind: 'done' }
+        },
+      },
+      openTools,
+      {
+        compiledConfig: join(folder, 'longshore.json'),
+        environment: () => ({}),
+        clock: { ...systemClock, now: () => stage.now },
+        writeLine: (line) => stage.lines.push(line),
+        openStore: async () => Object.assign(openMemoryStore(stage.disk), { name: 'the store of the events' }),
+        openPlatform: async (config, { store }) => {
+          opened.push(`${config.mode} ${store.name}`)
+          return { cloud, kernel }
+        },
+      },
+    )
+    expect(handler.openTools).toBe(openTools)
+    for (const id of ['a', 'b']) {
+      expect(failures(await handler({ Records: [await message(stage.inbox, id)] }, plenty))).toEqual([])
+    }
+    expect(opened).toEqual(['plan the store of the events'])
   })
 })
 

@@ -1,10 +1,12 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
 import { defineSchedule, type Surroundings } from '#shared/runtime/define-schedule.ts'
+import type { MemoryWriter } from '#shared/runtime/memory.ts'
+import { StoreError } from '#shared/safety/store.ts'
 import { type CountingCloud, startCountingCloud } from './counting-cloud.ts'
 import { tiny } from './tiny-definition.ts'
 
@@ -230,6 +232,111 @@ describe('a handler', () => {
         requestId: 'request-1',
       },
     ])
+  })
+})
+
+describe('a function that remembers', () => {
+  const remembering = {
+    ...tiny,
+    observe: async (...words: Parameters<typeof tiny.observe>) => {
+      const { value = 0 } = (await words[3].memory.get('runs')) ?? {}
+      return [...(await tiny.observe(...words)), ...Array.from({ length: Number(value) }, () => 'run')]
+    },
+    remember: async ({ observed }: { observed: readonly string[] }, memory: MemoryWriter) => await memory.put('runs', observed.length),
+  }
+  const handlerOf = async (definition: typeof tiny, mode: string, surroundings: Partial<Surroundings> = {}) => {
+    const { handler: _ } = await handlerWith({ ...oneRule(mode), store: { kind: 'sqlite', path: join(folder, 'store.db') } })
+    const lines: string[] = []
+    const handler = defineSchedule(definition, {
+      compiledConfig: join(folder, 'longshore.json'),
+      environment: () => credentials,
+      writeLine: (line) => lines.push(line),
+      clock: { ...systemClock, now: () => at },
+      ...surroundings,
+    })
+    return { handler, logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) }
+  }
+
+  it.each(['observe', 'plan', 'enforce'])('has its store in mode %s, also in the next process', async (mode) => {
+    for (const before of ['of 1 clusters', 'of 2 clusters', 'of 3 clusters']) {
+      const { handler } = await handlerOf(remembering, mode)
+      expect((await handler(tick)).decisions).toMatchObject([{ before }])
+    }
+    expect(await readdir(folder)).toContain('store.db')
+  })
+
+  it('opens none for one that remembers nothing and writes nothing', async () => {
+    const { handler } = await handlerOf(tiny, 'plan')
+    await handler(tick)
+    expect(await readdir(folder)).not.toContain('store.db')
+  })
+
+  it('does without one that cannot be opened, says so once, and fails where it writes', async () => {
+    let opened = 0
+    const openStore: Surroundings['openStore'] = () => {
+      opened += 1
+      return Promise.reject(new StoreError('store.misconfigured', 'there is no such table'))
+    }
+    const { handler, logged } = await handlerOf(remembering, 'plan', { openStore })
+    for (let event = 0; event < 2; event += 1) expect((await handler(tick)).decisions).toMatchObject([{ outcome: 'Planned' }])
+    expect(logged().filter(({ event }) => event === 'memory-not-kept')).toMatchObject([
+      { level: 'warn', code: 'store.misconfigured', reason: 'there is no such table' },
+    ])
+    expect(opened).toBe(1)
+    const writing = await handlerOf(remembering, 'enforce', { openStore })
+    await expect(writing.handler(tick)).rejects.toThrow('there is no such table')
+  })
+})
+
+describe('a function that looks ahead', () => {
+  const minute = Date.UTC(2026, 0, 31, 8)
+  const handlerOf = async (observe: typeof tiny.observe = tiny.observe) => {
+    const { handler: _ } = await handlerWith(oneRule('plan'))
+    const time = { now: minute + 1000 }
+    const lines: string[] = []
+    const ahead = (_observed: unknown, _config: unknown, from: number, until: number) =>
+      [10, 30, 50].map((second) => minute + second * 1000).filter((instant) => instant > from && instant <= until)
+    const handler = defineSchedule(
+      { ...tiny, observe, ahead },
+      {
+        compiledConfig: join(folder, 'longshore.json'),
+        environment: () => credentials,
+        writeLine: (line) => lines.push(line),
+        clock: {
+          ...systemClock,
+          now: () => time.now,
+          // Longer ones are time limits of the client's.
+          sleep: (ms, signal) => {
+            if (ms > 500) return systemClock.sleep(ms, signal)
+            time.now += ms
+            return Promise.resolve()
+          },
+        },
+      },
+    )
+    const context = { getRemainingTimeInMillis: () => minute + 46_000 - time.now }
+    return { handler, context, logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) }
+  }
+
+  it('is waited for within the same event, as far as the platform’s limit reaches', async () => {
+    const { handler, context, logged } = await handlerOf()
+    const report = await handler(tick, context)
+    expect(report.scheduledAt).toBe(minute)
+    expect(report.followUps?.map(({ scheduledAt, skewMs }) => [scheduledAt - minute, skewMs])).toEqual([
+      [10_000, 0],
+      [30_000, 0],
+    ])
+    expect(logged().filter(({ event }) => event === 'left-to-next-trigger')).toMatchObject([{ code: 'no-time' }])
+  })
+
+  it('rejects when one that followed came to nothing, naming that one', async () => {
+    let observed = 0
+    const { handler, context } = await handlerOf(async (...words) => {
+      observed += 1
+      if (observed === 3) throw new Error('the platform is away')
+      return await tiny.observe(...words)
+    })
+    await expect(handler(tick, context)).rejects.toThrow('cron-scaler@2026-01-31T08:00:30.000Z: there is no plan. the platform is away')
   })
 })
 

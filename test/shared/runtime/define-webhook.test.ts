@@ -7,9 +7,10 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
 import { startWebhookServer, type WebhookServer } from '#infra/local/webhook-server.ts'
-import { defineWebhook, maxBodyBytes, type WebhookHandler } from '#shared/runtime/define-webhook.ts'
+import { defineWebhook, type WebhookHandler } from '#shared/runtime/define-webhook.ts'
 import type { EventSurroundings } from '#shared/runtime/event-surroundings.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
+import { answerWithinMs, maxBodyBytes } from '#shared/runtime/webhook-desk.ts'
 import { createInbox } from '#shared/safety/inbox.ts'
 import type { InboxNudge, Nudge } from '#shared/safety/nudge.ts'
 import { type Store, StoreError } from '#shared/safety/store.ts'
@@ -280,6 +281,60 @@ describe('13: a webhook', () => {
     expect(stage.lines.join()).toContain('webhook.bad-secret')
   })
 
+  it('answers within a second although the store is slow: 503 first, and the same event again is the first one', async () => {
+    const disk = new MemoryDisk()
+    let isSlow = true
+    const held: (() => void)[] = []
+    const stage = await stageWith(
+      async () =>
+        openMemoryStore(disk, {
+          before: async ({ operation }) => {
+            if (isSlow && operation === 'put') await new Promise<void>((resolve) => held.push(resolve))
+          },
+        }),
+      // A second is 20 ms here.
+      { clock: { ...systemClock, now: () => start, sleep: (ms, signal) => systemClock.sleep(ms / 50, signal) } },
+    )
+    const url = await serve(stage)
+    const answer = await post(`${url}/header`, { events: [{ id: 'a' }] })
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '10'])
+    expect(stage.lines.join()).toContain('webhook.too-slow')
+    expect(stage.nudges).toEqual([])
+    isSlow = false
+    for (const release of held.splice(0)) release()
+    const again = await post(`${url}/header`, { events: [{ id: 'a' }] })
+    expect(again.status).toBe(202)
+    const first = await again.text()
+    expect(await (await post(`${url}/header`, { events: [{ id: 'a' }] })).text()).toBe(first)
+    expect(await waiting(openMemoryStore(disk))).toEqual([{ id: 'a' }])
+  })
+
+  it('answers within a second although a secret is slow', async () => {
+    const stage = await stageWith(memory(new MemoryDisk()), {
+      resolver: () => () => new Promise(() => undefined),
+      clock: { ...systemClock, now: () => start, sleep: (ms, signal) => systemClock.sleep(ms / 50, signal) },
+    })
+    expect((await stage.handler(httpEvent())).statusCode).toBe(503)
+  })
+
+  it('is durable and says so although nothing of the second is left for the nudge', async () => {
+    let elapsedMs = 0
+    const stage = await stageWith(
+      async () =>
+        openMemoryStore(new MemoryDisk(), {
+          after: () => {
+            elapsedMs = 980
+          },
+        }),
+      {
+        createNudge: () => ({ send: () => new Promise(() => undefined) }),
+        clock: { ...systemClock, now: () => start, monotonic: () => elapsedMs },
+      },
+    )
+    expect((await stage.handler(httpEvent())).statusCode).toBe(202)
+    expect(stage.lines.join()).toContain('webhook.nudge-late')
+  })
+
   it('answers 503 right before the platform would end it', async () => {
     const stage = await stageWith(memory(new MemoryDisk()), { openStore: () => new Promise(() => undefined) })
     const answer = await stage.handler(httpEvent(), { getRemainingTimeInMillis: () => 550 })
@@ -390,7 +445,13 @@ describe('what reaches a source', () => {
     const url = await serve(stage)
     expect((await post(`${url}/path/path-secret`, { events: [{ id: 'a' }] }, {})).status).toBe(202)
     expect((await stage.handler(httpEvent({ rawPath: `${base}/path/p%61th-secret`, headers: {} }))).statusCode).toBe(202)
-    expect((await stage.handler(httpEvent({ rawPath: `${base}/path/%zz`, headers: {} }))).statusCode).toBe(404)
+    expect((await stage.handler(httpEvent({ rawPath: `${base}/path/%zz`, headers: {} }))).statusCode).toBe(401)
+    // As API Gateway hands it over, decoded already; and as others do.
+    stage.env.HOOK_PATH = '50%'
+    stage.now += 5 * 60_000
+    for (const part of ['50%', '50%25']) {
+      expect((await stage.handler(httpEvent({ rawPath: `${base}/path/${part}`, headers: {} }))).statusCode, part).toBe(202)
+    }
     expect((await stage.handler(httpEvent({ rawPath: `${base}/path/`, headers: {} }))).statusCode).toBe(404)
   })
 
@@ -490,11 +551,19 @@ describe('the nudge', () => {
       const waits: number[] = []
       const stage = await stageWith(memory(new MemoryDisk()), {
         createNudge: () => ({ send }),
-        clock: { ...systemClock, now: () => start, sleep: async (ms) => void waits.push(ms) },
+        // A second is 100 ms here.
+        clock: {
+          ...systemClock,
+          now: () => start,
+          sleep: async (ms, signal) => {
+            waits.push(ms)
+            await systemClock.sleep(ms / 10, signal)
+          },
+        },
       })
       expect((await stage.handler(httpEvent())).statusCode).toBe(202)
       expect(stage.lines.join()).toMatch(/webhook\.nudge-(failed|late)/)
-      expect(Math.max(0, ...waits)).toBeLessThanOrEqual(1000)
+      expect(waits.filter((ms) => ms !== answerWithinMs).every((ms) => ms <= 500)).toBe(true)
     }
   })
 
@@ -552,10 +621,13 @@ describe('many events in one request', () => {
 
 describe('a definition with a mistake', () => {
   it.each([
-    ['two sources with one path', ['/hooks/x', '/hooks/x']],
-    ['a path that is none', ['hooks/x', '/hooks/y']],
-    ['a parameter in the middle', ['/hooks/{a}/x', '/hooks/y']],
-  ])('%s is a bug, not an open door', async (_, paths) => {
+    ['two sources with one path', [`${base}/x`, `${base}/x`], 'share the path'],
+    ['two sources with one path but for the name in it', [`${base}/x/{a}`, `${base}/x/{b}`], 'share the path'],
+    ['a path that is none', [`hooks/${name}/x`, `${base}/y`], 'is none'],
+    ['a parameter in the middle', [`${base}/{a}/x`, `${base}/y`], 'is none'],
+    ['a path of another function', [`${base}/x`, '/hooks/alarm-scaler/y'], `not below ${base}/`],
+    ['a path of all functions', ['/hooks/{a}', `${base}/y`], `not below ${base}/`],
+  ])('%s is a bug, not an open door', async (_, paths, why) => {
     const stage = await stageWith(memory(new MemoryDisk()))
     const handler = defineWebhook(
       {
@@ -573,8 +645,9 @@ describe('a definition with a mistake', () => {
         openStore: memory(new MemoryDisk()),
       },
     )
-    expect((await handler(httpEvent({ rawPath: '/hooks/x' }))).statusCode).toBe(500)
+    expect((await handler(httpEvent({ rawPath: `${base}/x` }))).statusCode).toBe(500)
     expect(stage.lines.join()).toContain('TypeError')
+    expect(stage.lines.join()).toContain(why)
     expect(JSON.parse(stage.lines[0] ?? '')).toMatchObject({
       level: 'error',
       event: 'webhook-failed',
