@@ -5,7 +5,8 @@ import { clip } from '#shared/pure/clip.ts'
 import type { Step, StepResult } from '#shared/pure/step.ts'
 import type { CronScalerConfig } from './event.ts'
 import { type LiveTarget, pathOf, readLive, regionOf } from './live-target.ts'
-import { formatRecord, isOnRecord, nextRecord, recordAnnotation, type ScaleRecord } from './record.ts'
+import { isAnnotationOverride, isOverride, type Override, overrideInForce } from './override.ts'
+import { formatRecord, isOnRecord, nextRecord, recordAnnotation, type ScaleRecord, transitionOf } from './record.ts'
 import { type ScaleChange, undoneRule } from './scale-change.ts'
 import { targetOf, type VersionedTarget } from './scaled-object.ts'
 import { type Size, sizesEqual, sizeText } from './target.ts'
@@ -19,6 +20,8 @@ export type ApplyCode =
   | 'target-unreadable'
   | 'opt-out'
   | 'override'
+  | 'override-over'
+  | 'override-undone'
   | 'record-unreadable'
   | 'conflict'
   | 'not-taken'
@@ -49,14 +52,7 @@ export async function apply(step: ChangeStep, cloud: CloudWriter, config: CronSc
     const settled = alreadyDecided(step, read, now)
     if (settled !== undefined) return settled
     found = read
-    const record = nextRecord(found.record, found.size, {
-      key: step.key,
-      rule: change.rule,
-      nominalMs: change.nominalMs,
-      decidedMs: now,
-      size: change.to,
-      ...(change.onceKey === undefined ? {} : { onceKey: change.onceKey }),
-    })
+    const record = nextRecord(found.record, found.size, transitionOf(step.key, change, now))
     try {
       const written = targetOf(await kube.patch(path, 'merge', patchOf(found, change.to, record)), change.target.kind)
       return verdictOn(written, found, change)
@@ -101,12 +97,18 @@ function alreadyDecided({ change, key }: ChangeStep, found: VersionedTarget, now
   if (typeof found.hold === 'string' || (found.hold !== undefined && now < found.hold)) {
     return answer('Held', 'override', 'somebody keeps the present size for a while since the plan')
   }
-  if (undoneRule(change.rule) !== undefined) return whyNotUndo(found, change, key)
+  if (undoneRule(change.rule) !== undefined) return whyNotUndo(found, change, key, now)
   const { record } = found
+  const overridden = isOverride(change.rule) ? whyNotOverride(found, change, now) : whyOverridden(found, change, now)
+  if (overridden !== undefined) return answer(overridden.outcome, overridden.code, overridden.text)
   if (record !== undefined && record.decidedMs > now && record.nominalMs > change.nominalMs) {
     return answer('NoChange', 'newer-applied', `a later run has applied ${clip(record.owner)} since the plan`)
   }
-  if (record !== undefined && isOnRecord(record, change.nominalMs, found.hold, now)) {
+  const ranForMs = change.onceKey === undefined ? undefined : record?.once[change.onceKey]
+  if (ranForMs !== undefined && ranForMs !== change.nominalMs) {
+    return answer('NoChange', 'already-applied', `${clip(change.rule)} runs once, and has run for another firing since the plan`)
+  }
+  if (record !== undefined && !isOverride(change.rule) && isOnRecord(record, change.nominalMs, found.hold, now)) {
     const isDone = !change.drift || sizesEqual(found.size, change.to) || (record.key === key && record.decidedMs >= now)
     if (isDone)
       return answer('NoChange', 'already-applied', `${clip(record.owner)} has been applied for this firing or a later one since the plan`)
@@ -121,11 +123,67 @@ function alreadyDecided({ change, key }: ChangeStep, found: VersionedTarget, now
   return undefined
 }
 
+interface Objection {
+  readonly outcome: StepResult['outcome']
+  readonly code: ApplyCode
+  readonly text: string
+}
+
+/** What the target says against giving it the size of an override. */
+function whyNotOverride({ record, override, size }: VersionedTarget, change: ScaleChange, now: number): Objection | undefined {
+  if (change.untilMs !== undefined && change.untilMs <= now) {
+    return { outcome: 'Skipped', code: 'override-over', text: `${change.rule} has ended since the plan; the next run decides` }
+  }
+  const onTarget = override === undefined || 'problem' in override ? undefined : override.id
+  if (override !== undefined && onTarget === undefined) {
+    return { outcome: 'Held', code: 'override', text: 'its annotation longshore.dev/override cannot be read any more' }
+  }
+  if (onTarget !== change.rule && (isAnnotationOverride(change.rule) || overrideInForceOn(override, now))) {
+    const text = 'the override on the target is another one, or gone, since the plan; the next run decides'
+    return { outcome: 'Skipped', code: 'world-changed', text }
+  }
+  if (record === undefined) return undefined
+  if (undoneRule(record.owner) === change.rule) {
+    return { outcome: 'Held', code: 'override-undone', text: `${change.rule} has been taken back since the plan` }
+  }
+  const isSaid = record.owner === change.rule && sizesEqual(record.after, change.to) && record.untilMs === change.untilMs
+  if (isSaid && (!change.drift || sizesEqual(size, change.to))) {
+    return { outcome: 'NoChange', code: 'already-applied', text: `${change.rule} has been applied since the plan` }
+  }
+  return undefined
+}
+
+/** What an override says against carrying out a firing: one that came since the plan takes its place. */
+function whyOverridden({ record, override }: VersionedTarget, change: ScaleChange, now: number): Objection | undefined {
+  if (override !== undefined && 'problem' in override) {
+    return { outcome: 'Held', code: 'override', text: 'somebody has written an override on the target that cannot be read' }
+  }
+  if (overrideInForceOn(override, now)) {
+    return {
+      outcome: 'Held',
+      code: 'override',
+      text: `somebody has given the target another size for a while since the plan (${override.id})`,
+    }
+  }
+  if (record !== undefined && isOverride(record.owner) && record.key !== change.replaces) {
+    return {
+      outcome: 'Skipped',
+      code: 'newer-applied',
+      text: `${clip(record.owner)} has been applied since the plan; the next run decides`,
+    }
+  }
+  return undefined
+}
+
+function overrideInForceOn(override: VersionedTarget['override'], now: number): override is Override {
+  return override !== undefined && !('problem' in override) && overrideInForce(override, [], now) !== undefined
+}
+
 /**
  * What the target says against taking a change back. Only the last change is taken back, and only while the size is what it
  * set: everything else is somebody's later decision.
  */
-function whyNotUndo(found: VersionedTarget, change: ScaleChange, key: string): StepResult | undefined {
+function whyNotUndo(found: VersionedTarget, change: ScaleChange, key: string, now: number): StepResult | undefined {
   const { record, size } = found
   const answer = (outcome: 'NoChange' | 'Skipped', code: ApplyCode, text: string): StepResult => ({
     outcome,
@@ -134,8 +192,13 @@ function whyNotUndo(found: VersionedTarget, change: ScaleChange, key: string): S
   })
   if (record === undefined) return answer('Skipped', 'world-changed', 'its record is gone, so nobody knows whose size it is')
   if (record.key === key) return answer('NoChange', 'already-applied', `${clip(record.owner)} is on record already`)
-  if (record.nominalMs !== change.nominalMs || record.owner !== undoneRule(change.rule)) {
+  const undone = undoneRule(change.rule)
+  if (record.nominalMs !== change.nominalMs || record.owner !== undone) {
     return answer('Skipped', 'newer-applied', `${clip(record.owner)} has been applied since; only the last change can be taken back`)
+  }
+  // Where nobody asked for it, but the override was over: not when somebody has written one again.
+  if (isOverride(undone) && change.untilMs === undefined && overrideInForceOn(found.override, now)) {
+    return answer('Skipped', 'world-changed', 'somebody has given the target another size for a while since the plan; the next run decides')
   }
   if (sizesEqual(size, change.from)) return undefined
   if (sizesEqual(size, change.to)) return answer('NoChange', 'already-applied', `somebody has set it back to ${sizeText(size)} already`)

@@ -1,12 +1,29 @@
 import { quote } from '#shared/pure/clip.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
-import type { CronScalerConfig, Settings } from './event.ts'
+import { type CronScalerConfig, calendarSource, type Settings } from './event.ts'
+import type { Calendar, UnreadCalendar } from './excludes.ts'
 import type { InvalidRule, RuleContext, RuleDraft } from './rules.ts'
 
-/** What rules are checked with. */
-export function ruleContext(settings: Settings, now: number): RuleContext {
-  return { calendars: new Map(Object.entries(settings.calendars)), allowZeroMin: settings.allowZeroMin, now }
+/** Calendars by name, as they were read. */
+export type ReadCalendars = Readonly<Record<string, Calendar | UnreadCalendar>>
+
+/**
+ * What rules are checked with. `read` is what files and addresses said; a calendar that has one and is not in there counts as
+ * one that could not be read.
+ */
+export function ruleContext(settings: Settings, now: number, read: ReadCalendars = {}): RuleContext {
+  const calendars = Object.entries(settings.calendars).map(([name, inline]) => {
+    if (calendarSource(inline) === undefined) return [name, inline] as const
+    return [name, wholeCalendar(inline, Object.hasOwn(read, name) ? read[name] : undefined)] as const
+  })
+  return { calendars: new Map(calendars), allowZeroMin: settings.allowZeroMin, now }
+}
+
+function wholeCalendar(inline: Calendar, read: Calendar | UnreadCalendar | undefined): Calendar | UnreadCalendar {
+  if (read === undefined) return { problem: 'nobody has read it yet' }
+  if ('problem' in read) return read
+  return { holidays: [...inline.holidays, ...read.holidays], workdays: [...inline.workdays, ...read.workdays] }
 }
 
 /** The rules of the configuration as drafts, in its order, their cluster given by id. */
@@ -29,6 +46,9 @@ export function configuredRules(config: CronScalerConfig): RuleDraft[] {
       excludeDates: rule.excludeDates,
       runOnce: rule.runOnce,
       startingDeadlineMs: rule.startingDeadline ?? settings.startingDeadline,
+      spreadMs: rule.spread ?? settings.spread,
+      validFrom: rule.validFrom,
+      validUntil: rule.validUntil,
       enforce: rule.enforce ?? settings.enforce,
       allowHpaConflict: rule.allowHpaConflict ?? settings.allowHpaConflict,
       paused: rule.paused,
@@ -44,7 +64,7 @@ export function rulesFor(drafts: readonly RuleDraft[], cluster: string): RuleDra
 }
 
 /** The id of the cluster that somebody means. What is the id of one and the name of another means neither. */
-function clusterOf(wanted: string, clusters: CronScalerConfig['clusters']): Result<string, InvalidRule> {
+export function clusterOf(wanted: string, clusters: CronScalerConfig['clusters']): Result<string, InvalidRule> {
   const byId = clusters.find(({ id }) => id === wanted)
   const [byName, ...more] = clusters.filter(({ id, name }) => name === wanted && id !== byId?.id)
   const found = byId ?? byName

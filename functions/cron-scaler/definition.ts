@@ -1,20 +1,42 @@
 import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
-import { apply } from './apply.ts'
+import { AnyChange, applyAny, settleAny } from './any-change.ts'
 import { configProblems } from './config-problems.ts'
+import { everyMs, type Seen } from './cursor.ts'
 import { Settings } from './event.ts'
 import { observe } from './observe.ts'
-import { type Observed, plan } from './plan.ts'
-import { ScaleChange } from './scale-change.ts'
-import { settle } from './settle.ts'
+import type { planSeen } from './plan-seen.ts'
 
-/** The cron scaler as the runtime, the local runner and the command line start it. */
-export const definition: ScheduleDefinition<Settings, Observed, ScaleChange> = {
+/** The cron scaler as the runtime, the local runner and the command line start it. Its plans ask for sizes and nothing else. */
+export const definition: Omit<ScheduleDefinition<Settings, Seen, AnyChange>, 'observe' | 'plan'> & {
+  readonly observe: typeof observe
+  readonly plan: typeof planSeen
+} = {
   name: 'cron-scaler',
   settings: Settings,
   problems: configProblems,
-  observe,
-  plan,
-  change: ScaleChange,
-  settle,
-  apply,
+  observe: async (...words) => {
+    const [seen] = await Promise.all([observe(...words), load()])
+    return seen
+  },
+  plan: (...words) => loaded().planSeen(...words),
+  change: AnyChange,
+  settle: settleAny,
+  apply: applyAny,
+  remember: async (...words) => await loaded().remember(...words),
+  everyMs,
+  ahead: (...words) => loaded().ahead(...words),
+}
+
+type Decider = typeof import('./plan-seen.ts')
+
+let decider: Decider | undefined
+
+/** What decides is loaded while the platform's first answers are on their way, so that the first call of a new process is not kept waiting. */
+async function load(): Promise<void> {
+  decider ??= await import('./plan-seen.ts')
+}
+
+function loaded(): Decider {
+  if (decider === undefined) throw new TypeError('cron-scaler: nothing can be decided before anything was observed')
+  return decider
 }

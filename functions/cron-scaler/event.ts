@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { parseCivilDate, parseInstant } from '#shared/pure/civil.ts'
 import { quote } from '#shared/pure/clip.ts'
 import { formatDuration, parseDuration } from '#shared/pure/duration.ts'
 import { failure, type Result } from '#shared/pure/result.ts'
@@ -20,7 +21,7 @@ function parsedText<T>(parse: (text: string) => Result<T, string>) {
 }
 
 /** Nothing is looked for further back than this, nor applied later: schedules that fire once a year still have their firing. */
-const longestPeriodMs = 400 * 86_400_000
+export const longestPeriodMs = 400 * 86_400_000
 
 /** Reads a length of time that is looked back. */
 export function parsePeriod(text: string): Result<number, string> {
@@ -35,12 +36,20 @@ const Period = parsedText(parsePeriod)
 
 const DateRange = parsedText(parseDateRange)
 
+const Instant = parsedText(parseInstant)
+
+/** Stays text: which instants a day begins and ends at depends on the rule's zone. */
+const Day = z.string().check(z.refine((text) => parseCivilDate(text).ok, { error: 'must be a date, such as "2026-10-01"' }))
+
 const TimeZone = z.string().check(z.refine(isTimeZone, { error: 'must be a time zone by its IANA name, such as "Asia/Shanghai"' }))
+
+/** A record keeps no more of them. */
+export const mostCorrections = 20
 
 const Count = z.int().check(z.minimum(0), z.maximum(largestSize))
 
-const RuleSettings = z.strictObject({
-  name: z.string().check(z.minLength(1), z.maxLength(100), z.describe('Names the rule in reports and on what it changed; unique.')),
+/** What a rule or an override is about, and the size that it gives it. */
+const sized = {
   cluster: z.string().check(z.minLength(1), z.describe('Id or name of one of `clusters`.')),
   target: z.strictObject({
     apiVersion: z.optional(z.string()),
@@ -48,21 +57,41 @@ const RuleSettings = z.strictObject({
     namespace: z.optional(z.string().check(z.describe('`default` when absent.'))),
     name: z.string(),
   }),
-  schedule: z.string().check(z.describe('Six fields: second minute hour day-of-month month day-of-week.')),
-  timeZone: z.optional(TimeZone),
   targetSize: z.optional(Count.check(z.describe('Replicas of a Deployment or StatefulSet.'))),
   minSize: z.optional(Count.check(z.describe('minReplicas of a HorizontalPodAutoscaler; goes with maxSize.'))),
   maxSize: z.optional(Count),
+}
+
+const RuleSettings = z.strictObject({
+  name: z.string().check(z.minLength(1), z.maxLength(100), z.describe('Names the rule in reports and on what it changed; unique.')),
+  ...sized,
+  schedule: z.string().check(z.describe('Six fields: second minute hour day-of-month month day-of-week.')),
+  timeZone: z.optional(TimeZone),
+  validFrom: z.optional(Day.check(z.describe('First day, in its time zone, on which it fires.'))),
+  validUntil: z.optional(Day.check(z.describe('Last day on which it fires.'))),
   excludeDates: z._default(
     z.array(z.string()).check(z.describe('Six-field expressions over dates, 2026-10-01..2026-10-07, @calendar/<name>.')),
     [],
   ),
   runOnce: z._default(z.boolean(), false),
   startingDeadline: z.optional(Period),
+  spread: z.optional(Period),
   enforce: z.optional(z.boolean()),
   allowHpaConflict: z.optional(z.boolean()),
   paused: z._default(z.boolean(), false),
 })
+
+const OverrideSettings = z.strictObject({
+  name: z.string().check(z.minLength(1), z.maxLength(100), z.describe('Names the override in reports and on what it changed; unique.')),
+  ...sized,
+  from: z.optional(Instant.check(z.describe('When it begins, such as 2026-11-27T08:00:00+08:00; at once when absent.'))),
+  until: Instant.check(z.describe('When it ends and the schedule decides again.')),
+  reason: z.string().check(z.minLength(1), z.maxLength(200), z.describe('Why; it is quoted in every report.')),
+})
+
+export const calendarFormats = ['ics', 'yaml'] as const
+
+export type CalendarFormat = (typeof calendarFormats)[number]
 
 const calendarName = 'must be lower-case letters, digits and hyphens, such as "cn-holidays"'
 
@@ -75,12 +104,76 @@ const Calendars = z.pipe(
   }),
   z.record(
     z.string().check(z.regex(/^[a-z0-9][-a-z0-9]*$/, { error: calendarName })),
-    z.strictObject({
-      holidays: z._default(z.array(DateRange), []),
-      workdays: z._default(z.array(DateRange), []),
-    }),
+    z
+      .strictObject({
+        holidays: z._default(z.array(DateRange), []),
+        workdays: z._default(z.array(DateRange), []),
+        file: z.optional(
+          z.string().check(z.minLength(1), z.describe('A calendar to be read as well: .ics or .yaml, relative to the configuration.')),
+        ),
+        url: z.optional(
+          z.string().check(
+            z.refine(isCalendarUrl, {
+              error: 'must be an address such as "https://calendars.example.com/cn.ics", without name or password',
+            }),
+            z.describe('The same, fetched; its host must be one of platform.allowedHosts.'),
+          ),
+        ),
+        format: z.optional(z.enum(calendarFormats).check(z.describe('Of the file or address; by its ending when absent.'))),
+        workdayPattern: z.optional(
+          z
+            .string()
+            .check(
+              z.minLength(1),
+              z.maxLength(200),
+              z.describe('RE2 pattern, case ignored, of the names of days that are worked; what is usual when absent.'),
+            ),
+        ),
+      })
+      .check(
+        z.refine(({ file, url }) => file === undefined || url === undefined, { error: 'has a file and an address: write one of them' }),
+        z.refine(({ file, url, workdayPattern }) => workdayPattern === undefined || (file ?? url) !== undefined, {
+          error: 'has a workdayPattern and nothing to look for it in: it goes with a file or an address',
+        }),
+        z.refine((calendar) => (calendar.file ?? calendar.url) === undefined || calendarSource(calendar) !== undefined, {
+          error: 'does not say what its file or address holds: add format: ics or format: yaml',
+        }),
+      ),
   ),
 )
+
+/** Where a calendar's days are to be read, beside those that stand in the configuration itself. */
+export type CalendarSource =
+  | { readonly kind: 'file'; readonly path: string; readonly format: CalendarFormat }
+  | { readonly kind: 'url'; readonly url: string; readonly format: CalendarFormat }
+
+/** What has to be read for a calendar; undefined when it stands in the configuration entirely. */
+export function calendarSource(calendar: {
+  readonly file?: string | undefined
+  readonly url?: string | undefined
+  readonly format?: CalendarFormat | undefined
+}): CalendarSource | undefined {
+  const { file, url } = calendar
+  const format = calendar.format ?? formatOf(file ?? pathOf(url ?? ''))
+  if (format === undefined) return undefined
+  if (file !== undefined) return { kind: 'file', path: file, format }
+  return url === undefined ? undefined : { kind: 'url', url, format }
+}
+
+function pathOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).pathname : url
+}
+
+function formatOf(path: string): CalendarFormat | undefined {
+  if (/\.(ics|ical)$/i.test(path)) return 'ics'
+  return /\.(yaml|yml|json)$/i.test(path) ? 'yaml' : undefined
+}
+
+/** Whether a host is allowed, and plain HTTP with it, is for whoever fetches to say. */
+function isCalendarUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === ''
+}
 
 /**
  * `functions.cron-scaler` of the configuration. Everything has a default, so an empty section runs the HPC objects that are
@@ -93,7 +186,21 @@ export const Settings = z.strictObject({
   ),
   startingDeadline: z.prefault(Period, '30m'),
   lookBack: z.prefault(Period, '8d'),
+  spread: z.prefault(
+    Period.check(z.describe('Targets of one instant take turns within this window after it; shorter than startingDeadline.')),
+    '0s',
+  ),
   enforce: z._default(z.boolean().check(z.describe('Also correct what somebody changed between two firings.')), false),
+  maxCorrections: z._default(
+    z
+      .int()
+      .check(
+        z.minimum(0),
+        z.maximum(mostCorrections),
+        z.describe('So often within an hour is a target corrected for one firing; then it is held, because somebody fights for it.'),
+      ),
+    3,
+  ),
   allowHpaConflict: z._default(z.boolean().check(z.describe('Also size workloads that an autoscaler sizes.')), false),
   allowZeroMin: z._default(z.boolean().check(z.describe('The clusters have HPAScaleToZero on, so minSize may be 0.')), false),
   paused: z._default(z.boolean().check(z.describe('Decide and report, change nothing.')), false),
@@ -124,6 +231,15 @@ export const Settings = z.strictObject({
     ),
     [],
   ),
+  overrides: z._default(
+    z.array(OverrideSettings).check(
+      z.refine((overrides) => new Set(overrides.map(({ name }) => name)).size === overrides.length, {
+        error: (issue) => `two overrides have the same name: ${twice(issue.input)}; name each override once`,
+      }),
+      z.describe('Sizes that targets have for a while, whatever the rules say.'),
+    ),
+    [],
+  ),
 })
 
 export type Settings = z.infer<typeof Settings>
@@ -134,8 +250,8 @@ export interface CronScalerConfig {
   readonly settings: Settings
 }
 
-function twice(rules: unknown): string {
-  const names = Array.isArray(rules) ? rules.map((rule: { readonly name?: unknown }) => String(rule.name)) : []
+function twice(entries: unknown): string {
+  const names = Array.isArray(entries) ? entries.map((entry: { readonly name?: unknown }) => String(entry.name)) : []
   return names.find((name, index) => names.indexOf(name) !== index) ?? ''
 }
 

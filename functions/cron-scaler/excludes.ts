@@ -1,9 +1,10 @@
 import type { CivilDate } from '#shared/pure/civil.ts'
 import { dayNumber, parseCivilDate } from '#shared/pure/civil.ts'
 import { clip, quote } from '#shared/pure/clip.ts'
-import { type CronSchedule, matchesDate, parseCron } from '#shared/pure/cron.ts'
+import { type CronSchedule, matchesDate } from '#shared/pure/cron.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
+import { sharedCron } from './schedule-cache.ts'
 
 /** Days as numbers since 1970-01-01, both ends included. */
 export interface DateRange {
@@ -17,17 +18,28 @@ export interface Calendar {
   readonly workdays: readonly DateRange[]
 }
 
+/** A calendar that could not be read, and why. Which days it closes nobody knows. */
+export interface UnreadCalendar {
+  readonly problem: string
+}
+
 /** One entry of `excludeDates` after reading; `text` is what somebody wrote, as far as messages show it. */
-type Exclude =
+export type Exclude =
   | { readonly kind: 'cron'; readonly text: string; readonly schedule: CronSchedule; readonly byWeekdayOnly: boolean }
   | { readonly kind: 'dates'; readonly text: string; readonly range: DateRange }
   | { readonly kind: 'calendar'; readonly text: string; readonly calendar: Calendar }
+  | { readonly kind: 'unread'; readonly text: string; readonly problem: string }
 
 export interface Excludes {
   readonly entries: readonly Exclude[]
   /** What is legal but probably not meant. */
   readonly warnings: readonly string[]
+  /** Which of its calendars could not be read, and why: whether a day is excluded is not always known then. */
+  readonly unread?: string
 }
+
+/** For the many rules without any. */
+const noExcludes: Excludes = { entries: [], warnings: [] }
 
 /** What is wrong with which entry. */
 export interface ExcludeProblem {
@@ -53,7 +65,11 @@ export function parseDateRange(text: string): Result<DateRange, string> {
  * count (a date is the finest grain), dates and ranges of dates, and `@calendar/<name>`. One entry that cannot be read fails
  * them all, so that a rule never runs on a day that somebody meant to exclude.
  */
-export function parseExcludes(texts: readonly string[], calendars: ReadonlyMap<string, Calendar>): Result<Excludes, ExcludeProblem> {
+export function parseExcludes(
+  texts: readonly string[],
+  calendars: ReadonlyMap<string, Calendar | UnreadCalendar>,
+): Result<Excludes, ExcludeProblem> {
+  if (texts.length === 0) return success(noExcludes)
   const entries: Exclude[] = []
   const warnings: string[] = []
   for (const [index, text] of texts.entries()) {
@@ -64,14 +80,16 @@ export function parseExcludes(texts: readonly string[], calendars: ReadonlyMap<s
       warnings.push(`"${parsed.value.text}" excludes whole days: its time fields are ignored`)
     }
   }
-  return success({ entries, warnings })
+  const unread = entries.find((entry) => entry.kind === 'unread')
+  return success(unread === undefined ? { entries, warnings } : { entries, warnings, unread: `${unread.text} (${unread.problem})` })
 }
 
-function parseExclude(text: string, calendars: ReadonlyMap<string, Calendar>): Result<Exclude, string> {
+function parseExclude(text: string, calendars: ReadonlyMap<string, Calendar | UnreadCalendar>): Result<Exclude, string> {
   if (text.startsWith('@')) {
     const name = /^@calendar\/(.+)$/s.exec(text)?.[1]
     const calendar = name === undefined ? undefined : calendars.get(name)
     if (calendar === undefined) return failure(unknownCalendar(text, name, calendars))
+    if ('problem' in calendar) return success({ kind: 'unread', text: clip(text), problem: calendar.problem })
     return success({ kind: 'calendar', text: clip(text), calendar })
   }
   if (/^\d{4}-/.test(text)) {
@@ -79,7 +97,7 @@ function parseExclude(text: string, calendars: ReadonlyMap<string, Calendar>): R
     if (!range.ok) return failure(`the excluded date cannot be read: ${range.error}`)
     return success({ kind: 'dates', text: clip(text), range: range.value })
   }
-  const parsed = parseCron(text)
+  const parsed = sharedCron(text)
   if (!parsed.ok) return failure(`the excluded date cannot be read: ${parsed.error.message}`)
   return success({ kind: 'cron', text: clip(parsed.value.spec), schedule: parsed.value, byWeekdayOnly: isByWeekdayOnly(parsed.value) })
 }
@@ -102,12 +120,15 @@ function isByWeekdayOnly({ anyDayOfMonth, months, daysOfWeek }: CronSchedule): b
 /**
  * The entry that excludes a civil date, undefined when the date is not excluded. A day that one of the rule's calendars
  * calls a workday is open again to what closes weekends (an expression over weekdays only) and to that calendar's own
- * holidays; a date, a range of dates or a day of month keeps it closed.
+ * holidays; a date, a range of dates or a day of month keeps it closed. With a calendar that could not be read it names only
+ * what excludes the date whatever that calendar says: any weekend may be worked by it.
  */
 export function excludedBy(excludes: Excludes, date: CivilDate): string | undefined {
   if (excludes.entries.length === 0) return undefined
   const day = numberOf(date)
-  const isWorkday = excludes.entries.some((entry) => entry.kind === 'calendar' && holds(entry.calendar.workdays, day))
+  const isWorkday = excludes.entries.some(
+    (entry) => entry.kind === 'unread' || (entry.kind === 'calendar' && holds(entry.calendar.workdays, day)),
+  )
   for (const entry of excludes.entries) {
     switch (entry.kind) {
       case 'cron':
@@ -118,6 +139,8 @@ export function excludedBy(excludes: Excludes, date: CivilDate): string | undefi
         break
       case 'calendar':
         if (holds(entry.calendar.holidays, day) && !holds(entry.calendar.workdays, day)) return entry.text
+        break
+      case 'unread':
         break
     }
   }
@@ -132,7 +155,7 @@ function numberOf(date: CivilDate): number {
   return dayNumber(date.year, date.month, date.day)
 }
 
-function unknownCalendar(text: string, name: string | undefined, calendars: ReadonlyMap<string, Calendar>): string {
+function unknownCalendar(text: string, name: string | undefined, calendars: ReadonlyMap<string, Calendar | UnreadCalendar>): string {
   if (name === undefined) return `the excluded date ${quote(text)} cannot be read: a shared calendar is written @calendar/<name>`
   const near = nearest(name, calendars.keys())
   const hint = near === undefined ? 'add it under `calendars` in the settings' : `did you mean "@calendar/${near}"?`

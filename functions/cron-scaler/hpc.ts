@@ -8,6 +8,9 @@ import type { InvalidRule, RuleDraft } from './rules.ts'
 export const hpcAnnotations = {
   timeZone: 'longshore.dev/time-zone',
   startingDeadline: 'longshore.dev/starting-deadline',
+  spread: 'longshore.dev/spread',
+  validFrom: 'longshore.dev/valid-from',
+  validUntil: 'longshore.dev/valid-until',
   enforce: 'longshore.dev/enforce',
   allowHpaConflict: 'longshore.dev/allow-hpa-conflict',
   paused: 'longshore.dev/paused',
@@ -82,6 +85,9 @@ function nameProblem(name: string | undefined, runOnce: boolean): InvalidRule | 
 interface Annotated {
   readonly timeZone: string
   readonly startingDeadlineMs: number
+  readonly spreadMs: number
+  readonly validFrom: string | undefined
+  readonly validUntil: string | undefined
   readonly enforce: boolean
   readonly allowHpaConflict: boolean
   readonly paused: boolean
@@ -96,16 +102,18 @@ function readAnnotations(annotations: Readonly<Record<string, string>>, settings
     if (text !== 'true' && text !== 'false') problems.push(`the annotation ${name} is ${quote(text)}: write "true" or "false"`)
     return text === 'true'
   }
-  let startingDeadlineMs = settings.startingDeadline
-  const deadlineText = annotations[hpcAnnotations.startingDeadline]
-  if (deadlineText !== undefined) {
-    const deadline = parsePeriod(deadlineText)
-    if (deadline.ok) startingDeadlineMs = deadline.value
-    else problems.push(`the annotation ${hpcAnnotations.startingDeadline}: ${deadline.error}`)
+  const period = (name: string, absent: number): number => {
+    const text = annotations[name]
+    const read = text === undefined ? undefined : parsePeriod(text)
+    if (read?.ok === false) problems.push(`the annotation ${name}: ${read.error}`)
+    return read?.ok === true ? read.value : absent
   }
   const annotated = {
     timeZone: annotations[hpcAnnotations.timeZone] ?? settings.timeZone,
-    startingDeadlineMs,
+    startingDeadlineMs: period(hpcAnnotations.startingDeadline, settings.startingDeadline),
+    spreadMs: period(hpcAnnotations.spread, settings.spread),
+    validFrom: annotations[hpcAnnotations.validFrom],
+    validUntil: annotations[hpcAnnotations.validUntil],
     enforce: flag(hpcAnnotations.enforce, settings.enforce),
     allowHpaConflict: flag(hpcAnnotations.allowHpaConflict, settings.allowHpaConflict),
     paused: flag(hpcAnnotations.paused, false),

@@ -2,13 +2,29 @@ import * as z from 'zod/mini'
 import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import { KubeError, type KubeObject, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
-import { configuredRules, rulesFor } from './configured-rules.ts'
-import type { CronScalerConfig, Settings } from './event.ts'
+import type { FunctionConfig, ObserveAround } from '#shared/runtime/definition.ts'
+import { noFetch } from '#shared/runtime/fetch-text.ts'
+import { noMemory } from '#shared/runtime/memory.ts'
+import { type ConfiguredFor, configuredByCluster } from './configured-for.ts'
+import {
+  type ClusterNote,
+  clusterDigest,
+  commonDigest,
+  lookAgainMs,
+  type QuietCluster,
+  recallClusters,
+  type Seen,
+  type ServedKinds,
+  standsFor,
+} from './cursor.ts'
+import { type CronScalerConfig, calendarSource, type Settings } from './event.ts'
 import { rulesOfHpc } from './hpc.ts'
-import type { Observed, ObservedAutoscaler, ObservedCluster, ObservedProblem, ObservedTarget } from './plan.ts'
+import type { ObservedAutoscaler, ObservedCluster, ObservedProblem, ObservedTarget } from './plan.ts'
 import type { RuleDraft } from './rules.ts'
 import { autoscalerOf, targetOf, Workload } from './scaled-object.ts'
 import { readTarget, resourceOf, type Target, type TargetKind, targetKinds } from './target.ts'
+
+const nothingAround: ObserveAround = { memory: noMemory, fetchText: noFetch }
 
 /** Clusters that are read at the same time; each asks for a handful of lists. */
 const clustersAtOnce = 8
@@ -16,35 +32,81 @@ const clustersAtOnce = 8
 /** Up to this many namespaces of targets are listed one by one; beyond, the whole cluster at once. */
 const namespacesApart = 3
 
-/** Tells HPC's group among a cluster's, in whatever edition of the platform: `autoscaling.<domain>`. */
-const hpcGroupPattern = /^autoscaling\.([a-z0-9-]+\.)*cloud\.tencent\.com$/
-
 /**
  * Reads all configured clusters: the HPC objects, whether the platform's own controller runs, and of the targets that rules
- * name their sizes, annotations and autoscalers. What a cluster refuses becomes a problem of that cluster and of nothing
- * else. Reads only what rules need: a cluster without rules costs a call or two.
+ * and overrides name their sizes, annotations and autoscalers. What a cluster refuses becomes a problem of that cluster and of
+ * nothing else. Reads only what rules need: a cluster without rules costs a call or two.
+ *
+ * Where an earlier run has left that all is done in a cluster and nothing is due there since, the targets are not read: what is
+ * left is one list for each kind of HPC objects, and nothing at all where there are none. Calendars with an address are fetched
+ * when there is none at hand that is young enough.
  */
-export async function observe(cloud: CloudReader, config: CronScalerConfig): Promise<Observed> {
-  const configured = configuredRules(config)
-  const clusters: ObservedCluster[] = []
+export async function observe(
+  cloud: CloudReader,
+  config: Pick<FunctionConfig<Settings>, 'mode' | 'clusters' | 'settings'>,
+  now: number,
+  around: ObserveAround = nothingAround,
+): Promise<Seen> {
+  const { mode, settings } = config
+  const [addresses, recalled] = await Promise.all([
+    readAddresses(settings, around, now),
+    around.fresh === true ? undefined : recallClusters(around.memory),
+  ])
+  const { calendars, warnings, keep } = addresses
+  const common = commonDigest(mode, settings, calendars)
+  const configured = configuredByCluster(config)
+  const found: Found[] = []
   const waiting = [...config.clusters.entries()]
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [index, cluster] = next
-      const own = rulesFor(configured, cluster.id)
-      clusters[index] = await observeCluster(cloud, cluster, own, config.settings)
+      const before = recalled === undefined ? undefined : (recalled.get(cluster.id) ?? { known: {}, version: 'absent' as const })
+      found[index] = await observeCluster(cloud, cluster, { configured: configured(cluster.id), before, common, settings, now })
     }
   }
   await Promise.all(Array.from({ length: Math.min(clustersAtOnce, waiting.length) }, work))
-  return { clusters }
+  return {
+    clusters: found.flatMap(({ cluster }) => cluster ?? []),
+    quiet: found.flatMap(({ quiet }) => quiet ?? []),
+    notes: found.map(({ note }) => note),
+    calendars,
+    warnings,
+    keep,
+  }
+}
+
+/** What was read at the addresses of calendars. */
+interface ReadAddresses extends Required<Pick<Seen, 'calendars' | 'warnings' | 'keep'>> {}
+
+/** Most configurations have no such calendar: then what reads them is not even loaded. */
+async function readAddresses(settings: Settings, around: ObserveAround, now: number): Promise<ReadAddresses> {
+  const isNeeded = Object.values(settings.calendars).some((calendar) => calendarSource(calendar) !== undefined)
+  if (!isNeeded) return { calendars: {}, warnings: [], keep: {} }
+  const { calendarsOf, calendarWarnings, readCalendars } = await import('./calendar-reading.ts')
+  const readings = await readCalendars(settings, around, now)
+  return { calendars: calendarsOf(readings), warnings: calendarWarnings(readings), keep: readings }
+}
+
+/** One cluster: read, or quiet. */
+interface Found {
+  readonly cluster?: ObservedCluster
+  readonly quiet?: QuietCluster
+  readonly note: ClusterNote
+}
+
+interface ClusterCase {
+  readonly configured: ConfiguredFor
+  readonly before: ClusterNote['before']
+  readonly common: string
+  readonly settings: Settings
+  readonly now: number
 }
 
 async function observeCluster(
   cloud: CloudReader,
   { id, region }: CronScalerConfig['clusters'][number],
-  configured: readonly RuleDraft[],
-  settings: Settings,
-): Promise<ObservedCluster> {
+  { configured, before, common, settings, now }: ClusterCase,
+): Promise<Found> {
   const problems: ObservedProblem[] = []
   let isReadable = false
   const attempt = async <T>(part: ObservedProblem['part'], read: () => Promise<T>): Promise<T | undefined> => {
@@ -60,10 +122,17 @@ async function observeCluster(
   }
 
   const reader = kubeReader(cloud, id, region === undefined ? {} : { region })
-  const found = settings.hpc.enabled ? await attempt('rules', () => readRules(reader, settings)) : undefined
-  const { rules = [], missingGroup } = found ?? {}
+  const found = settings.hpc.enabled ? await attempt('rules', () => readRules(reader, settings, before?.known.kinds, now)) : undefined
+  const { rules = [], kinds, missingGroup } = found ?? {}
   if (missingGroup !== undefined) problems.push({ part: 'hpc-group', text: missingGroup })
-  const wanted = targetsOf([...rules, ...configured])
+  const digest = clusterDigest(common, rules, configured)
+  const note = { id, digest, ...(kinds === undefined ? {} : { kinds }), ...(before === undefined ? {} : { before }) }
+  const cursor = before?.known.cursor
+  if (problems.length === 0 && standsFor(cursor, digest, now)) {
+    return { quiet: { id, ruleCount: rules.length + configured.drafts.length, cursor }, note }
+  }
+
+  const wanted = [...targetsOf([...rules, ...configured.drafts]), ...configured.overrides.map(({ target }) => target)]
   const controller = rules.length === 0 ? 'absent' : ((await attempt('controller', () => readController(reader))) ?? 'unknown')
   if (controller === 'strange')
     problems.push({ part: 'controller', text: `${id}: kube-system/tke-hpc-controller does not look like a Deployment` })
@@ -84,39 +153,44 @@ async function observeCluster(
   )
   const [first] = problems
   if (first !== undefined && !isReadable) problems.unshift({ part: 'cluster', text: first.text })
-  return { id, rules, targets, autoscalers, controller: controller === 'strange' ? 'unknown' : controller, problems }
+  const state = controller === 'strange' ? 'unknown' : controller
+  return { cluster: { id, rules, targets, autoscalers, controller: state, problems }, note }
+}
+
+interface ReadRules {
+  readonly rules: RuleDraft[]
+  readonly kinds: ServedKinds
+  readonly missingGroup?: string | undefined
 }
 
 /**
  * All rules of a cluster's HPC objects, of every API group that serves such a kind: a cluster that has had two editions of it has
- * two. A cluster without has none; that is worth a word only where the settings name the group.
+ * two. A cluster without has none; that is worth a word only where the settings name the group. Where they are served is looked
+ * for again when what an earlier run found is too old, or is not there any more.
  */
-async function readRules(
-  reader: KubeReader,
-  settings: Settings,
-): Promise<{ readonly rules: RuleDraft[]; readonly missingGroup?: string | undefined }> {
-  const named = settings.hpc.group
-  const groups =
-    named === undefined ? (await reader.discover()).map(({ group }) => group).filter((name) => hpcGroupPattern.test(name)) : [named]
-  const served = await Promise.all(groups.map((group) => hpcPaths(reader, group)))
-  const paths = served.flat()
-  if (paths.length === 0 && named !== undefined) {
-    const text = `${reader.clusterId} serves no HPC objects in the API group ${named}: install HPC there, or correct hpc.group, or leave it out to have it found`
-    return { rules: [], missingGroup: text }
+async function readRules(reader: KubeReader, settings: Settings, known: ServedKinds | undefined, now: number): Promise<ReadRules> {
+  const { group: named } = settings.hpc
+  if (known !== undefined && known.named === named && now >= known.at && now - known.at < lookAgainMs) {
+    try {
+      return await listRules(reader, settings, known)
+    } catch (error) {
+      if (!(error instanceof KubeError && error.kind === 'kube.not-found')) throw error
+    }
   }
-  const lists = await Promise.all(paths.map((path) => reader.list(path)))
-  return { rules: lists.flatMap(({ items }) => items.flatMap((object) => rulesOfHpc(object, reader.clusterId, settings))) }
+  const { findHpcKinds } = await import('./hpc-object.ts')
+  const kinds = await findHpcKinds(reader, named)
+  const paths = kinds.map(({ group, version, resource }) => kubePath({ group, version, resource }))
+  return await listRules(reader, settings, { at: now, ...(named === undefined ? {} : { named }), paths })
 }
 
-/** Where a group serves HPC objects. The plural differs between editions (`…cronscalers`, `…cronscales`), the beginning does not. */
-async function hpcPaths(reader: KubeReader, group: string): Promise<string[]> {
-  const found = await reader.discover(group)
-  // The group's preferred version comes first; all versions are views of the same objects.
-  const versions = new Map<string, string>()
-  for (const { resource, version, verbs } of found?.resources ?? []) {
-    if (resource.startsWith('horizontalpodcron') && verbs.includes('list') && !versions.has(resource)) versions.set(resource, version)
+async function listRules(reader: KubeReader, settings: Settings, kinds: ServedKinds): Promise<ReadRules> {
+  const { named, paths } = kinds
+  if (paths.length === 0 && named !== undefined) {
+    const missingGroup = `${reader.clusterId} serves no HPC objects in the API group ${named}: install HPC there, or correct hpc.group, or leave it out to have it found`
+    return { rules: [], kinds, missingGroup }
   }
-  return [...versions].map(([resource, version]) => kubePath({ group, version, resource }))
+  const lists = await Promise.all(paths.map((path) => reader.list(path)))
+  return { rules: lists.flatMap(({ items }) => items.flatMap((object) => rulesOfHpc(object, reader.clusterId, settings))), kinds }
 }
 
 /** `strange` when what is there does not look like a Deployment: that is no reason to think that nothing runs. */

@@ -1,6 +1,9 @@
 import * as z from 'zod/mini'
 import { clip } from '#shared/pure/clip.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
+import { mostCorrections } from './event.ts'
+import { isOverride } from './override.ts'
+import type { ScaleChange } from './scale-change.ts'
 import { type Size, sizesEqual } from './target.ts'
 
 /**
@@ -31,6 +34,10 @@ export interface ScaleRecord {
   readonly original: { readonly size: Size; readonly epoch: number }
   /** Run-once rules that have run, with the instant they fired for. */
   readonly once: Readonly<Record<string, number>>
+  /** Of a size that an override set, or whose override was taken back: when that override ends. */
+  readonly untilMs?: number | undefined
+  /** When the size was put back for the same firing, the latest ones, oldest first; absent when it never was. */
+  readonly corrections?: readonly number[] | undefined
 }
 
 /** What a step adds to a record. */
@@ -40,8 +47,20 @@ export interface Transition {
   readonly nominalMs: number
   readonly decidedMs: number
   readonly size: Size
-  readonly onceKey?: string
+  readonly onceKey?: string | undefined
+  readonly untilMs?: number | undefined
+  /** Whether it puts back what somebody has changed since. */
+  readonly drift?: boolean | undefined
 }
+
+/** What a change adds to the record of its target, at a run's `now`. */
+export function transitionOf(key: string, change: ScaleChange, now: number): Transition {
+  const { rule, nominalMs, to: size, onceKey, untilMs, drift } = change
+  return { key, rule, nominalMs, decidedMs: now, size, onceKey, untilMs, drift }
+}
+
+/** Corrections longer ago than this are no part of a quarrel. */
+export const correctionWindowMs = 3_600_000
 
 /** More marks of run-once rules than this on one target are thrown away, oldest first. */
 const mostMarks = 64
@@ -80,6 +99,8 @@ const WrittenRecord = z.object({
   after: WrittenSize,
   original: z.object({ size: WrittenSize, epoch: z.int() }),
   once: z.optional(z.record(z.string(), Instant)),
+  until: z.optional(Instant),
+  corrections: z.optional(z.array(Instant).check(z.maxLength(mostCorrections))),
 })
 
 /** Reads the annotation's text. Never guesses: a record that somebody garbled is an error, because acting could repeat a firing. */
@@ -96,17 +117,29 @@ export function parseRecord(text: string): Result<ScaleRecord, string> {
     const [issue] = parsed.error.issues
     return failure(`${clip(issue?.path.join('.') ?? '') || 'it'} is not as written`)
   }
-  const { epoch, owner, key, nominal, decided, before, after, original, once } = parsed.data
-  return success({ epoch, owner, key, nominalMs: nominal, decidedMs: decided, before, after, original, once: once ?? {} })
+  const { epoch, owner, key, nominal, decided, before, after, original, once, until, corrections } = parsed.data
+  return success({
+    epoch,
+    owner,
+    key,
+    nominalMs: nominal,
+    decidedMs: decided,
+    before,
+    after,
+    original,
+    once: once ?? {},
+    ...(until === undefined ? {} : { untilMs: until }),
+    ...(corrections === undefined ? {} : { corrections }),
+  })
 }
 
 /**
- * Whether what is on record stands for a firing: it was applied for that firing or a later one. A hold that has ended since is
- * the exception: a person kept the target from the size it should have, so the firing counts as if it had just come. `hold` is
- * what the target says, undefined or a text when it is no instant.
+ * Whether what is on record stands for a firing: it was applied for that firing or a later one. A hold or an override that has
+ * ended since is the exception: a person kept the target from the size it should have, so the firing counts as if it had just
+ * come. `hold` is what the target says, undefined or a text when it is no instant.
  */
 export function isOnRecord(record: ScaleRecord | undefined, nominalMs: number, hold: number | string | undefined, now: number): boolean {
-  if (record === undefined || record.nominalMs < nominalMs) return false
+  if (record === undefined || isOverride(record.owner) || record.nominalMs < nominalMs) return false
   const isHoldOver = typeof hold === 'number' && hold <= now && record.decidedMs < hold
   return record.nominalMs > nominalMs || !isHoldOver
 }
@@ -125,23 +158,49 @@ export function formatRecord(record: ScaleRecord): string {
     original: { size: written(record.original.size), epoch: record.original.epoch },
     key: record.key,
     ...(once.length === 0 ? {} : { once: Object.fromEntries(once) }),
+    ...(record.untilMs === undefined ? {} : { until: instantText(record.untilMs) }),
+    ...(record.corrections === undefined ? {} : { corrections: record.corrections.map(instantText) }),
   })
 }
 
 /**
  * The record after a transition. `found` is the size right before the write. For the firing that is already on record (its
- * drift is corrected) the size before it, the epoch and the original stay what they are.
+ * drift is corrected) the size before it, the epoch and the original stay what they are. One override upon another keeps the
+ * size that was there before the first of them.
  */
 export function nextRecord(previous: ScaleRecord | undefined, found: Size, transition: Transition): ScaleRecord {
-  const { key, rule, nominalMs, decidedMs, size, onceKey } = transition
+  const { key, rule, nominalMs, decidedMs, size, onceKey, untilMs } = transition
   const once = marksWith(previous?.once ?? {}, onceKey, nominalMs)
-  const written = { owner: rule, key, nominalMs, decidedMs, after: size, once }
+  const corrections = correctionsWith(previous, transition)
+  const written = {
+    owner: rule,
+    key,
+    nominalMs,
+    decidedMs,
+    after: size,
+    once,
+    ...(untilMs === undefined ? {} : { untilMs }),
+    ...(corrections.length === 0 ? {} : { corrections }),
+  }
   if (previous !== undefined && previous.nominalMs === nominalMs && previous.owner === rule) {
     return { ...written, epoch: previous.epoch, before: previous.before, original: previous.original }
   }
   const epoch = (previous?.epoch ?? 0) + 1
-  const original = previous !== undefined && sizesEqual(previous.after, found) ? previous.original : { size: found, epoch }
-  return { ...written, epoch, before: found, original }
+  if (previous === undefined || !sizesEqual(previous.after, found))
+    return { ...written, epoch, before: found, original: { size: found, epoch } }
+  const before = isOverride(rule) && isOverride(previous.owner) ? previous.before : found
+  return { ...written, epoch, before, original: previous.original }
+}
+
+/** The corrections for one firing within the last hour, this one included. Another firing begins without any. */
+function correctionsWith(previous: ScaleRecord | undefined, { rule, nominalMs, decidedMs, drift }: Transition): readonly number[] {
+  if (drift !== true || previous === undefined || previous.nominalMs !== nominalMs || previous.owner !== rule) return []
+  return [...correctionsWithin(previous, decidedMs), decidedMs].slice(-mostCorrections)
+}
+
+/** When the size was put back within the hour before an instant. */
+export function correctionsWithin(record: ScaleRecord, now: number): readonly number[] {
+  return (record.corrections ?? []).filter((ms) => ms > now - correctionWindowMs)
 }
 
 function marksWith(marks: Readonly<Record<string, number>>, key: string | undefined, ms: number): Readonly<Record<string, number>> {

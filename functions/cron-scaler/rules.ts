@@ -1,9 +1,13 @@
+import { parseCivilDate, startOfDate } from '#shared/pure/civil.ts'
 import { quote } from '#shared/pure/clip.ts'
-import { type CronSchedule, cronWarnings, nextFiring, parseCron } from '#shared/pure/cron.ts'
+import { type CronSchedule, cronWarnings } from '#shared/pure/cron.ts'
 import { digestOf } from '#shared/pure/digest.ts'
+import { formatDuration } from '#shared/pure/duration.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
 import { isTimeZone } from '#shared/pure/zone.ts'
-import { type Calendar, type Excludes, parseExcludes } from './excludes.ts'
+import { longestPeriodMs } from './event.ts'
+import { type Calendar, type Excludes, parseExcludes, type UnreadCalendar } from './excludes.ts'
+import { sharedCron, sharedNextFiring, sharedPreviousFiring } from './schedule-cache.ts'
 import { largestSize, readTarget, type Size, type Target, type TargetDraft } from './target.ts'
 
 /** A rule as it stands in an HPC object or in the configuration, before anything about it is believed. */
@@ -26,11 +30,16 @@ export interface RuleDraft {
   readonly excludeDates: readonly string[]
   readonly runOnce: boolean
   readonly startingDeadlineMs: number
+  /** Targets that are due at one instant take turns within this time after it; nobody waits when absent. */
+  readonly spreadMs?: number | undefined
   readonly enforce: boolean
   readonly allowHpaConflict: boolean
   readonly paused: boolean
   /** Firings before this instant are not the rule's: it did not exist. */
   readonly existsSinceMs?: number | undefined
+  /** First and last day, in the rule's zone, on which it fires: `2026-10-01`. */
+  readonly validFrom?: string | undefined
+  readonly validUntil?: string | undefined
   /** Why the entry could not even be read, or is for no cluster. */
   readonly problem?: InvalidRule | undefined
   readonly warnings: readonly string[]
@@ -48,9 +57,13 @@ export interface Rule {
   /** Present on run-once rules: what a mark on the target says has run. */
   readonly onceKey?: string
   readonly startingDeadlineMs: number
+  readonly spreadMs: number
   readonly enforce: boolean
   readonly allowHpaConflict: boolean
+  /** It has no firing before this instant: it did not exist, or was not valid yet. */
   readonly existsSinceMs: number
+  /** Nor at or after this one; infinite for most. */
+  readonly validUntilMs: number
   readonly warnings: readonly string[]
 }
 
@@ -64,6 +77,8 @@ export type InvalidCode =
   | 'schedule-never-fires'
   | 'time-zone-unknown'
   | 'exclude-invalid'
+  | 'validity-invalid'
+  | 'spread-too-long'
   | 'size-missing'
   | 'size-invalid'
   | 'size-on-hpa'
@@ -79,7 +94,7 @@ export interface InvalidRule {
 }
 
 export interface RuleContext {
-  readonly calendars: ReadonlyMap<string, Calendar>
+  readonly calendars: ReadonlyMap<string, Calendar | UnreadCalendar>
   readonly allowZeroMin: boolean
   /** Where to start looking whether the schedule ever fires. */
   readonly now: number
@@ -87,16 +102,19 @@ export interface RuleContext {
 
 /**
  * Checks everything about a rule that can be checked without its target. The first thing that is wrong makes the rule
- * invalid, with a sentence that says what to write; an invalid rule is held and never runs in some other reading.
+ * invalid, with a sentence that says what to write; an invalid rule is held and never runs in some other reading. `named` is
+ * its target, where that has been read already.
  */
-export function compileRule(draft: RuleDraft, context: RuleContext): Result<Rule, InvalidRule> {
+export function compileRule(draft: RuleDraft, context: RuleContext, named?: Target): Result<Rule, InvalidRule> {
   if (draft.problem !== undefined) return failure(draft.problem)
-  const { target, schedule, zone, excludes, size } = readParts(draft, context)
+  const { target, schedule, zone, excludes, size, validity, spread } = readParts(draft, context, named)
   if (!target.ok) return target
   if (!schedule.ok) return schedule
   if (!zone.ok) return zone
   if (!excludes.ok) return excludes
   if (!size.ok) return size
+  if (!validity.ok) return validity
+  if (!spread.ok) return spread
   const { kind, namespace, name } = target.value
   return success({
     source: draft.source,
@@ -109,34 +127,39 @@ export function compileRule(draft: RuleDraft, context: RuleContext): Result<Rule
     // The schedule and what it acts on, and nothing else: editing a size, a zone or an exclude does not arm the rule again.
     ...(draft.runOnce ? { onceKey: digestOf([draft.identity, schedule.value.spec, kind, namespace, name]) } : {}),
     startingDeadlineMs: draft.startingDeadlineMs,
+    spreadMs: spread.value,
     enforce: draft.enforce,
     allowHpaConflict: draft.allowHpaConflict,
-    existsSinceMs: draft.existsSinceMs ?? Number.NEGATIVE_INFINITY,
-    warnings: [...draft.warnings, ...cronWarnings(schedule.value), ...excludes.value.warnings],
+    existsSinceMs: Math.max(draft.existsSinceMs ?? Number.NEGATIVE_INFINITY, validity.value.fromMs),
+    validUntilMs: validity.value.untilMs,
+    warnings: warningsOf(draft.warnings, schedule.value, excludes.value),
   })
 }
 
 /** Everything that is wrong with a rule, where `compileRule` stops at the first. */
 export function ruleProblems(draft: RuleDraft, context: RuleContext): readonly InvalidRule[] {
   if (draft.problem !== undefined) return [draft.problem]
-  const { target, schedule, zone, excludes, size } = readParts(draft, context)
-  const problems = [target, schedule, zone, excludes, size].flatMap((part) => (part.ok ? [] : [part.error]))
+  const { target, schedule, zone, excludes, size, validity, spread } = readParts(draft, context)
+  const problems = [target, schedule, zone, excludes, size, validity, spread].flatMap((part) => (part.ok ? [] : [part.error]))
   return [...new Set(problems)]
 }
 
-function readParts(draft: RuleDraft, context: RuleContext) {
-  const target = targetOf(draft)
+function readParts(draft: RuleDraft, context: RuleContext, named?: Target) {
+  const target = named === undefined ? readRuleTarget(draft) : success(named)
   const zone = zoneOf(draft)
   return {
     target,
     zone,
     schedule: scheduleOf(draft, zone.ok ? zone.value : 'UTC', context.now),
     excludes: excludesOf(draft, context.calendars),
-    size: target.ok ? sizeOf(draft, target.value, context.allowZeroMin) : target,
+    size: target.ok ? readSize(draft, target.value, context.allowZeroMin) : target,
+    validity: validityOf(draft, zone.ok ? zone.value : 'UTC'),
+    spread: spreadOf(draft),
   }
 }
 
-function targetOf(draft: RuleDraft): Result<Target, InvalidRule> {
+/** The target that a rule names. */
+export function readRuleTarget(draft: Pick<RuleDraft, 'target' | 'namespace'>): Result<Target, InvalidRule> {
   const target = readTarget(draft.target, draft.namespace)
   return target.ok ? target : failure({ code: 'target-invalid', text: target.error.text, field: `target.${target.error.field}` })
 }
@@ -148,21 +171,68 @@ function zoneOf({ timeZone }: RuleDraft): Result<string, InvalidRule> {
 }
 
 function scheduleOf(draft: RuleDraft, zone: string, now: number): Result<CronSchedule, InvalidRule> {
-  const schedule = parseCron(draft.schedule)
+  const schedule = sharedCron(draft.schedule)
   if (!schedule.ok) return failure({ code: 'schedule-invalid', text: schedule.error.message, field: 'schedule' })
-  if (nextFiring(schedule.value, zone, now) !== undefined) return schedule
+  if (sharedNextFiring(schedule.value, zone, now) !== undefined) return schedule
+  // The leap day of 2096 is not followed by another one for eight years, and is one all the same.
+  if (sharedPreviousFiring(schedule.value, zone, now, now - longestPeriodMs) !== undefined) return schedule
   const text = `${quote(schedule.value.spec)} does not fire within the next five years: look at its day of month and month`
   return failure({ code: 'schedule-never-fires', text, field: 'schedule' })
 }
 
-function excludesOf(draft: RuleDraft, calendars: ReadonlyMap<string, Calendar>): Result<Excludes, InvalidRule> {
+interface Validity {
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+const always: Validity = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY }
+
+const validAlways = success(always)
+
+/** From the beginning of its first day to the end of its last one. */
+function validityOf({ validFrom, validUntil }: RuleDraft, zone: string): Result<Validity, InvalidRule> {
+  if (validFrom === undefined && validUntil === undefined) return validAlways
+  const invalid = (text: string, field: string) => failure({ code: 'validity-invalid', text, field } as const)
+  const first = validFrom === undefined ? undefined : parseCivilDate(validFrom)
+  if (first?.ok === false) return invalid(`the first day on which it is valid: ${first.error}`, 'validFrom')
+  const last = validUntil === undefined ? undefined : parseCivilDate(validUntil)
+  if (last?.ok === false) return invalid(`the last day on which it is valid: ${last.error}`, 'validUntil')
+  const fromMs = first === undefined ? always.fromMs : startOfDate(first.value, zone)
+  const untilMs = last === undefined ? always.untilMs : startOfDate({ ...last.value, day: last.value.day + 1 }, zone)
+  if (fromMs >= untilMs) return invalid(`it is valid from ${validFrom} until ${validUntil}, which ends before it begins`, 'validUntil')
+  return success({ fromMs, untilMs })
+}
+
+function spreadOf({ spreadMs = 0, startingDeadlineMs }: RuleDraft): Result<number, InvalidRule> {
+  const text = spreadProblem(spreadMs, startingDeadlineMs)
+  return text === undefined ? success(spreadMs) : failure({ code: 'spread-too-long', text, field: 'spread' })
+}
+
+/** Why some targets' turn would come too late; undefined when every turn comes within the deadline. */
+export function spreadProblem(spreadMs: number, startingDeadlineMs: number): string | undefined {
+  if (spreadMs === 0 || spreadMs < startingDeadlineMs) return undefined
+  return `a spread of ${formatDuration(spreadMs)} is not shorter than the starting deadline of ${formatDuration(startingDeadlineMs)}, so some targets' turn would come too late: shorten the spread, or lengthen startingDeadline`
+}
+
+function warningsOf(own: readonly string[], schedule: CronSchedule, excludes: Excludes): readonly string[] {
+  const more = cronWarnings(schedule)
+  if (more.length === 0 && excludes.warnings.length === 0) return own
+  return [...own, ...more, ...excludes.warnings]
+}
+
+function excludesOf(draft: RuleDraft, calendars: RuleContext['calendars']): Result<Excludes, InvalidRule> {
   const excludes = parseExcludes(draft.excludeDates, calendars)
   if (excludes.ok) return excludes
   const { index, text } = excludes.error
   return failure({ code: 'exclude-invalid', text, field: `excludeDates[${index}]` })
 }
 
-function sizeOf(draft: RuleDraft, target: Target, allowZeroMin: boolean): Result<Size, InvalidRule> {
+/** The size that a rule or an override gives to a target of this kind. */
+export function readSize(
+  draft: Pick<RuleDraft, 'targetSize' | 'minSize' | 'maxSize'>,
+  target: Target,
+  allowZeroMin: boolean,
+): Result<Size, InvalidRule> {
   const { targetSize, minSize, maxSize } = draft
   for (const [field, value] of [
     ['targetSize', targetSize],
@@ -180,8 +250,7 @@ function sizeOf(draft: RuleDraft, target: Target, allowZeroMin: boolean): Result
         text: `minSize and maxSize are for a HorizontalPodAutoscaler: write targetSize, or name the autoscaler of ${target.kind} ${target.name} as the target`,
       })
     }
-    if (targetSize === undefined)
-      return failure({ code: 'size-missing', text: `the rule says no size: write targetSize for a ${target.kind}` })
+    if (targetSize === undefined) return failure({ code: 'size-missing', text: `there is no size: write targetSize for a ${target.kind}` })
     return success({ kind: 'replicas', replicas: targetSize })
   }
   if (targetSize !== undefined) {

@@ -27,6 +27,8 @@ export const ScaleChange = z.strictObject({
   /** The firing is on record already, and the size is put back to what it said; or to what was there before, in an undo. */
   drift: z.boolean(),
   onceKey: z.optional(z.string()),
+  /** Of an override: when it ends. */
+  untilMs: z.optional(z.number()),
   /** Key of the record that was on the target; absent where there was none. */
   replaces: z.optional(z.string()),
 })
@@ -41,7 +43,12 @@ const undoMark = 'undo of '
  */
 export function undoOf(change: ScaleChange, key: string): ScaleChange {
   const { onceKey: _, ...rest } = change
-  return { ...rest, from: change.to, to: change.from, drift: true, rule: `${undoMark}${change.rule}`, replaces: key }
+  return { ...rest, from: change.to, to: change.from, drift: true, rule: undoOwner(change.rule), replaces: key }
+}
+
+/** The owner of a size that came of taking back what a rule or an override had set. */
+export function undoOwner(rule: string): string {
+  return `${undoMark}${rule}`
 }
 
 /** The rule whose firing an owner has taken back; undefined when the owner is a rule itself. */

@@ -1,12 +1,18 @@
 import * as z from 'zod/mini'
 import type { KubeObject } from '#cloud/kube.ts'
 import { parseInstant } from '#shared/pure/civil.ts'
+import { sizeManagerOf } from './field-manager.ts'
+import { parseOverride } from './override.ts'
 import type { ObservedAutoscaler, ObservedTarget } from './plan.ts'
 import { parseRecord, recordAnnotation } from './record.ts'
 import type { Size, TargetKind } from './target.ts'
 
 /** What a person may write on a target. Anything but `false` opts out: whoever wrote `yes` did not mean no. */
-export const targetAnnotations = { optOut: 'longshore.dev/opt-out', holdUntil: 'longshore.dev/hold-until' } as const
+export const targetAnnotations = {
+  optOut: 'longshore.dev/opt-out',
+  holdUntil: 'longshore.dev/hold-until',
+  override: 'longshore.dev/override',
+} as const
 
 const Metadata = z.object({
   name: z.string(),
@@ -15,6 +21,8 @@ const Metadata = z.object({
   resourceVersion: z.string(),
   deletionTimestamp: z.optional(z.nullable(z.string())),
   annotations: z.optional(z.nullable(z.record(z.string(), z.string()))),
+  // Only tells who was it: nothing about it makes an object strange.
+  managedFields: z.optional(z.unknown()),
 })
 
 export const Workload = z.object({
@@ -56,6 +64,9 @@ export function targetOf(object: KubeObject, kind: TargetKind): VersionedTarget 
   const recordText = annotations[recordAnnotation]
   const record = recordText === undefined ? undefined : parseRecord(recordText)
   const holdText = annotations[targetAnnotations.holdUntil]
+  const overrideText = annotations[targetAnnotations.override]
+  const override = overrideText === undefined ? undefined : parseOverride(overrideText, kind)
+  const manager = sizeManagerOf(metadata.managedFields, kind)
   return {
     kind,
     namespace: metadata.namespace,
@@ -66,6 +77,8 @@ export function targetOf(object: KubeObject, kind: TargetKind): VersionedTarget 
     deleting: metadata.deletionTimestamp != null,
     optOut: (annotations[targetAnnotations.optOut] ?? 'false').toLowerCase() !== 'false',
     ...(holdText === undefined ? {} : { hold: holdOf(holdText) }),
+    ...(override === undefined ? {} : { override: override.ok ? override.value : { problem: override.error } }),
+    ...(manager === undefined ? {} : { manager }),
     ...(record === undefined ? {} : record.ok ? { record: record.value } : { recordProblem: record.error }),
   }
 }

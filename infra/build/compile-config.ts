@@ -1,9 +1,10 @@
 import { copyFile, writeFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
+import { inlinedSection } from '#infra/local/inline-calendars.ts'
 import { type Config, ConfigError, loadConfig, readConfigFile } from '#shared/runtime/config.ts'
 import type { SettingsSchemas } from '#shared/runtime/config-schema.ts'
 
-/** The checked configuration that is packaged, with the file's own content. */
+/** The checked configuration that is packaged, with the file's own content, in which calendars take the place of the files that hold them. */
 export interface PackagedConfig {
   readonly config: Config
   readonly content: Readonly<Record<string, unknown>>
@@ -14,9 +15,14 @@ const caName = 'ca.pem'
 
 /**
  * Finds and checks longshore.yaml (.yml, .json) in the root; undefined when there is none: the functions then take everything from
- * their environment. Throws ConfigError with every problem, and for paths that lead out of a package.
+ * their environment. Throws ConfigError with every problem, and for paths that lead out of a package. What repeats in a calendar's
+ * file is followed from `now`.
  */
-export async function readPackagedConfig(root: string, schemas: SettingsSchemas): Promise<PackagedConfig | undefined> {
+export async function readPackagedConfig(
+  root: string,
+  schemas: SettingsSchemas,
+  now: number = Date.now(),
+): Promise<PackagedConfig | undefined> {
   const config = await loadConfig({ env: {}, folder: root, schemas, purpose: 'package' })
   if (config.path === undefined) return undefined
   const { value } = await readConfigFile(config.path)
@@ -29,7 +35,18 @@ export async function readPackagedConfig(root: string, schemas: SettingsSchemas)
     }
     throw new ConfigError('config.invalid', `${config.path}: ${fault.path}: ${fault.text}.`, [fault])
   }
-  return { config, content }
+  return { config, content: await withCalendars(content, config.path, now) }
+}
+
+/** The calendars of the cron scaler are read now: a package holds none of their files. */
+async function withCalendars(
+  content: Readonly<Record<string, unknown>>,
+  path: string,
+  now: number,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { functions } = content
+  const section = isRecord(functions) ? await inlinedSection(functions['cron-scaler'], path, now) : undefined
+  return section === undefined ? content : { ...content, functions: { ...Object(functions), 'cron-scaler': section } }
 }
 
 /**

@@ -54,6 +54,8 @@ Exit code 1 when the plan does not match or something failed, with nothing or on
         config,
         cloud,
         kernel,
+        fetchText: cloud.fetchText,
+        fresh: true,
         owner: randomUUID(),
         now,
         scheduledAt: document.createdAt,

@@ -72,11 +72,24 @@ reasons on a narrow terminal. Exit code 1 when the event is not valid or somethi
             sandbox: { clock: createSandboxClock({ startMs: startMs ?? tick.scheduledAt, frozen: true }) },
           })
     try {
-      const { config, cloud, kernel } = platform
+      const { config, cloud, kernel, store } = platform
+      const { fetchText } = cloud
       const now = platform.now()
       const isPlain = values.json !== true
       if (isPlain) await introduce(platform, { configPath: values.config, functionCount: 1, isShortLived: true }, io)
-      const ran = await fn.run({ ...tick, config, cloud, kernel, owner: randomUUID(), now, log, signal: io.signal })
+      const ran = await fn.run({
+        ...tick,
+        config,
+        cloud,
+        kernel,
+        store,
+        fetchText,
+        fresh: true,
+        owner: randomUUID(),
+        now,
+        log,
+        signal: io.signal,
+      })
       const { report, isCutShort } = seenRun(ran, io.signal)
       if (!isPlain) io.out(redactor.text(JSON.stringify(report, null, 2)))
       else {

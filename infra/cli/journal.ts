@@ -3,7 +3,7 @@ import type { JournalEntry } from '#shared/safety/journal-entry.ts'
 import { columns } from './columns.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
-import { functionNamed, withStore } from './with-platform.ts'
+import { functionNamed, type Opened, withStore } from './with-platform.ts'
 import { parseInstant, parseWhole } from './words.ts'
 
 export const journal: Command = {
@@ -13,7 +13,8 @@ export const journal: Command = {
        longshore journal verify <function>
        … [--config FILE]
 
-Every change has an entry before it (intent) and one after it (outcome), each sealed with the hash of the one before.
+Every change has an entry before it (intent) and one after it (outcome), each sealed with the hash of the one before. Notes say
+who has set the kill switch or put a freeze window aside, when and why.
 \`verify\` checks the whole chain, and that it has every entry that the ledger remembers: exit code 1 when something was
 changed, removed, inserted, reordered or cut off.`,
   run: async (words, io) => {
@@ -36,7 +37,7 @@ changed, removed, inserted, reordered or cut off.`,
     const from = values.from === undefined ? undefined : parseInstant(values.from, '--from')
     const to = values.to === undefined ? undefined : parseInstant(values.to, '--to')
     const seq = verb === 'show' ? parseWhole(word ?? '', 'the entry', 1, Number.MAX_SAFE_INTEGER) : 0
-    return await withStore(io, values.config, async ({ kernel, platform, print }) => {
+    const work = async ({ kernel, platform, print }: Opened): Promise<number> => {
       const { journal: chain, ledger } = kernel.of(fn.name, 'longshore journal')
       const now = platform.now()
       if (verb === 'verify') {
@@ -62,7 +63,8 @@ changed, removed, inserted, reordered or cut off.`,
       if (values.json === true) print(JSON.stringify(entries, null, 2))
       else for (const line of columns(['entry', 'when', 'what', 'target', 'change', 'why'], entries.map(rowOf))) print(line)
       return 0
-    })
+    }
+    return await withStore(io, values.config, work, { connectsLate: true })
   },
 }
 

@@ -1,8 +1,18 @@
 import { parseArgs } from 'node:util'
-import { readSwitch, setSwitch } from '#shared/safety/kill-switch-store.ts'
-import type { Command } from './command.ts'
+import { systemClock } from '#cloud/clock.ts'
+import { localFunctions } from '#infra/local/local-functions.ts'
+import { readConfig } from '#infra/local/platform.ts'
+import type { Config } from '#shared/runtime/config.ts'
+import { openStore } from '#shared/runtime/kernel.ts'
+import { createRedactor } from '#shared/runtime/redact.ts'
+import { createResolver } from '#shared/runtime/reference.ts'
+import { createJournal } from '#shared/safety/journal.ts'
+import { KillSwitchError } from '#shared/safety/kill-switch.ts'
+import { readSwitch, type SwitchState, setSwitch } from '#shared/safety/kill-switch-store.ts'
+import type { Store } from '#shared/safety/store.ts'
+import type { Command, CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
-import { withStore } from './with-platform.ts'
+import { configPathOf } from './words.ts'
 
 export const killSwitch: Command = {
   summary: 'stop every function at once, or let them run again',
@@ -11,8 +21,13 @@ export const killSwitch: Command = {
        longshore switch run  --by NAME --reason TEXT [--config FILE]
 
 Shows or sets the kill switch in the store. It is read before each change and again right before each write: once it says
-stop, no further write starts, in any process that uses this store. Where the configuration puts the switch elsewhere
-(guard.killSwitch: ssm or configMap), set it there.`,
+stop, no further write starts, in any process that uses this store. Needs the store only, no platform and no credentials. Who
+has set it, when and why is noted in the journal of every function. Where the configuration puts the switch elsewhere
+(guard.killSwitch: ssm or configMap), set it there.
+
+For example: longshore switch stop --by on-call --reason 'database migration'
+
+Exit code 1 when it was not set, or was set and could not be noted in every journal.`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],
@@ -23,23 +38,89 @@ stop, no further write starts, in any process that uses this store. Where the co
     if (more.length > 0 || (state !== undefined && state !== 'stop' && state !== 'run'))
       throw new UsageError('say stop, or run, or nothing to look')
     const { by, reason } = values
-    if (state !== undefined && (by === undefined || reason === undefined)) {
+    if (state !== undefined && (given(by) === undefined || given(reason) === undefined)) {
       throw new UsageError('say who sets it and why: --by NAME --reason TEXT')
     }
-    return await withStore(io, values.config, async ({ kernel, platform, print }) => {
-      const { guard } = platform.config
-      if (guard !== undefined && guard.killSwitch.kind !== 'store') {
-        throw new Error(`the configuration has its kill switch elsewhere (${guard.killSwitch.kind}); set it there`)
+    const config = await readConfig({ env: io.env, path: configPathOf(values.config, io.env), folder: io.cwd })
+    const { guard } = config
+    if (guard !== undefined && guard.killSwitch.kind !== 'store') {
+      throw new Error(`the configuration has its kill switch elsewhere (${guard.killSwitch.kind}); set it there`)
+    }
+    const store = await openStore(config.store, { clock: systemClock, random: Math.random })
+    try {
+      const now = systemClock.now()
+      let code = 0
+      if (state !== undefined && by !== undefined && reason !== undefined) {
+        const before = await stateBefore(store, now)
+        await setSwitch(store, { state, by, reason, now })
+        // It is set already, whatever becomes of the notes: nothing may keep anybody from stopping.
+        const unnoted = await noteInJournals(store, config, io, { state, by, reason, at: now, before })
+        for (const line of unnoted) io.err(line)
+        if (unnoted.length > 0) code = 1
       }
-      const now = platform.now()
-      if (state !== undefined && by !== undefined && reason !== undefined) await setSwitch(kernel.store, { state, by, reason, now })
-      const current = await readSwitch(kernel.store, { now })
-      print(
+      const current = await readSwitch(store, { now })
+      io.out(
         current === undefined
           ? 'run: it was never set'
           : `${current.state}: set by ${current.by} at ${new Date(current.at).toISOString()}: ${current.reason}`,
       )
-      return 0
-    })
+      return code
+    } finally {
+      await store.close()
+    }
   },
+}
+
+function given(word: string | undefined): string | undefined {
+  return word === undefined || word.trim() === '' ? undefined : word
+}
+
+/** What it says so far, for the note. */
+async function stateBefore(store: Store, now: number): Promise<string> {
+  try {
+    return (await readSwitch(store, { now }))?.state ?? 'run'
+  } catch (error) {
+    if (error instanceof KillSwitchError) return 'damaged'
+    throw error
+  }
+}
+
+/** Says in the journal of every function what was done. Answers what could not be noted, one sentence for each journal. */
+async function noteInJournals(
+  store: Store,
+  config: Config,
+  io: CommandIo,
+  { state, by, reason, at, before }: SwitchState & { readonly before: string },
+): Promise<readonly string[]> {
+  const redactor = createRedactor()
+  const redact = (text: string): string => redactor.text(text)
+  let key: string | undefined
+  try {
+    key = config.journalKey === undefined ? undefined : await createResolver({ env: io.env })(config.journalKey)
+  } catch (error) {
+    return [`It is set, but noted in no journal: the journals' key cannot be read. ${messageOf(error)}`]
+  }
+  const unnoted: string[] = []
+  for (const { name } of localFunctions) {
+    try {
+      await createJournal(store, { chain: name, key, redact }).append({
+        kind: 'note',
+        at,
+        runId: `longshore switch ${new Date(at).toISOString()}`,
+        function: name,
+        stepKey: 'kill-switch',
+        target: 'kill switch',
+        before,
+        after: state,
+        reason: { code: 'kill-switch', text: `set to ${state} by ${by}: ${reason}` },
+      })
+    } catch (error) {
+      unnoted.push(`It is set, but that could not be noted in the journal of ${name}: ${redact(messageOf(error))}`)
+    }
+  }
+  return unnoted
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

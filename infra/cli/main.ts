@@ -17,6 +17,15 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   validate: { summary: 'check a longshore.yaml', load: async () => (await import('./validate.ts')).validate },
   call: { summary: 'send one signed API call, or print it with --dry-run', load: async () => (await import('./call.ts')).call },
   plan: { summary: 'show what a function would do now, and keep it for review', load: async () => (await import('./plan.ts')).plan },
+  preview: {
+    summary: 'show what the schedules will do over days or years',
+    load: async () => (await import('./preview.ts')).preview,
+  },
+  lint: { summary: 'find rules that cannot do what was meant', load: async () => (await import('./lint.ts')).lint },
+  shadow: {
+    summary: 'compare with the controller that scales by the same rules now',
+    load: async () => (await import('./shadow.ts')).shadow,
+  },
   apply: { summary: 'carry out a plan that was reviewed', load: async () => (await import('./apply.ts')).apply },
   journal: {
     summary: 'show what was done and why, and check that nobody changed it',
@@ -27,6 +36,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'stop every function at once, or let them run again',
     load: async () => (await import('./kill-switch.ts')).killSwitch,
   },
+  guard: {
+    summary: 'show what holds changes back now, and how much of the caps is used',
+    load: async () => (await import('./guard.ts')).guard,
+  },
   'dead-letters': {
     summary: 'look at events that nobody tries any more, try them again or give them up',
     load: async () => {
@@ -35,6 +48,13 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
         import('./with-platform.ts'),
       ])
       return createDeadLettersCommand(openConfiguredStore)
+    },
+  },
+  hpc: {
+    summary: 'write, list, delete and convert HPC objects, the schedules that live in clusters',
+    load: async () => {
+      const [{ createHpcCommand }, { askOnTerminal }] = await Promise.all([import('./hpc.ts'), import('./ask.ts')])
+      return createHpcCommand(askOnTerminal)
     },
   },
   cron: { summary: 'show when a schedule fires', load: async () => (await import('./cron.ts')).cron },

@@ -37,9 +37,10 @@ Exit code 0: nothing to do. 2: there are changes. 1: something went wrong, or a 
           withStore: true,
         })
     try {
-      const { config, cloud, kernel } = platform
+      const { config, cloud, kernel, store } = platform
+      const { fetchText } = cloud
       const redact = (text: string): string => redactor.text(text)
-      const document = await fn.plan({ config, cloud, now: platform.now(), signal: io.signal, redact, key: kernel?.key })
+      const document = await fn.plan({ config, cloud, store, fetchText, now: platform.now(), signal: io.signal, redact, key: kernel?.key })
       if (!onSandbox && kernel !== undefined) await savePlan(kernel.store, document, { now: platform.now() })
       const changes = document.steps.filter(({ verdict }) => verdict === 'change').length
       if (values.json === true) io.out(JSON.stringify(document, null, 2))

@@ -67,3 +67,44 @@ test('the definition hands them to whoever loads a configuration', () => {
     { path: 'rules[0].cluster' },
   ])
 })
+
+test('a spread that is not shorter than the deadline is found, once where the settings themselves are at fault', () => {
+  const plain = ruleOf('plain', '0 0 8 * * *', 5)
+  const pathsOf = (settings: Parameters<typeof configOf>[0]) => configProblems(configOf(settings)).map(({ path }) => path)
+  expect(pathsOf({ spread: '30m', rules: [plain] })).toEqual(['spread'])
+  expect(pathsOf({ spread: '29m', rules: [plain] })).toEqual([])
+  expect(pathsOf({ spread: '10m', rules: [{ ...plain, startingDeadline: '10m' }] })).toEqual(['rules[0].spread'])
+  expect(pathsOf({ rules: [{ ...plain, spread: '30m' }] })).toEqual(['rules[0].spread'])
+  expect(pathsOf({ startingDeadline: '0s', rules: [plain] })).toEqual([])
+  expect(configProblems(configOf({ spread: '30m' }))[0]?.text).toContain('a spread of 30m is not shorter than the starting deadline of 30m')
+})
+
+test('a validity that ends before it begins is found', () => {
+  const rules = [ruleOf('a', '0 0 8 * * *', 5, { validFrom: '2026-10-02', validUntil: '2026-10-01' })]
+  expect(configProblems(configOf({ rules })).map(({ path }) => path)).toEqual(['rules[0].validUntil'])
+})
+
+test('calendars that lie elsewhere are not missed before they were read', () => {
+  const rules = [ruleOf('a', '0 0 8 * * *', 5, { excludeDates: ['@calendar/cn'] })]
+  expect(configProblems(configOf({ calendars: { cn: { file: 'cn.ics' } }, rules }))).toEqual([])
+})
+
+test.each([
+  ['an unknown cluster', { cluster: 'ofice' }, 'cluster', 'did you mean "office"?'],
+  ['a kind that has no size', { target: { kind: 'DaemonSet', name: 'web' } }, 'target.kind', 'DaemonSet'],
+  ['no size', { targetSize: undefined }, undefined, 'write targetSize'],
+  ['bounds of a workload', { minSize: 1, maxSize: 2 }, undefined, 'minSize and maxSize are for'],
+  ['an end before its beginning', { from: '2026-11-28T00:00:00Z' }, 'until', 'ends before it begins'],
+])('of an override %s is found', (_, more, field, text) => {
+  const good = {
+    name: 'good',
+    cluster: 'cls-1',
+    target: { kind: 'Deployment', name: 'web' },
+    targetSize: 8,
+    until: '2026-11-27T00:00:00Z',
+    reason: 'sale',
+  }
+  const problems = configProblems(configOf({ overrides: [good, { ...good, name: 'bad', ...more }] }))
+  expect(problems.map(({ path }) => path)).toEqual([field === undefined ? 'overrides[1]' : `overrides[1].${field}`])
+  expect(problems[0]?.text).toContain(text)
+})

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini'
 import { type CronScalerConfig, Settings } from '#functions/cron-scaler/event.ts'
 import { rulesOfHpc } from '#functions/cron-scaler/hpc.ts'
-import type { ObservedCluster, ObservedTarget } from '#functions/cron-scaler/plan.ts'
-import { nextRecord } from '#functions/cron-scaler/record.ts'
+import { type ObservedCluster, type ObservedTarget, plan } from '#functions/cron-scaler/plan.ts'
+import { nextRecord, transitionOf } from '#functions/cron-scaler/record.ts'
 import type { ScaleChange } from '#functions/cron-scaler/scale-change.ts'
 import type { Size } from '#functions/cron-scaler/target.ts'
 import type { Step } from '#shared/pure/step.ts'
@@ -76,14 +76,7 @@ export function hpcRules(crons: readonly unknown[], config: CronScalerConfig, mo
 /** A target after a change has been applied to it: what the cluster would show next time. */
 export function applied(target: ObservedTarget, step: ChangeStep, now: number): ObservedTarget {
   const { change, key } = step
-  const record = nextRecord(target.record, target.size, {
-    key,
-    rule: change.rule,
-    nominalMs: change.nominalMs,
-    decidedMs: now,
-    size: change.to,
-    ...(change.onceKey === undefined ? {} : { onceKey: change.onceKey }),
-  })
+  const record = nextRecord(target.record, target.size, transitionOf(key, change, now))
   return { ...target, size: change.to, record }
 }
 
@@ -94,4 +87,52 @@ export function changesOf(steps: readonly Step<ScaleChange>[]): ChangeStep[] {
 /** `verdict code` of each step, for comparing at a glance. */
 export function summary(steps: readonly Step<ScaleChange>[]): string[] {
   return steps.map((step) => `${step.verdict} ${step.reason.code}`)
+}
+
+/** What is decided in cls-1, of which these are the targets. */
+export function planOf(
+  targets: readonly ObservedTarget[],
+  config: CronScalerConfig,
+  now: number,
+  more: Partial<ObservedCluster> = {},
+): readonly Step<ScaleChange>[] {
+  return plan({ clusters: [clusterWith(targets, more)] }, config, now)
+}
+
+/** One change of a target's size on its way through some ticks. */
+export interface Change {
+  readonly now: string
+  readonly rule: string
+  readonly nominal: string
+  readonly to: Size
+}
+
+/** Plans and applies at each instant, as the runtime does in mode enforce, and tells what was done. `between` is what a person does after it. */
+export function playThrough(
+  start: ObservedTarget,
+  config: CronScalerConfig,
+  ticks: readonly number[],
+  between: (target: ObservedTarget) => ObservedTarget = (target) => target,
+): { readonly target: ObservedTarget; readonly changes: readonly Change[] } {
+  let target = start
+  const changes: Change[] = []
+  for (const now of ticks) {
+    for (const step of changesOf(planOf([target], config, now))) {
+      const { rule, nominalMs, to } = step.change
+      changes.push({ now: iso(now), rule, nominal: iso(nominalMs), to })
+      target = between(applied(target, step, now))
+    }
+  }
+  return { target, changes }
+}
+
+/** Instants a minute apart, from one to another, both included. */
+export function everyMinute(fromText: string, untilText: string): number[] {
+  const from = at(fromText)
+  return Array.from({ length: Math.floor((at(untilText) - from) / 60_000) + 1 }, (_, minute) => from + minute * 60_000)
+}
+
+/** `2026-11-24T08:00:00Z` */
+export function iso(ms: number): string {
+  return new Date(ms).toISOString().replace('.000Z', 'Z')
 }

@@ -98,21 +98,6 @@ describe('a tick', () => {
     expect(stage.writes()).toHaveLength(3)
   })
 
-  test('of a later day: max comes down again, min goes up whatever runs', async () => {
-    stage.put(deployment({ namespace: 'default', name: 'web', image: 'registry.example/web:1', replicas: 30 }))
-    stage.put(autoscalerV1({ namespace: 'default', name: 'web', target: 'web', minReplicas: 2, maxReplicas: 50, cpuPercent: 60 }))
-    const rules = [
-      ruleOf('day', '0 0 0 * * *', [10, 50], { cluster: clusterA }),
-      ruleOf('night', '0 0 12 * * *', [2, 6], { cluster: clusterA }),
-    ]
-    const path = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/web'
-    await stage.tick({ rules })
-    expect((await shownSize(stage, path)).spec).toMatchObject({ minReplicas: 10, maxReplicas: 50 })
-    stage.at('2026-11-24T12:00:10Z')
-    await stage.tick({ rules })
-    expect((await shownSize(stage, path)).spec).toMatchObject({ minReplicas: 2, maxReplicas: 6 })
-  })
-
   test("leaves a person's later change alone until the next firing, and that one names what it replaced", async () => {
     stage.put(web(5))
     for (const object of webSchedules([up, down])) stage.put(object)
@@ -227,7 +212,8 @@ describe('holding', () => {
     for (const object of webSchedules([up])) stage.put(object)
     const controller = { namespace: 'kube-system', name: 'tke-hpc-controller', image: 'registry.example/hpc:1', replicas: 2 }
     stage.put(deployment(controller))
-    expect(outcomes(await stage.tick())).toEqual(['held shadow'])
+    expect(outcomes(await stage.tick())).toEqual(['held shadow-waiting'])
+    expect(stage.writes()).toEqual([])
     await stage.person('PATCH', '/apis/apps/v1/namespaces/kube-system/deployments/tke-hpc-controller', { spec: { replicas: 0 } })
     expect(outcomes(await stage.tick())).toEqual(['Applied due'])
   })
@@ -509,14 +495,6 @@ describe('a world that moves', () => {
 })
 
 describe('several runners', () => {
-  test('at the same instant: one effect, and every runner knows', async () => {
-    stage.put(web(2))
-    const results = (await Promise.all([1, 2, 3, 4].map(() => stage.tick(webRule)))).flatMap(outcomes)
-    expect(results.filter((text) => text === 'Applied due')).toHaveLength(1)
-    expect(results.filter((text) => !['Applied due', 'NoChange already-applied', 'no-change already-applied'].includes(text))).toEqual([])
-    expect((await shownSize(stage, webPath)).record?.epoch).toBe(1)
-  })
-
   test('a stale runner that wakes up late does not undo a newer one', async () => {
     stage.put(web(2))
     const settings = {

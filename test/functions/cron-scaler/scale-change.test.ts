@@ -60,6 +60,23 @@ describe('an undo', () => {
     expect(undoOf(step!.change, 'key').replaces).toBe('key')
   })
 
+  test('of an override keeps its end, so that nobody takes it for a firing that was taken back', () => {
+    const overrides = [
+      {
+        name: 'sale',
+        cluster: 'cls-1',
+        target: { kind: 'Deployment', name: 'web' },
+        targetSize: 9,
+        until: '2026-11-24T12:00:00Z',
+        reason: 'sale',
+      },
+    ]
+    const [step] = changesOf(plan({ clusters: [clusterWith([targetWith(replicas(2))])] }, configOf({ overrides }), now))
+    expect(step?.change).toMatchObject({ rule: 'override/config/sale', untilMs: at('2026-11-24T12:00:00Z'), drift: false })
+    expect(step?.undo).toMatchObject({ rule: 'undo of override/config/sale', untilMs: at('2026-11-24T12:00:00Z'), drift: true })
+    for (const change of [step?.change, step?.undo]) expect(z.parse(definition.change, JSON.parse(JSON.stringify(change)))).toEqual(change)
+  })
+
   test('is not offered where nothing changes but the record', () => {
     const [step] = changesOf(plan({ clusters: [clusterWith([targetWith(replicas(5))])] }, configOf({ rules: rules.slice(0, 1) }), now))
     expect(step?.reason.code).toBe('record')

@@ -26,7 +26,15 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** One rule that is due at any time of the day: gateway at 7 replicas. */
+/**
+ * A schedule that has fired two minutes ago and does so again in an hour. One that fires every minute would make another plan when
+ * a minute ends within a test.
+ */
+function firedJustNow(): string {
+  return `0 ${(new Date().getUTCMinutes() + 58) % 60} * * * *`
+}
+
+/** One rule that is due now: gateway at 7 replicas. */
 async function configure(mode: string, more = ''): Promise<void> {
   await writeFile(
     join(folder, 'longshore.yaml'),
@@ -42,7 +50,7 @@ functions:
       - name: gateway-now
         cluster: production
         target: { kind: Deployment, namespace: pay, name: gateway }
-        schedule: '0 * * * * *'
+        schedule: '${firedJustNow()}'
         targetSize: 7
         runOnce: true
 `,
@@ -159,7 +167,82 @@ describe('16: the kill switch', () => {
   })
 })
 
+describe('16: setting the kill switch', () => {
+  it('is noted in the journal with who, why and when, between the changes that it stopped and let go on', async () => {
+    await configure('enforce')
+    const digest = /apply --plan ([0-9a-f]{12})/.exec((await longshore('plan', 'cron-scaler')).out)?.[1] ?? ''
+    await longshore('switch', 'stop', '--by', 'on-call', '--reason', 'database migration')
+    await longshore('apply', '--plan', digest)
+    await longshore('switch', 'run', '--by', 'ann', '--reason', 'it is over')
+    await longshore('apply', '--plan', digest)
+    const lines = (await longshore('journal', 'list', 'cron-scaler')).out.split('\n').map((line) => line.split(/ {2,}/))
+    expect(lines.map(([, , what, target, change, why]) => [what, target, change, why])).toEqual([
+      ['what', 'target', 'change', 'why'],
+      ['note', 'kill switch', 'run -> stop', 'set to stop by on-call: database migration'],
+      ['note', 'kill switch', 'stop -> run', 'set to run by ann: it is over'],
+      ['intent', expect.stringContaining('gateway'), 'replicas 3 -> replicas 7', expect.any(String)],
+      ['Applied', expect.stringContaining('gateway'), 'replicas 3 -> replicas 7', expect.any(String)],
+    ])
+    expect(lines[1]?.[1]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+    expect((await longshore('journal', 'verify', 'cron-scaler')).out).toMatch(/^4 entries, unbroken/)
+    expect((await longshore('undo', 'cron-scaler', '1')).err).toMatch(/is no intent/)
+    const [note] = JSON.parse((await longshore('journal', 'list', 'cron-scaler', '--json', '--limit', '4')).out)
+    expect(note).toMatchObject({ kind: 'note', target: 'kill switch', before: 'run', after: 'stop', reason: { code: 'kill-switch' } })
+  })
+
+  it('needs no credentials, nor does looking at the journal', async () => {
+    await configure('enforce')
+    const without = (...words: string[]): Promise<Ran> => runWords(words, { env: {}, cwd: folder })
+    expect(await without('switch', 'stop', '--by', 'on-call', '--reason', 'x')).toMatchObject({ code: 0, err: '' })
+    expect((await without('journal', 'list', 'cron-scaler')).out).toContain('set to stop by on-call: x')
+    expect((await without('journal', 'verify', 'cron-scaler')).code).toBe(0)
+    expect(sandbox.journal).toEqual([])
+  })
+
+  it('works also when the key of the journals cannot be read, and says what is not noted', async () => {
+    await configure('enforce', 'journal: { key: env:JOURNAL_KEY }')
+    const ran = await longshore('switch', 'stop', '--by', 'on-call', '--reason', 'x')
+    expect(ran.code).toBe(1)
+    expect(ran.out).toMatch(/^stop: set by on-call/)
+    expect(ran.err).toMatch(/^It is set, but noted in no journal: the journals' key cannot be read\. env:JOURNAL_KEY/)
+    const keyed = await runWords(['switch', 'run', '--by', 'ann', '--reason', 'y'], {
+      env: { ...env, JOURNAL_KEY: 'k'.repeat(32) },
+      cwd: folder,
+    })
+    expect([keyed.code, keyed.err]).toEqual([0, ''])
+  })
+
+  it('is refused without a name or a reason, and with empty ones', async () => {
+    await configure('enforce')
+    for (const words of [[], ['--by', 'ann'], ['--reason', 'x'], ['--by', '', '--reason', 'x'], ['--by', 'ann', '--reason', ' ']]) {
+      expect((await longshore('switch', 'stop', ...words)).err).toMatch(/say who sets it and why/)
+    }
+    expect((await longshore('switch')).out).toBe('run: it was never set')
+  })
+
+  it('is left to whoever has it where the configuration puts it elsewhere', async () => {
+    await configure('enforce', 'guard: { killSwitch: { kind: ssm, parameter: /longshore/switch } }')
+    expect((await longshore('switch', 'stop', '--by', 'ann', '--reason', 'x')).err).toMatch(/kill switch elsewhere \(ssm\); set it there/)
+  })
+})
+
 describe('17: a freeze window', () => {
+  it('that is set aside is noted in the journal with who, why and until when', async () => {
+    await configure(
+      'enforce',
+      `guard:
+  freeze:
+    - { name: quarter-end, kind: deny, schedule: '0 * * * * *', duration: 1h, timeZone: UTC }
+  overrides:
+    - { window: quarter-end, until: '2099-01-01T00:00Z', by: ann, reason: incident 7 }`,
+    )
+    const digest = /apply --plan ([0-9a-f]{12})/.exec((await longshore('plan', 'cron-scaler')).out)?.[1] ?? ''
+    expect((await longshore('apply', '--plan', digest)).out).toMatch(/Applied/)
+    const lines = (await longshore('journal', 'list', 'cron-scaler')).out.split('\n').map((line) => line.split(/ {2,}/))
+    expect(lines.map(([, , what]) => what)).toEqual(['what', 'note', 'intent', 'Applied'])
+    expect(lines[1]?.at(-1)).toBe('the window quarter-end is set aside by ann until 2099-01-01T00:00:00.000Z: incident 7')
+  })
+
   it('holds changes and says which window and until when', async () => {
     await configure(
       'enforce',
