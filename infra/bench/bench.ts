@@ -1,36 +1,71 @@
-import { type ColdStartRow, measureColdStart } from './cold-start.ts'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { bundleFunction } from '#infra/build/bundle.ts'
+import { measureColdStart } from './cold-start.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
-import { measureSignatures, type SignatureRow } from './signatures.ts'
+import { preview } from './preview.ts'
+import { rules } from './rules.ts'
+import type { Goal, Section, SectionOptions } from './section.ts'
+import { measureSignatures } from './signatures.ts'
 import { startPlatform } from './start-platform.ts'
-import { measureThroughput, type ThroughputRow } from './throughput.ts'
+import { measureThroughput } from './throughput.ts'
 
 export interface BenchReport {
   readonly machine: MachineFacts
   readonly quick: boolean
-  readonly throughput: readonly ThroughputRow[]
-  readonly signatures: readonly SignatureRow[]
-  readonly coldStart: readonly ColdStartRow[]
+  /** What was promised of what was measured here. */
+  readonly goals: readonly (Goal & { readonly section: string })[]
+  /** Rows by section. */
+  readonly sections: Readonly<Record<string, readonly object[]>>
 }
 
-export interface BenchOptions {
-  readonly root: string
-  /** A tenth of the work, for a first look. */
-  readonly quick: boolean
+const throughput: Section = {
+  name: 'throughput',
+  title: 'Calls per second, signed (except where it says unsigned), medians of interleaved rounds on the loopback interface:',
+  measure: async ({ quick }) =>
+    await onPlatform(async (port) => ({
+      rows: await measureThroughput({ port, concurrencies: [1, 20, 100], rounds: quick ? 3 : 9, sliceMs: quick ? 120 : 400 }),
+    })),
 }
 
-/** Measures everything once, on the loopback interface only: about two minutes, quick about twenty seconds. */
-export async function runBench({ root, quick }: BenchOptions): Promise<BenchReport> {
-  const machine = machineFacts(root)
+const signatures: Section = {
+  name: 'signatures',
+  title: 'Signatures per second:',
+  measure: ({ quick }) => Promise.resolve({ rows: measureSignatures({ rounds: quick ? 3 : 7, sliceMs: quick ? 100 : 300 }) }),
+}
+
+const coldStart: Section = {
+  name: 'coldStart',
+  title: 'Cold start, milliseconds from the start of the process:',
+  measure: async ({ root, quick }) => {
+    for (const name of await readdir(join(root, 'functions'))) {
+      if (!existsSync(join(root, 'dist', name, 'handler.mjs'))) await bundleFunction(root, name)
+    }
+    return await onPlatform(async (port) => ({ rows: await measureColdStart({ root, port, rounds: quick ? 5 : 21 }) }))
+  },
+}
+
+/** Everything that is measured, in this order. */
+export const sections: readonly Section[] = [throughput, signatures, coldStart, rules, preview]
+
+/** Measures these sections once, on this machine only: all of them take about five minutes, quick about one. */
+export async function runBench(chosen: readonly Section[], options: SectionOptions): Promise<BenchReport> {
+  const machine = machineFacts(options.root)
+  const measured: Record<string, readonly object[]> = {}
+  const goals: (Goal & { readonly section: string })[] = []
+  for (const section of chosen) {
+    const { rows, goals: own = [] } = await section.measure(options)
+    measured[section.name] = rows
+    goals.push(...own.map((one) => ({ section: section.name, ...one })))
+  }
+  return { machine, quick: options.quick, goals, sections: measured }
+}
+
+async function onPlatform<T>(work: (port: number) => Promise<T>): Promise<T> {
   const platform = await startPlatform()
   try {
-    const { port } = platform
-    return {
-      machine,
-      quick,
-      throughput: await measureThroughput({ port, concurrencies: [1, 20, 100], rounds: quick ? 3 : 9, sliceMs: quick ? 120 : 400 }),
-      signatures: measureSignatures({ rounds: quick ? 3 : 7, sliceMs: quick ? 100 : 300 }),
-      coldStart: await measureColdStart({ root, port, rounds: quick ? 5 : 21 }),
-    }
+    return await work(platform.port)
   } finally {
     platform.stop()
   }

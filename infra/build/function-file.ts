@@ -15,11 +15,29 @@ const Schedule = z.strictObject({
   description: z.optional(z.string()),
   input: z.strictObject({
     trigger: z.literal('eventbridge-scheduler'),
+    /** Sweeps the inbox instead of running the function's schedule. */
+    task: z.optional(z.literal('sweep')),
     scheduledAt: z.literal('<aws.scheduler.scheduled-time>'),
     schedule: z.optional(z.literal('<aws.scheduler.schedule-arn>')),
     executionId: z.optional(z.literal('<aws.scheduler.execution-id>')),
     attempt: z.optional(z.literal('<aws.scheduler.attempt-number>')),
   }),
+})
+
+/** A route of the HTTP API. */
+const HttpApi = z.strictObject({
+  method: z.literal('POST'),
+  path: z
+    .string()
+    .check(z.regex(/^\/hooks\/[a-z-]+\/(?:\{proxy\+\}|[A-Za-z0-9._~/-]+)$/, { error: 'must be a path such as "/hooks/<name>/{proxy+}"' })),
+})
+
+/** The queue that wakes a function. */
+const Sqs = z.strictObject({
+  arn: z.unknown(),
+  batchSize: z.int().check(z.gte(1), z.lte(10)),
+  maximumConcurrency: z.int().check(z.gte(2)),
+  functionResponseType: z.literal('ReportBatchItemFailures'),
 })
 
 /** functions/<name>/function.yml: what osls takes under `functions.<name>`, as far as packaging looks at it, and the permissions. */
@@ -30,7 +48,7 @@ const FunctionFile = z.strictObject({
     timeout: z.int().check(z.gte(1), z.lte(900)),
     memorySize: z.int().check(z.gte(128), z.lte(10_240)),
     role: z.string(),
-    events: z.array(z.looseObject({ schedule: z.optional(Schedule) })),
+    events: z.array(z.looseObject({ schedule: z.optional(Schedule), httpApi: z.optional(HttpApi), sqs: z.optional(Sqs) })),
   }),
   /** `service:Action`, sorted: what the function may ask of the platform, and nothing else. */
   platformActions: z.array(

@@ -1,15 +1,7 @@
 import type { Bundle } from './bundle.ts'
 import type { FunctionFile } from './function-file.ts'
-
-/** A CloudFormation template, as far as it is looked at. */
-export interface Template {
-  readonly Resources: Readonly<Record<string, TemplateResource>>
-}
-
-export interface TemplateResource {
-  readonly Type: string
-  readonly Properties?: unknown
-}
+import { inspectApi, inspectHooks, strayHooks } from './inspect-hooks.ts'
+import { at, isCalledAfter, isRecord, listOf, logicalName, type Template, targetOf } from './template.ts'
 
 /** What is inspected of one function. */
 export interface InspectedFunction {
@@ -19,10 +11,16 @@ export interface InspectedFunction {
 
 /** Kinds of resources that a package may make. Anything else, such as a public address, is a decision that this list has to follow. */
 const knownTypes = new Set([
+  'AWS::ApiGatewayV2::Api',
+  'AWS::ApiGatewayV2::Integration',
+  'AWS::ApiGatewayV2::Route',
+  'AWS::ApiGatewayV2::Stage',
   'AWS::DynamoDB::Table',
   'AWS::IAM::Role',
   'AWS::Lambda::EventInvokeConfig',
+  'AWS::Lambda::EventSourceMapping',
   'AWS::Lambda::Function',
+  'AWS::Lambda::Permission',
   'AWS::Logs::LogGroup',
   'AWS::S3::Bucket',
   'AWS::S3::BucketPolicy',
@@ -35,7 +33,8 @@ const knownTypes = new Set([
  * every function and no other, on the runtime, with the handler, time and memory that function.yml says;
  * for each exactly one role that nothing else uses, assumed by Lambda only, allowed no wildcard and nothing that is not the
  * function's own or the shared store; each schedule of function.yml, switched on, on time, without retries and with a dead-letter queue, started
- * by a role that may start this function only; logs with an end; no other kinds of resources.
+ * by a role that may start this function only; the webhooks, the queue and the sweep of function.yml (see `inspectHooks`); logs with an
+ * end; no other kinds of resources.
  */
 export function inspectTemplate(template: Template, functions: readonly InspectedFunction[], stage = 'dev'): string[] {
   const problems: string[] = []
@@ -67,7 +66,15 @@ export function inspectTemplate(template: Template, functions: readonly Inspecte
     }
     problems.push(...inspectSchedules(name, file, resources, stage, roles))
     problems.push(...inspectInvocation(name, resources))
+    problems.push(...inspectHooks(name, file, resources))
   }
+  problems.push(
+    ...inspectApi(resources),
+    ...strayHooks(
+      functions.map(({ name }) => name),
+      resources,
+    ),
+  )
   for (const id of ids('AWS::IAM::Role')) if (!roles.has(id)) problems.push(`the role ${id} belongs to no function`)
   for (const id of ids('AWS::Logs::LogGroup')) {
     if (typeof at(resources[id]?.Properties, 'RetentionInDays') !== 'number') problems.push(`the log group ${id} keeps its logs for ever`)
@@ -180,7 +187,7 @@ function isStore(resource: unknown): boolean {
 
 function isOwn(resource: unknown, name: string, stage: string): boolean {
   const target = targetOf(resource)
-  if (target !== undefined) return target.startsWith(logicalName(name)) || target.startsWith(pascalName(name))
+  if (target !== undefined) return isCalledAfter(name, target)
   const text = typeof resource === 'string' ? resource : at(resource, 'Fn::Sub')
   if (typeof text !== 'string') return false
   const owned = [`:/aws/lambda/longshore-${stage}-${name}:`, `:function:longshore-${stage}-${name}`, `:parameter/longshore/${name}/`]
@@ -196,18 +203,22 @@ function inspectSchedules(
 ): string[] {
   const problems: string[] = []
   const wanted = file.function.events.flatMap(({ schedule }) =>
-    schedule === undefined ? [] : schedule.rate.map((rate) => ({ rate, zone: schedule.timezone })),
+    schedule === undefined ? [] : schedule.rate.map((rate) => ({ rate, zone: schedule.timezone, task: schedule.input.task })),
   )
   const own = Object.entries(resources).filter(
     ([, resource]) =>
       resource.Type === 'AWS::Scheduler::Schedule' &&
       targetOf(at(at(resource.Properties, 'Target'), 'Arn')) === `${logicalName(name)}LambdaFunction`,
   )
-  for (const { rate, zone } of wanted) {
+  for (const { rate, zone, task } of wanted) {
     const found = own.some(
-      ([, { Properties }]) => at(Properties, 'ScheduleExpression') === rate && at(Properties, 'ScheduleExpressionTimezone') === zone,
+      ([, { Properties }]) =>
+        at(Properties, 'ScheduleExpression') === rate &&
+        at(Properties, 'ScheduleExpressionTimezone') === zone &&
+        String(at(at(Properties, 'Target'), 'Input')).includes('"task":"sweep"') === (task === 'sweep'),
     )
-    if (!found) problems.push(`${name} has no schedule ${rate} in ${zone} in the template`)
+    if (!found)
+      problems.push(`${name} has no schedule ${rate} in ${zone}${task === undefined ? '' : ` that asks for a ${task}`} in the template`)
   }
   if (own.length !== wanted.length)
     problems.push(`${name} has ${own.length} schedules in the template and ${wanted.length} in its function.yml`)
@@ -244,38 +255,6 @@ function inspectInvocation(name: string, resources: Template['Resources']): stri
   return problems
 }
 
-/** How osls writes a function's name in logical ids. */
-export function logicalName(name: string): string {
-  const text = name.replaceAll('-', 'Dash')
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`
-}
-
-/** How infra/resources writes it. */
-function pascalName(name: string): string {
-  return name.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase())
-}
-
-/** The logical id that `Fn::GetAtt: [id, Arn]` or `Ref: id` points to. */
-function targetOf(value: unknown): string | undefined {
-  const attribute = at(value, 'Fn::GetAtt')
-  if (Array.isArray(attribute) && typeof attribute[0] === 'string') return attribute[0]
-  const reference = at(value, 'Ref')
-  return typeof reference === 'string' ? reference : undefined
-}
-
 function statementsOf(document: unknown): unknown[] {
   return listOf(at(document, 'Statement'))
-}
-
-function listOf(value: unknown): unknown[] {
-  if (value === undefined) return []
-  return Array.isArray(value) ? value : [value]
-}
-
-function at(value: unknown, key: string): unknown {
-  return isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

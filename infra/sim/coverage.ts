@@ -1,92 +1,123 @@
 import type { Facts } from './check/facts.ts'
 
-/** What befell a world, counted: a simulation in which nothing goes wrong shows nothing. */
-export interface Coverage {
-  readonly runs: number
-  readonly effects: number
-  /** Processes cut at a place where they waited, or ended because their time was over. */
-  readonly cuts: number
-  readonly freezes: number
-  /** Writes of which their process could not know what had become. */
-  readonly doubts: number
-  /** Effects that came when nobody waited for them any more. */
-  readonly lateEffects: number
-  /** Keys at which more than one process has been. */
-  readonly contended: number
-  /** Keys that were found not to be done by reading, and were tried again. */
-  readonly settled: number
-  readonly storeFaults: number
-  readonly cloudFaults: number
-  readonly heldByCap: number
-  readonly heldBySwitch: number
-  readonly heldByWindow: number
-}
+/** What there is to count, each with the words that say it. */
+const counts = {
+  runs: 'runs',
+  followUps: 'runs that were waited for within an earlier one',
+  effects: 'effects',
+  lateEffects: 'effects that came when their process had stopped waiting',
+  cuts: 'processes cut at a place where they waited, or ended because their time was over',
+  freezes: 'processes that stood still',
+  doubts: 'writes of which their process could not know what had become',
+  contended: 'keys at which several processes have been',
+  settled: 'keys that were found not to be done by reading, and were tried again',
+  storeFaults: 'calls of the store that failed',
+  cloudFaults: 'faults of the platform',
+  rivals: 'steps that found their target changed since the plan',
+  heldByCap: 'steps held by caps',
+  heldBySwitch: 'steps held by the kill switch',
+  heldByWindow: 'steps held by windows',
+  reviewed: 'steps held because nobody had reviewed them',
+  clocksApart: 'worlds whose clocks are more than a minute apart',
+  clockChanges: 'worlds in which the clocks of a zone change',
+  overridden: 'effects of overrides and of their ends',
+  corrected: 'effects that put back what somebody changed',
+  foughtOver: 'steps held because somebody fights for another size',
+  waiting: 'steps that waited for their turn in a spread',
+  unread: 'clusters that nobody looked at, because nothing was due there',
+  excluded: 'firings that an excluded date took away',
+  unreadCalendars: 'steps held because a calendar could not be read',
+  ranOnce: 'effects of rules that run once',
+} as const
 
-export const noCoverage: Coverage = {
-  runs: 0,
-  effects: 0,
-  cuts: 0,
-  freezes: 0,
-  doubts: 0,
-  lateEffects: 0,
-  contended: 0,
-  settled: 0,
-  storeFaults: 0,
-  cloudFaults: 0,
-  heldByCap: 0,
-  heldBySwitch: 0,
-  heldByWindow: 0,
-}
+/** What befell a world, counted: a simulation in which nothing goes wrong shows nothing. */
+export type Coverage = Readonly<Record<keyof typeof counts, number>>
+
+export type CoverageName = keyof Coverage
+
+export const coverageNames: readonly CoverageName[] = Object.keys(counts).filter((name): name is CoverageName => name in counts)
+
+export const noCoverage: Coverage = filled(() => 0)
 
 export function coverageOf(facts: Facts): Coverage {
-  const { platform } = facts.simulated
+  const { platform, scenario } = facts.simulated
   const lives = facts.of('process').map(([, { text }]) => text)
   const histories = [...facts.ledger.values()]
   const decisions = facts.of('run-ended').flatMap(([, { decisions: made }]) => made)
-  const held = (pattern: RegExp): number =>
-    decisions.filter(({ outcome, reason }) => outcome === 'Held' && pattern.test(reason.code)).length
+  const decided = (outcome: string, code: RegExp): number =>
+    decisions.filter((decision) => decision.outcome === outcome && code.test(decision.reason.code)).length
+  const by = (pattern: RegExp): number => facts.effects.filter(({ effect }) => pattern.test(effect.by)).length
   return {
     runs: facts.runs.size,
+    followUps: [...facts.runs.keys()].filter((owner) => owner.split('/').length > 2).length,
     effects: facts.effects.length,
+    lateEffects: facts.effects.filter(({ from, place }) => from?.ended === undefined || from.ended.place < place).length,
     cuts: lives.filter((text) => text === 'is cut' || text.startsWith('is ended')).length,
     freezes: lives.filter((text) => text.startsWith('stands still')).length,
     doubts: facts.calls.filter(({ isAmbiguous }) => isAmbiguous).length,
-    lateEffects: facts.effects.filter(({ from, place }) => from?.ended === undefined || from.ended.place < place).length,
     contended: histories.filter((writes) => new Set(writes.map(({ process }) => process)).size > 1).length,
     settled: histories.filter((writes) =>
       writes.some(({ state }, index) => state === 'FAILED_SAFE' && writes[index - 1]?.state === 'UNKNOWN'),
     ).length,
     storeFaults: facts.of('store-failed').length,
     cloudFaults: platform.core.faults.fired.length,
-    heldByCap: held(/^guard\.cap$/),
-    heldBySwitch: held(/^guard\.kill-switch/),
-    heldByWindow: held(/^guard\.(?:freeze-window|outside-windows)$/),
+    rivals: decided('Skipped', /^(?:world-changed|conflict)$/),
+    heldByCap: decided('Held', /^guard\.cap$/),
+    heldBySwitch: decided('Held', /^guard\.kill-switch/),
+    heldByWindow: decided('Held', /^guard\.(?:freeze-window|outside-windows)$/),
+    reviewed: decided('Held', /^not-reviewed$/),
+    clocksApart: Number(scenario.clocksApartMs > 60_000),
+    clockChanges: Number(scenario.rules.some(({ zone }) => zone === 'Europe/Berlin')),
+    overridden: by(/override\//),
+    corrected: facts.effects.filter(({ effect }) => facts.stepOf(effect.owner, effect.key)?.code === 'drift').length,
+    foughtOver: decided('Held', /^fought-over$/),
+    waiting: decided('Skipped', /^wave$/),
+    unread: decided('Skipped', /^nothing-due$/),
+    excluded: decided('Skipped', /^excluded-date$/),
+    unreadCalendars: decided('Held', /^calendar-unreadable$/),
+    ranOnce: facts.effects.filter(({ effect }) => facts.ruleOf(effect)?.runOnce === true).length,
   }
 }
 
 export function sumOf(one: Coverage, other: Coverage): Coverage {
-  return {
-    runs: one.runs + other.runs,
-    effects: one.effects + other.effects,
-    cuts: one.cuts + other.cuts,
-    freezes: one.freezes + other.freezes,
-    doubts: one.doubts + other.doubts,
-    lateEffects: one.lateEffects + other.lateEffects,
-    contended: one.contended + other.contended,
-    settled: one.settled + other.settled,
-    storeFaults: one.storeFaults + other.storeFaults,
-    cloudFaults: one.cloudFaults + other.cloudFaults,
-    heldByCap: one.heldByCap + other.heldByCap,
-    heldBySwitch: one.heldBySwitch + other.heldBySwitch,
-    heldByWindow: one.heldByWindow + other.heldByWindow,
-  }
+  return filled((name) => one[name] + other[name])
 }
 
+/** One line for each that is not nothing. */
 export function coverageText(coverage: Coverage): string {
-  return [
-    `${coverage.runs} runs, ${coverage.effects} effects (${coverage.lateEffects} of them after their process had stopped waiting)`,
-    `${coverage.cuts} processes cut, ${coverage.freezes} standing still, ${coverage.cloudFaults} faults of the platform, ${coverage.storeFaults} of the store`,
-    `${coverage.doubts} writes in doubt, ${coverage.settled} settled and done again, ${coverage.contended} keys at which several processes were`,
-    `held by caps ${coverage.heldByCap}, by the kill switch ${coverage.heldBySwitch}, by windows ${coverage.heldByWindow}`,
-  ].join('\n')
+  return coverageNames
+    .filter((name) => coverage[name] > 0)
+    .map((name) => `${coverage[name]} ${counts[name]}`)
+    .join('\n')
+}
+
+function filled(value: (name: CoverageName) => number): Coverage {
+  return {
+    runs: value('runs'),
+    followUps: value('followUps'),
+    effects: value('effects'),
+    lateEffects: value('lateEffects'),
+    cuts: value('cuts'),
+    freezes: value('freezes'),
+    doubts: value('doubts'),
+    contended: value('contended'),
+    settled: value('settled'),
+    storeFaults: value('storeFaults'),
+    cloudFaults: value('cloudFaults'),
+    rivals: value('rivals'),
+    heldByCap: value('heldByCap'),
+    heldBySwitch: value('heldBySwitch'),
+    heldByWindow: value('heldByWindow'),
+    reviewed: value('reviewed'),
+    clocksApart: value('clocksApart'),
+    clockChanges: value('clockChanges'),
+    overridden: value('overridden'),
+    corrected: value('corrected'),
+    foughtOver: value('foughtOver'),
+    waiting: value('waiting'),
+    unread: value('unread'),
+    excluded: value('excluded'),
+    unreadCalendars: value('unreadCalendars'),
+    ranOnce: value('ranOnce'),
+  }
 }

@@ -22,7 +22,8 @@ export interface StoreFate {
 }
 
 export interface FaultyStoreOptions {
-  readonly disk: MemoryDisk
+  /** Where a partition lies. */
+  readonly diskOf: (partition: string) => MemoryDisk
   readonly process: SimProcess
   readonly loop: EventLoop
   readonly drawFate: (isWrite: boolean) => StoreFate
@@ -48,7 +49,7 @@ export function createFaultyStore(options: FaultyStoreOptions): Store {
       if (!process.pass(kind)) return
       const { owner } = process
       const fate = drawFate(isWrite)
-      const store = openMemoryStore(options.disk, { after: (made) => onCarriedOut(made, owner) })
+      const store = openMemoryStore(options.diskOf(partition), { after: (made) => onCarriedOut(made, owner) })
       const comeBack = (ms: number, then: () => void): void => {
         process.comeBack(loop.now + ms, kind, then)
       }

@@ -1,4 +1,5 @@
 import type { Decision } from '#shared/pure/step.ts'
+import type { WrittenOverride } from './oracle.ts'
 
 /** A step of a plan, as far as anybody can check it later. */
 export interface PlannedStep {
@@ -53,6 +54,8 @@ export interface Effect extends Doer {
   /** Sizes as plans write them. */
   readonly before: string
   readonly after: string
+  /** The rule or the override that it is for. */
+  readonly by: string
   /** Instant that the rule fired for. */
   readonly nominalMs: number
   /** Whether somebody had opted the object out, or was deleting it, right before. */
@@ -105,11 +108,17 @@ export type Happening = { readonly at: number } & (
   /** When the answer came; `saidAt` is when it was read. */
   | { readonly kind: 'switch-read'; readonly doer: Doer; readonly saidAt: number; readonly says: string }
   | { readonly kind: 'switch-set'; readonly to: 'run' | 'stop' | 'gone' }
-  | { readonly kind: 'person'; readonly target: string; readonly what: PersonDeed; readonly text: string }
+  | {
+      readonly kind: 'person'
+      readonly target: string
+      readonly what: PersonDeed
+      readonly text: string
+      readonly written?: WrittenOverride | undefined
+    }
 )
 
-/** What people do to targets. */
-export type PersonDeed = 'scale' | 'opt-out' | 'opt-in' | 'hold' | 'delete' | 'recreate' | 'forget'
+/** What people do to targets. `doom`: somebody deletes it, and something else keeps it from being gone. */
+export type PersonDeed = 'scale' | 'opt-out' | 'opt-in' | 'hold' | 'override' | 'override-off' | 'doom' | 'delete' | 'recreate' | 'forget'
 
 export type HappeningOf<Kind extends Happening['kind']> = Extract<Happening, { readonly kind: Kind }>
 
@@ -183,7 +192,7 @@ function textOf(happening: Happening): string {
       return `${happening.doer.owner || happening.doer.process} has read ${happening.path}`
     case 'effect': {
       const { effect } = happening
-      return `EFFECT ${effect.target} ${effect.before} -> ${effect.after} for ${iso(effect.nominalMs)} by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
+      return `EFFECT ${effect.target} ${effect.before} -> ${effect.after} for ${iso(effect.nominalMs)}${effect.by === '' ? '' : ` (${effect.by})`} by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
     }
     case 'stored':
       return `${happening.doer.owner || happening.doer.process} stores ${happening.partition} ${happening.sort} v${happening.version} ${happening.data}`

@@ -1,40 +1,18 @@
 import { createHash } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
 import { coverageText } from './coverage.ts'
 import { runManySeeds } from './many-seeds.ts'
-import { type SimFunction, simFunctions } from './scenario.ts'
+import { findPlanted, mostSeeds } from './planted/find-planted.ts'
+import { plantedBugs } from './planted/planted-bugs.ts'
+import { keepPlantedSeeds } from './planted/planted-seeds.ts'
+import { keepPlantedTable } from './planted/planted-table.ts'
 import { runSeed, violationText } from './seed-run.ts'
+import { help, type Order, readWords, UsageError } from './words.ts'
 
-const help = `npm run sim -- --seeds <n>            lives through n worlds and checks every promise in each
-npm run sim -- --seed <k> [--trace]   lives through the k-th world again, byte for byte
+type OrderOf<Kind extends Order['kind']> = Extract<Order, { readonly kind: Kind }>
 
-  --seeds <n>       how many; with --seed, from that one on
-  --seed <k>        which one
-  --function <f>    ${simFunctions.join(' or ')}; cron-scaler when absent
-  --trace           prints everything that happened, for one seed
-  --threads <n>     how many worlds at the same time; up to 4, as many as there are cores, when absent
-`
-
-/** A mistake in the words of the command. */
-class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
-
-function whole(word: string, option: string): number {
-  const value = /^[0-9]{1,9}$/.test(word) ? Number(word) : 0
-  if (value < 1) throw new UsageError(`${option} takes a whole number from 1, not "${word}".`)
-  return value
-}
-
-function functionOf(word: string): SimFunction {
-  const found = simFunctions.find((name) => name === word)
-  if (found === undefined) throw new UsageError(`--function takes ${simFunctions.join(' or ')}, not "${word}".`)
-  return found
-}
-
-/** One seed again. Answers the number of violations. */
-async function replay(seed: number, of: SimFunction, withTrace: boolean): Promise<number> {
+/** One seed again. Answers whether all is well. */
+async function replay({ seed, of, withTrace }: OrderOf<'replay'>): Promise<boolean> {
   const run = await runSeed(seed, of)
   const trace = run.history.text()
   if (withTrace) process.stdout.write(trace)
@@ -42,10 +20,10 @@ async function replay(seed: number, of: SimFunction, withTrace: boolean): Promis
   process.stdout.write(
     `${coverageText(run.coverage)}\ntrace of ${run.history.all.length} lines, sha256 ${createHash('sha256').update(trace).digest('hex')}\n`,
   )
-  return run.violations.length
+  return total(1, run.violations.length)
 }
 
-async function many(first: number, count: number, of: SimFunction, threads: number): Promise<number> {
+async function many({ first, count, of, threads = Math.min(4, availableParallelism()) }: OrderOf<'many'>): Promise<boolean> {
   const every = Math.max(1, Math.floor(count / 10))
   const onSeed = (done: number, violations: number): void => {
     if (process.stderr.isTTY && done % every === 0) process.stderr.write(`${done} of ${count} seeds, violations ${violations}\n`)
@@ -53,38 +31,50 @@ async function many(first: number, count: number, of: SimFunction, threads: numb
   const { texts, coverage } = await runManySeeds({ first, count, of, threads, onSeed })
   for (const text of texts) process.stdout.write(text)
   process.stdout.write(`${coverageText(coverage)}\n`)
-  return texts.length
+  return total(count, texts.length)
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      seeds: { type: 'string' },
-      seed: { type: 'string' },
-      function: { type: 'string', default: 'cron-scaler' },
-      trace: { type: 'boolean', default: false },
-      threads: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help || (values.seeds === undefined && values.seed === undefined)) {
-    process.stdout.write(help)
-    return values.help ? 0 : 1
+function total(seeds: number, violations: number): boolean {
+  process.stdout.write(`seeds ${seeds} violations ${violations}\n`)
+  return violations === 0
+}
+
+async function planted({ writes }: OrderOf<'planted'>): Promise<boolean> {
+  const found = new Map<string, number>()
+  for (const bug of plantedBugs) {
+    const seed = await findPlanted(bug)
+    if (seed !== undefined) found.set(bug.name, seed)
+    const where = seed === undefined ? `not noticed in ${mostSeeds} seeds` : `noticed at seed ${seed}`
+    process.stdout.write(`${bug.name} (${bug.function}): ${where}, by ${bug.noticedBy.join(' and ')}\n`)
   }
-  const of = functionOf(values.function)
-  const first = values.seed === undefined ? 1 : whole(values.seed, '--seed')
-  const count = values.seeds === undefined ? 1 : whole(values.seeds, '--seeds')
-  if (values.trace && count !== 1) throw new UsageError('--trace goes with one seed: give --seed alone.')
-  const threads = values.threads === undefined ? Math.min(4, availableParallelism()) : whole(values.threads, '--threads')
-  const violations = values.seeds === undefined ? await replay(first, of, values.trace) : await many(first, count, of, threads)
-  process.stdout.write(`seeds ${count} violations ${violations}\n`)
-  return violations === 0 ? 0 : 1
+  if (writes) {
+    keepPlantedSeeds(found)
+    keepPlantedTable(found)
+  }
+  process.stdout.write(`planted ${plantedBugs.length} noticed ${found.size}\n`)
+  return found.size === plantedBugs.length
+}
+
+/** Does what the words say. Answers whether all is well. */
+async function main(words: readonly string[]): Promise<boolean> {
+  const order = readWords(words)
+  switch (order.kind) {
+    case 'help':
+      process.stdout.write(help)
+      return words.length > 0
+    case 'replay':
+      return await replay(order)
+    case 'many':
+      return await many(order)
+    case 'planted':
+      return await planted(order)
+  }
 }
 
 try {
-  process.exitCode = await main()
+  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
 } catch (error) {
-  if (!(error instanceof UsageError) && !(error instanceof TypeError && 'code' in error)) throw error
+  if (!(error instanceof UsageError)) throw error
   process.stderr.write(`${error.message}\n\n${help}`)
   process.exitCode = 1
 }

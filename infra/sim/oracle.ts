@@ -1,52 +1,154 @@
-import type { Scenario, SimRule, SimSize } from './scenario.ts'
+import type { Scenario, SimExclude, SimOverride, SimRule, SimSize } from './scenario.ts'
+import { civilAt, clockChanges, dateText, offsetAt, type WallTime, wallOf } from './sim-time.ts'
 import { sizeTextOfSize } from './stage-world.ts'
 
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
-/** How far back a firing can decide. */
-const lookBackMs = 8 * 24 * hourMs
 /** Objects in a cluster are this old when everything begins, and do not fire for what was before. */
 const objectAgeMs = hourMs
 
-/** What a target should be, going by its rules alone. */
+/** What a target should be, going by rules and overrides alone. */
 export interface Wanted {
   readonly size: string
-  /** The firing that decides. */
+  /** The firing that decides, or when the override began. */
   readonly nominalMs: number
-  readonly rule: SimRule
+  /** Undefined while an override is in force. */
+  readonly rule?: SimRule
+  /** Whether another rule fires at the very same instant. */
+  readonly isTied?: boolean
+  /** Until when an override is in force. */
+  readonly untilMs?: number
+}
+
+/** An override that somebody has written on a target. */
+export interface WrittenOverride {
+  readonly size: SimSize
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** What has happened to a target so far, as far as it counts for what it should be. */
+export interface Circumstances {
+  readonly written?: WrittenOverride | undefined
+  /** The firing for which a rule has run that runs once; undefined when it has not. */
+  readonly ranFor?: ((rule: SimRule) => number | undefined) | undefined
 }
 
 /**
- * What a target should be at an instant, had every tick come on time and nobody done anything: worked out by trying every minute,
- * without the product's schedules, plans or calendars. Undefined when no rule has fired yet.
+ * What a target should be at an instant, had every tick come on time and nobody resized it: worked out by trying every minute,
+ * without the product's schedules, plans, calendars or zones. Undefined when no rule has fired yet.
  */
-export function wantedAt(scenario: Scenario, target: number, now: number): Wanted | undefined {
-  let best: Wanted | undefined
-  for (const rule of scenario.rules) {
-    if (rule.target !== target) continue
-    const earliestMs = Math.max(now - lookBackMs, rule.source === 'hpc' ? scenario.startMs - objectAgeMs : Number.NEGATIVE_INFINITY)
-    const nominalMs = lastFiring(rule, now, earliestMs)
-    if (nominalMs === undefined) continue
-    const isBetter =
-      best === undefined || nominalMs > best.nominalMs || (nominalMs === best.nominalMs && isLarger(rule.size, best.rule.size))
-    if (isBetter) best = { size: sizeTextOfSize(rule.size), nominalMs, rule }
+export function wantedAt(scenario: Scenario, target: number, now: number, circumstances: Circumstances = {}): Wanted | undefined {
+  const override = overrideAt(scenario, target, now, circumstances.written)
+  if (override !== undefined) {
+    return { size: sizeTextOfSize(override.size), nominalMs: override.fromMs ?? Number.NEGATIVE_INFINITY, untilMs: override.untilMs }
+  }
+  return firingAt(scenario, target, now, circumstances)
+}
+
+/** The override in force: the one on the target itself, else the one that began last, the larger one, the first by name. */
+function overrideAt(
+  scenario: Scenario,
+  target: number,
+  now: number,
+  written: WrittenOverride | undefined,
+): Pick<SimOverride, 'size' | 'fromMs' | 'untilMs'> | undefined {
+  if (written !== undefined && now < written.untilMs) return written
+  let best: SimOverride | undefined
+  for (const override of scenario.overrides) {
+    const beganMs = override.fromMs ?? Number.NEGATIVE_INFINITY
+    if (override.target !== target || beganMs > now || now >= override.untilMs) continue
+    const bestMs = best?.fromMs ?? Number.NEGATIVE_INFINITY
+    const isLater = best === undefined || beganMs > bestMs
+    const isSame = best !== undefined && beganMs === bestMs
+    if (isLater || (isSame && best !== undefined && isLarger(override.size, best.size))) best = override
   }
   return best
 }
 
-function lastFiring(rule: SimRule, now: number, earliestMs: number): number | undefined {
-  for (let minute = Math.floor(now / minuteMs); ; minute -= 1) {
-    const at = minute * minuteMs + rule.second * 1000
-    if (at < earliestMs) return undefined
-    if (at <= now && fires(rule, at)) return at
+/** The latest firing that counts, of any rule of a target; of several at once the larger size. */
+function firingAt(scenario: Scenario, target: number, now: number, { ranFor }: Circumstances): Wanted | undefined {
+  let best: { readonly rule: SimRule; readonly nominalMs: number; readonly isTied: boolean } | undefined
+  for (const rule of scenario.rules) {
+    if (rule.target !== target) continue
+    const beganMs = rule.source === 'hpc' ? scenario.startMs - objectAgeMs : Number.NEGATIVE_INFINITY
+    const earliestMs = Math.max(now - scenario.lookBackMs, beganMs)
+    const ran = rule.runOnce ? ranFor?.(rule) : undefined
+    const nominalMs = ran ?? lastFiring(scenario, rule, now, earliestMs)
+    if (nominalMs === undefined || nominalMs > now || nominalMs < now - scenario.lookBackMs) continue
+    const isTied = nominalMs === best?.nominalMs
+    if (best === undefined || nominalMs > best.nominalMs) best = { rule, nominalMs, isTied }
+    else if (isTied) best = { rule: isLarger(rule.size, best.rule.size) ? rule : best.rule, nominalMs, isTied }
+  }
+  return best === undefined ? undefined : { ...best, size: sizeTextOfSize(best.rule.size) }
+}
+
+function lastFiring(scenario: Scenario, rule: SimRule, now: number, earliestMs: number): number | undefined {
+  const afterGap = clockChanges(rule.zone).find(({ atMs, byMs }) => atMs <= now && firesInGap(scenario, rule, atMs, byMs))?.atMs
+  const leastMs = Math.max(earliestMs, afterGap ?? Number.NEGATIVE_INFINITY)
+  for (let minute = Math.floor(now / minuteMs); minute * minuteMs + minuteMs > leastMs; minute -= 1) {
+    // Every zone here is whole hours away from UTC.
+    if (!rule.minutes.includes(((minute % 60) + 60) % 60)) continue
+    for (const second of rule.seconds.toReversed()) {
+      const at = minute * minuteMs + second * 1000
+      if (at <= now && at >= leastMs && fires(scenario, rule, at)) return at
+    }
+  }
+  return afterGap !== undefined && afterGap >= earliestMs ? afterGap : undefined
+}
+
+function fires(scenario: Scenario, rule: SimRule, at: number): boolean {
+  // What the clocks show for the second time has fired already.
+  const isRepeated = clockChanges(rule.zone).some(({ atMs, byMs }) => byMs < 0 && at >= atMs && at < atMs - byMs)
+  return !isRepeated && fits(rule, civilAt(at, rule.zone)) && isOpen(scenario, rule, at)
+}
+
+/** Whether something that the clocks pass over when they are put forward fires at once after it. */
+function firesInGap(scenario: Scenario, rule: SimRule, atMs: number, byMs: number): boolean {
+  if (byMs <= 0) return false
+  const offsetMs = offsetAt(atMs - 1, rule.zone)
+  for (let passedMs = 0; passedMs < byMs; passedMs += 1000) {
+    if (fits(rule, wallOf(atMs + passedMs, offsetMs))) return isOpen(scenario, rule, atMs)
+  }
+  return false
+}
+
+function fits({ seconds, minutes, hours }: SimRule, { hour, minute, second }: WallTime): boolean {
+  return seconds.includes(second) && minutes.includes(minute) && (hours === undefined || hours.includes(hour))
+}
+
+/** Whether a rule may fire on the date of an instant. */
+function isOpen(scenario: Scenario, { zone, excludes, validFrom, validUntil }: SimRule, at: number): boolean {
+  const date = dateText(civilAt(at, zone))
+  if (validFrom !== undefined && date < validFrom) return false
+  if (validUntil !== undefined && date > validUntil) return false
+  const isWorked = excludes.some((exclude) => exclude.kind === 'calendar' && isIn(calendarOf(scenario, exclude.name).workdays, date))
+  return !excludes.some((exclude) => closes(scenario, exclude, date, isWorked))
+}
+
+function closes(scenario: Scenario, exclude: SimExclude, date: string, isWorked: boolean): boolean {
+  switch (exclude.kind) {
+    case 'dates':
+      return isIn([exclude], date)
+    case 'day':
+      return date.slice(4) === dateText({ ...exclude, year: 0 }).slice(1)
+    case 'weekday':
+      return !isWorked && new Date(date).getUTCDay() === exclude.weekday
+    case 'calendar': {
+      const { holidays, workdays } = calendarOf(scenario, exclude.name)
+      return isIn(holidays, date) && !isIn(workdays, date)
+    }
   }
 }
 
-function fires({ zoneHours, minutes, hours, excludedDate }: SimRule, at: number): boolean {
-  const civil = new Date(at + zoneHours * hourMs)
-  if (!minutes.includes(civil.getUTCMinutes())) return false
-  if (hours !== undefined && !hours.includes(civil.getUTCHours())) return false
-  return civil.toISOString().slice(0, 10) !== excludedDate
+function isIn(dates: readonly { readonly first: string; readonly last: string }[], date: string): boolean {
+  return dates.some(({ first, last }) => date >= first && date <= last)
+}
+
+function calendarOf({ calendars }: Scenario, name: string): Scenario['calendars'][number] {
+  const found = calendars.find((calendar) => calendar.name === name)
+  if (found === undefined) throw new TypeError(`The scenario has no calendar ${name}.`)
+  return found
 }
 
 function isLarger(one: SimSize, other: SimSize): boolean {

@@ -1,5 +1,6 @@
 import type { FaultMatch } from '#infra/sandbox/faults.ts'
 import { Chance } from './chance.ts'
+import { drawPlans, type PlansOf } from './draw-plans.ts'
 import type { PersonDeed } from './history.ts'
 
 /** What the simulation runs. `relative-probe` adds one object per step, so that nothing but the kernel keeps it from adding two. */
@@ -17,16 +18,23 @@ export interface Scenario {
   readonly clusterIds: readonly string[]
   readonly targets: readonly SimTarget[]
   readonly rules: readonly SimRule[]
+  readonly calendars: readonly SimCalendar[]
+  /** Of the configuration. */
+  readonly overrides: readonly SimOverride[]
   readonly startingDeadlineMs: number
+  /** How far back a firing can decide. */
+  readonly lookBackMs: number
+  /** How often within an hour one firing is enforced. */
+  readonly maxCorrections: number
   readonly hasJournalKey: boolean
   readonly guard: SimGuard
   readonly machines: readonly { readonly name: string; readonly skewMs: number }[]
   /** The most that two clocks ever differ. */
-  readonly spreadMs: number
+  readonly clocksApartMs: number
   readonly deliveries: readonly Delivery[]
   readonly jumps: readonly { readonly atMs: number; readonly machine: number; readonly skewMs: number }[]
   readonly storms: readonly Storm[]
-  readonly people: readonly { readonly atMs: number; readonly deed: PersonDeed; readonly target: number; readonly size: SimSize }[]
+  readonly people: readonly SimDeed[]
   /** Chance that somebody does something to a target right after a process has read it. */
   readonly rivalChance: number
   readonly switchings: readonly { readonly atMs: number; readonly to: 'run' | 'stop' | 'gone' }[]
@@ -49,21 +57,67 @@ export interface SimTarget {
   readonly size: SimSize
 }
 
+/** What somebody does to a target. */
+export interface SimDeed {
+  readonly atMs: number
+  readonly deed: PersonDeed
+  readonly target: number
+  readonly size: SimSize
+  /** How long an override or a hold lasts. */
+  readonly forMs: number
+}
+
+export type SimZone = 'UTC' | 'Asia/Shanghai' | 'Europe/Berlin'
+
 /** A rule, in a form from which anybody can work out when it fires. */
 export interface SimRule {
   readonly name: string
   readonly source: 'config' | 'hpc'
   readonly target: number
-  /** Hours to add to UTC: 0, or 8 for Asia/Shanghai. */
-  readonly zoneHours: 0 | 8
-  readonly second: number
+  readonly zone: SimZone
+  readonly seconds: readonly number[]
   readonly minutes: readonly number[]
   /** Civil hours of its zone; every one when absent. */
   readonly hours?: readonly number[]
   readonly size: SimSize
   readonly enforce: boolean
-  /** Civil date on which it does not fire. */
-  readonly excludedDate?: string
+  readonly excludes: readonly SimExclude[]
+  /** First and last civil date on which it fires: `2026-03-02`. */
+  readonly validFrom?: string
+  readonly validUntil?: string
+  readonly runOnce: boolean
+  /** Targets take turns within this time after a firing; 0 when nobody waits. */
+  readonly spreadMs: number
+}
+
+/** Civil dates on which a rule does not fire. Sunday is weekday 0. */
+export type SimExclude =
+  | ({ readonly kind: 'dates' } & SimDates)
+  | { readonly kind: 'weekday'; readonly weekday: number }
+  | { readonly kind: 'day'; readonly day: number; readonly month: number }
+  | { readonly kind: 'calendar'; readonly name: string }
+
+/** Both ends included: `2026-03-02`. */
+export interface SimDates {
+  readonly first: string
+  readonly last: string
+}
+
+export interface SimCalendar {
+  readonly name: string
+  /** Whether its days stand in the configuration, or have to be fetched. */
+  readonly isFetched: boolean
+  readonly holidays: readonly SimDates[]
+  readonly workdays: readonly SimDates[]
+}
+
+export interface SimOverride {
+  readonly name: string
+  readonly target: number
+  readonly size: SimSize
+  /** At once when absent. */
+  readonly fromMs?: number
+  readonly untilMs: number
 }
 
 export interface SimGuard {
@@ -127,7 +181,7 @@ export const clusterIds = ['cls-e0000001', 'cls-e0000002'] as const
 export function drawScenario(seed: number, of: SimFunction): Scenario {
   const chance = new Chance(seed, `scenario of ${of}`)
   const timing = chance.of('timing')
-  const startMs = Date.UTC(2026, 2, 2) + timing.whole(0, 23 * 60) * minuteMs
+  const { startMs, zones } = drawSeason(chance.of('season'), timing)
   const tickMs =
     timing.weighed([
       [3, 1],
@@ -153,7 +207,7 @@ export function drawScenario(seed: number, of: SimFunction): Scenario {
     mode: enforces ? 'enforce' : chance.of('mode').of('harmless').one(['observe', 'plan']),
     clusterIds: clusters,
     targets,
-    rules: of === 'cron-scaler' ? drawRules(chance.of('rules'), targets, startMs) : [],
+    ...(of === 'cron-scaler' ? drawPlans(chance, { targets, zones, startMs, quietMs }) : noPlans),
     startingDeadlineMs: chance.of('deadline').isTrue(0.7) ? 12 * hourMs : 30 * minuteMs,
     hasJournalKey: chance.of('key').isTrue(0.4),
     guard: drawGuard(chance.of('guard'), { targets, startMs, quietMs }),
@@ -167,6 +221,20 @@ export function drawScenario(seed: number, of: SimFunction): Scenario {
   }
 }
 
+const noPlans: PlansOf = { rules: [], calendars: [], overrides: [], lookBackMs: 8 * 24 * hourMs, maxCorrections: 3 }
+
+/** Most worlds are anywhere in a Monday of March; some are where the clocks of a zone change, with rules of that zone. */
+function drawSeason(chance: Chance, timing: Chance): { readonly startMs: number; readonly zones: readonly SimZone[] } {
+  const anywhere = Date.UTC(2026, 2, 2) + timing.whole(0, 23 * 60) * minuteMs
+  const change = chance.weighed([
+    [8, undefined],
+    [1, Date.UTC(2026, 2, 29, 1)],
+    [1, Date.UTC(2026, 9, 25, 1)],
+  ])
+  if (change === undefined) return { startMs: anywhere, zones: ['UTC', 'Asia/Shanghai'] }
+  return { startMs: change - chance.whole(0, 120) * minuteMs, zones: ['Europe/Berlin', 'Europe/Berlin', 'UTC'] }
+}
+
 function drawTargets(chance: Chance, of: SimFunction): SimTarget[] {
   const hasTwoClusters = chance.isTrue(0.2)
   return Array.from({ length: chance.whole(2, 5) }, (_, index): SimTarget => {
@@ -176,41 +244,6 @@ function drawTargets(chance: Chance, of: SimFunction): SimTarget[] {
     const min = chance.whole(1, 3)
     const size = kind === 'HorizontalPodAutoscaler' ? { min, max: min + chance.whole(0, 4) } : { replicas: chance.whole(0, 5) }
     return { cluster, kind, name: `t${index}`, size }
-  })
-}
-
-function drawRules(chance: Chance, targets: readonly SimTarget[], startMs: number): SimRule[] {
-  const hasObjects = chance.isTrue(0.6)
-  const onlyObjects = hasObjects && chance.isTrue(0.5)
-  return targets.flatMap((target, index) => {
-    const objectZone = chance.one([0, 8] as const)
-    const objectEnforces = chance.isTrue(0.2)
-    return Array.from({ length: chance.whole(1, 3) }, (_, number): SimRule => {
-      const source = hasObjects && (onlyObjects || chance.isTrue(0.5)) ? 'hpc' : 'config'
-      const zoneHours = source === 'hpc' ? objectZone : chance.one([0, 8] as const)
-      const everyMinutes = chance.one([10, 12, 15, 20, 30])
-      const first = chance.whole(0, everyMinutes - 1)
-      const minutes = Array.from({ length: Math.floor((59 - first) / everyMinutes) + 1 }, (_, place) => first + place * everyMinutes)
-      const base = chance.whole(1, 4)
-      const size =
-        target.kind === 'HorizontalPodAutoscaler' ? { min: base, max: base + chance.whole(0, 5) } : { replicas: chance.whole(0, 7) }
-      const hour = (new Date(startMs).getUTCHours() + zoneHours) % 24
-      return {
-        name: `r${number}`,
-        source,
-        target: index,
-        zoneHours,
-        second: chance.weighed([
-          [3, 0],
-          [1, chance.whole(1, 59)],
-        ]),
-        minutes,
-        ...(chance.isTrue(0.3) ? { hours: [hour, (hour + 1) % 24] } : {}),
-        size,
-        enforce: source === 'hpc' ? objectEnforces : chance.isTrue(0.2),
-        ...(chance.isTrue(0.08) ? { excludedDate: new Date(startMs + zoneHours * hourMs).toISOString().slice(0, 10) } : {}),
-      }
-    })
   })
 }
 
@@ -266,7 +299,7 @@ function drawGuard(
 function drawClocks(
   chance: Chance,
   facts: { readonly of: SimFunction; readonly startMs: number; readonly quietMs: number; readonly machineCount: number },
-): Pick<Scenario, 'machines' | 'jumps' | 'spreadMs'> {
+): Pick<Scenario, 'machines' | 'jumps' | 'clocksApartMs'> {
   const wrong = chance.weighed([
     [5, 0],
     [3, 9_000],
@@ -282,7 +315,7 @@ function drawClocks(
     skewMs: chance.whole(-wrong, wrong),
   }))
   const skews = [0, ...machines.map(({ skewMs }) => skewMs), ...jumps.map(({ skewMs }) => skewMs)]
-  return { machines, jumps, spreadMs: Math.max(...skews) - Math.min(...skews) }
+  return { machines, jumps, clocksApartMs: Math.max(...skews) - Math.min(...skews) }
 }
 
 function drawDeliveries(
@@ -385,30 +418,46 @@ function drawPeople(
           [2, 'opt-out'],
           [2, 'opt-in'],
           [1, 'hold'],
+          [2, 'override'],
+          [1, 'override-off'],
+          [1, 'doom'],
           [1, 'delete'],
           [1, 'recreate'],
           [1, 'forget'],
         ]),
         target,
         size: isBounds ? { min, max: min + chance.whole(0, 4) } : { replicas: chance.whole(0, 8) },
+        forMs: chance.magnitude(minuteMs, 40 * minuteMs),
       }
     },
   )
-  return deeds.toSorted((left, right) => left.atMs - right.atMs)
+  const more = deeds.flatMap((deed) => (deed.deed === 'scale' && chance.isTrue(0.25) ? stubborn(chance, deed, quietMs) : []))
+  return [...deeds, ...more].toSorted((left, right) => left.atMs - right.atMs)
+}
+
+/** The same again and again: something else sets the size as well. */
+function stubborn(chance: Chance, deed: SimDeed, quietMs: number): SimDeed[] {
+  const everyMs = chance.whole(1, 6) * minuteMs
+  return Array.from({ length: chance.whole(3, 10) }, (_, index) => ({ ...deed, atMs: deed.atMs + (index + 1) * everyMs })).filter(
+    ({ atMs }) => atMs < quietMs,
+  )
 }
 
 /** What somebody does who comes in between. */
-export function drawRival(chance: Chance, target: SimTarget): Pick<Scenario['people'][number], 'deed' | 'size'> {
+export function drawRival(chance: Chance, target: SimTarget): Pick<SimDeed, 'deed' | 'size' | 'forMs'> {
   const min = chance.whole(1, 4)
   const size = target.kind === 'HorizontalPodAutoscaler' ? { min, max: min + chance.whole(0, 4) } : { replicas: chance.whole(0, 8) }
   const deed = chance.weighed<PersonDeed>([
     [8, 'scale'],
     [2, 'opt-out'],
     [2, 'opt-in'],
+    [2, 'override'],
+    [1, 'override-off'],
+    [1, 'doom'],
     [1, 'recreate'],
     [1, 'forget'],
   ])
-  return { deed, size }
+  return { deed, size, forMs: chance.magnitude(minuteMs, 40 * minuteMs) }
 }
 
 function drawSwitchings(

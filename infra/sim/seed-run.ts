@@ -1,4 +1,5 @@
-import { check } from './check/check.ts'
+import { check as checkAll } from './check/check.ts'
+import { checks } from './check/checks.ts'
 import { Facts, type Violation } from './check/facts.ts'
 import { type Coverage, coverageOf } from './coverage.ts'
 import type { History } from './history.ts'
@@ -16,16 +17,16 @@ export interface SeedRun {
 export async function runSeed(seed: number, of: SimFunction, options: SimulateOptions = {}): Promise<SeedRun> {
   const simulated = await simulate(drawScenario(seed, of), options)
   const facts = new Facts(simulated)
-  return { seed, violations: await check(facts), coverage: coverageOf(facts), history: simulated.history }
+  return { seed, violations: await checkAll(facts), coverage: coverageOf(facts), history: simulated.history }
 }
 
 const traceLines = 12
 const lineLength = 240
 
 /** A violation for people: one line, and the last lines of the history that belong to it. */
-export function violationText({ seed, history }: SeedRun, { promise, text, about }: Violation): string {
+export function violationText({ seed, history }: SeedRun, { check, text, about }: Violation): string {
   const lines = history.about(about, traceLines).map((line) => `    ${cut(line)}\n`)
-  return `seed ${seed} promise ${promise}: ${text}\n${lines.join('')}`
+  return `seed ${seed} promise ${checks[check].promise} (${check}): ${text}\n${lines.join('')}`
 }
 
 function cut(line: string): string {

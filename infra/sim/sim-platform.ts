@@ -10,12 +10,14 @@ import { createSandboxCore, type Exchange, exchangeApi } from '#infra/sandbox/se
 import type { ReceivedCall } from '#infra/sandbox/verify-signature.ts'
 import type { EventLoop } from './event-loop.ts'
 import type { Doer, History } from './history.ts'
-import type { Scenario, SimTarget, Storm } from './scenario.ts'
+import type { Scenario, SimDeed, SimTarget, Storm } from './scenario.ts'
 import {
   clusterOf,
+  instantText,
   markOn,
   objectOfTarget,
   objectsOf,
+  overrideText,
   resourceOfKind,
   setSwitchMap,
   sizeTextOf,
@@ -93,7 +95,7 @@ export class SimPlatform {
   }
 
   /** Does what a person with kubectl does. */
-  act({ deed, target: index, size }: Scenario['people'][number]): void {
+  act({ deed, target: index, size, forMs }: SimDeed): void {
     const target = this.#scenario.targets[index]
     if (target === undefined || target.kind === 'Ledger') return
     this.core.advance()
@@ -101,11 +103,14 @@ export class SimPlatform {
     const state = clusterOf(world, target.cluster)
     const { group, resource } = resourceOfKind[target.kind]
     const isThere = objectOfTarget(world, target) !== undefined
-    const patch = (body: JsonObject): void => {
-      const path = `/apis/${group}/v1/namespaces/default/${resource}/${target.name}`
-      const request = { method: 'PATCH', path, contentType: 'application/merge-patch+json', body: JSON.stringify(body) }
-      handleKubernetes(state, request, { now: this.#loop.now, random: this.core.random, user: 'somebody' })
+    // Instants are written to the second.
+    const untilMs = Math.floor((this.#loop.now + forMs) / 1000) * 1000
+    const path = `/apis/${group}/v1/namespaces/default/${resource}/${target.name}`
+    const ask = (request: { readonly method: string; readonly contentType?: string; readonly body?: string }): void => {
+      handleKubernetes(state, { ...request, path }, { now: this.#loop.now, random: this.core.random, user: 'somebody' })
     }
+    const patch = (body: JsonObject): void =>
+      ask({ method: 'PATCH', contentType: 'application/merge-patch+json', body: JSON.stringify(body) })
     const annotate = (name: string, value: string | null): void => patch({ metadata: { annotations: { [name]: value } } })
     switch (deed) {
       case 'scale':
@@ -118,10 +123,20 @@ export class SimPlatform {
         patch({ metadata: { annotations: { 'longshore.dev/opt-out': null, 'longshore.dev/hold-until': null } } })
         break
       case 'hold':
-        annotate('longshore.dev/hold-until', `${new Date(this.#loop.now + 15 * 60_000).toISOString().slice(0, 19)}Z`)
+        annotate('longshore.dev/hold-until', instantText(untilMs))
+        break
+      case 'override':
+        annotate('longshore.dev/override', overrideText(size, untilMs))
+        break
+      case 'override-off':
+        annotate('longshore.dev/override', null)
         break
       case 'forget':
         annotate('longshore.dev/cron-scaler', null)
+        break
+      case 'doom':
+        patch({ metadata: { finalizers: ['example.com/backup'] } })
+        ask({ method: 'DELETE' })
         break
       case 'delete':
         removeObject(state, group, resource, target.name, 'default')
@@ -132,7 +147,8 @@ export class SimPlatform {
         break
     }
     const text = `${deed} ${targetNameOf(target)}, now ${sizeTextOf(objectOfTarget(world, target)) || 'not there'}`
-    this.#history.add({ at: this.#loop.now, kind: 'person', target: targetNameOf(target), what: deed, text })
+    const written = deed === 'override' && isThere ? { size, fromMs: this.#loop.now, untilMs } : undefined
+    this.#history.add({ at: this.#loop.now, kind: 'person', target: targetNameOf(target), what: deed, text, written })
     this.#look()
   }
 
@@ -181,6 +197,7 @@ export class SimPlatform {
         uid: after.metadata.uid,
         before: sizeTextOfTarget(target, before),
         after: target.kind === 'Ledger' ? 'one more' : sizeTextOf(after),
+        by: mark?.by ?? '',
         nominalMs: mark?.nominalMs ?? Number.NaN,
         wasOptedOut: stringAt(before, 'metadata', 'annotations', 'longshore.dev/opt-out') === 'true',
         wasDeleting: before?.metadata.deletionTimestamp !== undefined,

@@ -10,13 +10,13 @@ import { sandboxSecretId, sandboxSecretKey } from '#infra/sandbox/test-credentia
 import { type Config, checkConfig } from '#shared/runtime/config.ts'
 import { readJson } from '#shared/runtime/config-text.ts'
 import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
+import { FetchError, type FetchText } from '#shared/runtime/fetch-text.ts'
 import { createKernel, type Kernel } from '#shared/runtime/kernel.ts'
 import { silentLog } from '#shared/runtime/log.ts'
-import { runIdOf } from '#shared/runtime/report.ts'
+import { type RunReport, runIdOf } from '#shared/runtime/report.ts'
 import { runSchedule } from '#shared/runtime/run.ts'
 import { setSwitch } from '#shared/safety/kill-switch-store.ts'
-import { createPlanDocument, matchPlan, type PlanDocument, type StepLike } from '#shared/safety/plan-document.ts'
-import type { Store } from '#shared/safety/store.ts'
+import { createPlanDocument, matchPlan, type PlanDocument } from '#shared/safety/plan-document.ts'
 import { MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/store-memory.ts'
 import { Chance } from './chance.ts'
 import { createDirectTransport, type Wire, type WireFate } from './direct-transport.ts'
@@ -24,21 +24,12 @@ import { EventLoop } from './event-loop.ts'
 import { createFaultyStore, type StoreFate, type StoreFault } from './faulty-store.ts'
 import { changesOf, type Doer, History, type WriteCall } from './history.ts'
 import { relativeProbe } from './relative-probe.ts'
+import type { Review, Sabotage } from './sabotage.ts'
 import { type Delivery, drawRival, quietMinutes, type Scenario, type Storm } from './scenario.ts'
 import { type Forwarded, SimPlatform } from './sim-platform.ts'
 import { type Fate, SimProcess } from './sim-process.ts'
-import { functionNameOf, markOn, stageDocument, switchPath, targetOfPath } from './stage-world.ts'
-
-/** Puts something else in the place of parts of the product, to see whether the checks notice. */
-export interface Sabotage {
-  readonly config?: (config: Config) => Config
-  readonly store?: (store: Store) => Store
-  readonly cloud?: (cloud: CloudWriter) => CloudWriter
-  readonly kernel?: (kernel: Kernel) => Kernel
-  readonly definition?: <Settings, Observed, Change>(
-    definition: ScheduleDefinition<Settings, Observed, Change>,
-  ) => ScheduleDefinition<Settings, Observed, Change>
-}
+import { calendarHost, calendarText, functionNameOf, markOn, stageDocument, switchPath, targetOfPath } from './stage-world.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface SimulateOptions {
   readonly sabotage?: Sabotage | undefined
@@ -56,13 +47,14 @@ export interface Simulated {
   readonly lastTickMs: number
   /** Secret of the journal's seals. */
   readonly journalKey: string | undefined
+  readonly sabotage: Sabotage
   /** Places at which each run waited, in the order in which the runs began: what there is to cut. */
   readonly placesOfRuns: readonly number[]
 }
 
 const journalSecret = 'secret of the simulation'
 /** What Lambda gives a run here. */
-const timeLimitMs = 60_000
+const timeLimitMs = 55_000
 /** How long a run may take where nobody ends it. */
 const noLimitMs = 24 * 3_600_000
 /** How long everything goes on after the last tick. */
@@ -70,6 +62,7 @@ const afterwardsMs = 5 * 60_000
 
 /** Lives through a scenario and answers its history. The same scenario gives the same one. */
 export async function simulate(scenario: Scenario, options: SimulateOptions = {}): Promise<Simulated> {
+  await warmUp()
   const simulation = new Simulation(scenario, options)
   return await simulation.run()
 }
@@ -93,6 +86,13 @@ interface Runtime {
   readonly kernel: Kernel
 }
 
+/** Told of what a run says of itself. */
+interface Follower {
+  readonly looksAhead: (instants: readonly number[]) => void
+  /** A run begins: the first of an invocation, or one that it was waited for. */
+  readonly begins: (now: number) => void
+}
+
 /** A plan as somebody was shown it. */
 interface PrintedPlan {
   readonly document: PlanDocument
@@ -100,7 +100,7 @@ interface PrintedPlan {
 }
 
 /** Lets through what stands in a plan as it is, as `longshore apply` does. */
-function reviewOf(document: PlanDocument): (steps: readonly StepLike[]) => ReadonlySet<StepLike> {
+function reviewOf(document: PlanDocument): Review {
   return (steps) => new Set(matchPlan(document, steps).approved)
 }
 
@@ -117,6 +117,7 @@ class Simulation {
   readonly #wires: Chance
   readonly #storage: Chance
   readonly #rivals: Chance
+  readonly #fetches: Chance
   readonly #openCalls = new Map<SimProcess, WriteCall[]>()
   readonly #placesOfRuns: number[] = []
   #config: Config | undefined
@@ -136,6 +137,7 @@ class Simulation {
     this.#wires = this.#chance.of('wires')
     this.#storage = this.#chance.of('store')
     this.#rivals = this.#chance.of('rivals')
+    this.#fetches = this.#chance.of('fetches')
     this.#machines = scenario.machines.map(({ name, skewMs }, index) => ({
       index,
       name,
@@ -163,6 +165,7 @@ class Simulation {
       disk: this.#disk,
       lastTickMs,
       journalKey: this.#scenario.hasJournalKey ? journalSecret : undefined,
+      sabotage: this.#options.sabotage ?? {},
       placesOfRuns: this.#placesOfRuns,
     }
   }
@@ -261,7 +264,7 @@ class Simulation {
     this.#history.add({ at: this.#loop.now, kind: 'process', process: process.name, text: 'starts' })
     const openCalls: WriteCall[] = []
     this.#openCalls.set(process, openCalls)
-    const client = createClient({
+    const plainClient = createClient({
       credentials: staticCredentials({ secretId: sandboxSecretId, secretKey: sandboxSecretKey }),
       region: config.platform.region,
       endpoint: config.platform.endpoint,
@@ -275,9 +278,10 @@ class Simulation {
       }),
       random: this.#chance.of(`client of ${process.name}`).next,
     })
+    const client = sabotage?.client?.(plainClient, process.clock) ?? plainClient
     const sabotagedCloud = sabotage?.cloud?.(this.#watched(client, process, openCalls)) ?? this.#watched(client, process, openCalls)
     const faulty = createFaultyStore({
-      disk: this.#disk,
+      diskOf: (partition) => sabotage?.disk?.(this.#disk, partition) ?? this.#disk,
       process,
       loop: this.#loop,
       drawFate: (isWrite) => this.#drawStore(isWrite),
@@ -323,9 +327,6 @@ class Simulation {
     process.begin(owner, isQuiet && fatesOfRun === undefined ? [] : fates)
     const endsAt = this.#loop.now + (isQuiet ? timeLimitMs : limitMs)
     this.#endOfRun.set(owner, endsAt)
-    this.#loop.at(endsAt, () => {
-      if (process.owner === owner) process.die('is ended, its time is over')
-    })
     const now = process.clock.now()
     const approved = scenario.needsApproval && !isQuiet ? this.#lastPlan : undefined
     this.#history.add({
@@ -338,12 +339,20 @@ class Simulation {
       remainingMs: endsAt - this.#loop.now,
       approved: approved?.changes,
     })
+    let isOver = false
     const over = (): void => {
+      isOver = true
       this.#placesOfRuns[run - 1] = process.places
       if (!process.isAlive) return
       process.end()
       machine.isBusy = false
       this.#work(machine)
+    }
+    const follow = this.#follower(process, { owner, endsAt, approved })
+    const onReport = ({ decisions, failure }: RunReport): void => {
+      const of = process.owner
+      this.#lastPlan = this.#plans.get(of) ?? this.#lastPlan
+      this.#history.add({ at: this.#loop.now, kind: 'run-ended', doer: { ...doer, owner: of }, decisions, failure: failure?.text })
     }
     const options = {
       config: this.#options.sabotage?.config?.(config) ?? config,
@@ -355,35 +364,101 @@ class Simulation {
       trigger: { kind: 'eventbridge-scheduler' },
       log: silentLog,
       remainingMs: () => endsAt - this.#loop.now,
-      ...(approved === undefined ? {} : { review: reviewOf(approved.document) }),
+      waitClock: process.clock,
+      fetchText: this.#fetcher(process),
+      onReport,
+      ...(approved === undefined ? {} : { review: this.#reviewOf(approved) }),
     } as const
+    this.#loop.at(endsAt, () => {
+      if (!isOver) process.die('is ended, its time is over')
+    })
     const ran =
       scenario.function === 'cron-scaler'
-        ? runSchedule(this.#watchedDefinition(cronScaler, doer), options)
-        : runSchedule(this.#watchedDefinition(relativeProbe, doer), options)
-    ran.then(
-      ({ decisions, failure }) => {
-        this.#lastPlan = this.#plans.get(owner) ?? this.#lastPlan
-        this.#history.add({ at: this.#loop.now, kind: 'run-ended', doer, decisions, failure: failure?.text })
-        over()
+        ? runSchedule(this.#watchedDefinition(cronScaler, process, follow), options)
+        : runSchedule(this.#watchedDefinition(relativeProbe, process, follow), options)
+    ran.then(over, (error: unknown) => {
+      const text = error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 3).join(' ') : String(error)
+      this.#history.add({ at: this.#loop.now, kind: 'run-threw', doer: { ...doer, owner: process.owner }, text })
+      over()
+    })
+  }
+
+  /** Follows a run that looks ahead: what it waits for, and each further run that it then begins by itself. */
+  #follower(
+    process: SimProcess,
+    { owner, endsAt, approved }: { readonly owner: string; readonly endsAt: number; readonly approved: PrintedPlan | undefined },
+  ): Follower {
+    let ahead: readonly number[] = []
+    let count = -1
+    return {
+      looksAhead: (instants) => {
+        ahead = instants
       },
-      (error: unknown) => {
-        const text = error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 3).join(' ') : String(error)
-        this.#history.add({ at: this.#loop.now, kind: 'run-threw', doer, text })
-        over()
+      begins: (now) => {
+        count += 1
+        if (count === 0) return
+        process.owner = `${owner}/${count}`
+        this.#endOfRun.set(process.owner, endsAt)
+        const scheduledAt = Math.max(...ahead.filter((instant) => instant <= now))
+        this.#history.add({
+          at: this.#loop.now,
+          kind: 'run-began',
+          doer: { process: process.name, owner: process.owner },
+          runId: runIdOf(functionNameOf(this.#scenario), scheduledAt),
+          scheduledAt,
+          processNow: now,
+          remainingMs: endsAt - this.#loop.now,
+          approved: approved?.changes,
+        })
       },
-    )
+    }
+  }
+
+  /** Reads calendars, which take their time and cannot always be had. */
+  #fetcher(process: SimProcess): FetchText {
+    return (url) =>
+      new Promise((resolve, reject) => {
+        if (!process.pass('other')) return
+        const { cloudMs } = this.#scenario.latency
+        const isLost = this.#loop.now < this.#scenario.quietMs && this.#fetches.isTrue(0.3)
+        process.comeBack(this.#loop.now + this.#fetches.whole(1, 2 * cloudMs), 'other', () => {
+          const calendar = this.#scenario.calendars.find(({ name }) => url === `https://${calendarHost}/${name}.yaml`)
+          if (calendar !== undefined && !isLost) resolve(calendarText(calendar))
+          else reject(new FetchError('fetch.failed', `${calendarHost} did not answer.`))
+        })
+      })
+  }
+
+  #reviewOf({ document }: PrintedPlan): Review {
+    const review = reviewOf(document)
+    return this.#options.sabotage?.review?.(review) ?? review
   }
 
   /** The function itself, its plans written down. */
   #watchedDefinition<Settings, Observed, Change>(
     plain: ScheduleDefinition<Settings, Observed, Change>,
-    doer: Doer,
+    process: SimProcess,
+    follow: Follower,
   ): ScheduleDefinition<Settings, Observed, Change> {
     const definition = this.#options.sabotage?.definition?.(plain) ?? plain
+    const { ahead } = definition
     return {
       ...definition,
+      observe: (cloud, config, now, around) => {
+        follow.begins(now)
+        return definition.observe(cloud, config, now, around)
+      },
+      ...(ahead === undefined
+        ? {}
+        : {
+            ahead: (observed, config, now, untilMs) => {
+              const instants = ahead(observed, config, now, untilMs)
+              follow.looksAhead(instants)
+              return instants
+            },
+          }),
       plan: (observed, config, now) => {
+        const doer = { process: process.name, owner: process.owner }
         const plan = definition.plan(observed, config, now)
         const steps = plan.map(({ key, target, before, after, reason, verdict }) => {
           return { key, target, before, after, code: reason.code, verdict }
@@ -522,15 +597,17 @@ class Simulation {
   #drawWire(): WireFate {
     const { cloudMs, tail } = this.#scenario.latency
     const chance = this.#wires
-    const scale = chance.isTrue(tail) ? cloudMs * 100 : cloudMs
-    const isRefused = chance.isTrue(0.002) && this.#loop.now < this.#scenario.quietMs
+    const isQuiet = this.#loop.now >= this.#scenario.quietMs
+    const scale = chance.isTrue(tail) && !isQuiet ? cloudMs * 100 : cloudMs
+    const isRefused = chance.isTrue(0.002) && !isQuiet
     return { thereMs: chance.whole(1, scale), backMs: chance.whole(1, scale), isRefused }
   }
 
   #drawStore(isWrite: boolean): StoreFate {
     const { storeMs, tail } = this.#scenario.latency
     const chance = this.#storage
-    const scale = chance.isTrue(tail) ? storeMs * 100 : storeMs
+    const isQuiet = this.#loop.now >= this.#scenario.quietMs
+    const scale = chance.isTrue(tail) && !isQuiet ? storeMs * 100 : storeMs
     const times = { thereMs: chance.whole(0, scale), backMs: chance.whole(0, scale), lateMs: chance.magnitude(500, 45_000) }
     for (const { probability, flavour } of this.#storeStorms) {
       if (!chance.isTrue(probability)) continue

@@ -10,7 +10,16 @@ import { autoscalerV1, deployment, scaler, scalerDefinition, statefulSet } from 
 import { placeCluster } from '#infra/sandbox/seeds/place.ts'
 import type { World } from '#infra/sandbox/world.ts'
 import { probeKeyAnnotation, probeNominalAnnotation, probePath } from './relative-probe.ts'
-import { clusterIds, type Scenario, type SimRule, type SimSize, type SimTarget } from './scenario.ts'
+import {
+  clusterIds,
+  type Scenario,
+  type SimCalendar,
+  type SimDates,
+  type SimExclude,
+  type SimRule,
+  type SimSize,
+  type SimTarget,
+} from './scenario.ts'
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
@@ -113,23 +122,79 @@ function scalerOf(target: SimTarget, rules: readonly SimRule[]): JsonObject {
     crons: rules.map((rule) => ({
       name: rule.name,
       schedule: cronText(rule),
-      ...('replicas' in rule.size ? { targetSize: rule.size.replicas } : { minSize: rule.size.min, maxSize: rule.size.max }),
-      ...(rule.excludedDate === undefined ? {} : { excludeDates: [rule.excludedDate] }),
+      ...sizeSettings(rule.size),
+      ...excludesOf(rule),
+      ...(rule.runOnce ? { runOnce: true } : {}),
     })),
   })
+  const { zone = 'UTC', enforce = false, spreadMs = 0, validFrom, validUntil } = first ?? {}
   const annotations = {
-    'longshore.dev/time-zone': zoneOf(first?.zoneHours ?? 0),
-    'longshore.dev/enforce': String(first?.enforce === true),
+    'longshore.dev/time-zone': zone,
+    'longshore.dev/enforce': String(enforce),
+    'longshore.dev/spread': `${spreadMs / 1000}s`,
+    ...(validFrom === undefined ? {} : { 'longshore.dev/valid-from': validFrom }),
+    ...(validUntil === undefined ? {} : { 'longshore.dev/valid-until': validUntil }),
   }
   return { ...object, metadata: { name: `${target.name}-hpc`, namespace: 'default', annotations } }
 }
 
-function cronText({ second, minutes, hours }: SimRule): string {
-  return `${second} ${minutes.join(',')} ${hours?.join(',') ?? '*'} * * *`
+function cronText({ seconds, minutes, hours }: SimRule): string {
+  return `${seconds.join(',')} ${minutes.join(',')} ${hours?.join(',') ?? '*'} * * *`
 }
 
-function zoneOf(zoneHours: number): string {
-  return zoneHours === 8 ? 'Asia/Shanghai' : 'UTC'
+function excludesOf({ excludes }: SimRule): { readonly excludeDates?: string[] } {
+  if (excludes.length === 0) return {}
+  return {
+    excludeDates: excludes.map(excludeText),
+  }
+}
+
+function excludeText(exclude: SimExclude): string {
+  switch (exclude.kind) {
+    case 'dates':
+      return datesText(exclude)
+    case 'weekday':
+      return `* * * * * ${exclude.weekday}`
+    case 'day':
+      return `* * * ${exclude.day} ${exclude.month} *`
+    case 'calendar':
+      return `@calendar/${exclude.name}`
+  }
+}
+
+function datesText({ first, last }: SimDates): string {
+  return first === last ? first : `${first}..${last}`
+}
+
+/** The host of calendars that have to be fetched. */
+export const calendarHost = 'calendars.invalid'
+
+/** What a calendar says at its address. */
+export function calendarText({ holidays, workdays }: SimCalendar): string {
+  return JSON.stringify({ holidays: holidays.map(datesText), workdays: workdays.map(datesText) })
+}
+
+function calendarSettings(calendars: readonly SimCalendar[]): object {
+  const settings = calendars.map(({ name, isFetched, holidays, workdays }) => [
+    name,
+    isFetched ? { url: `https://${calendarHost}/${name}.yaml` } : { holidays: holidays.map(datesText), workdays: workdays.map(datesText) },
+  ])
+  return Object.fromEntries(settings)
+}
+
+function sizeSettings(size: SimSize): object {
+  return 'replicas' in size ? { targetSize: size.replicas } : { minSize: size.min, maxSize: size.max }
+}
+
+/** An override as somebody writes it on a target. */
+export function overrideText(size: SimSize, untilMs: number): string {
+  const what = 'replicas' in size ? `replicas=${size.replicas}` : `min=${size.min} max=${size.max}`
+  return `${what} until=${instantText(untilMs)} reason=to see what happens`
+}
+
+/** To the second, in UTC. */
+export function instantText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
 /** The configuration of a scenario, as it would stand in a file. */
@@ -138,7 +203,7 @@ export function stageDocument(scenario: Scenario): object {
   const [firstCluster] = scenario.clusterIds
   return {
     mode,
-    platform: { endpoint: 'https://platform.invalid', region: emptyCluster.region },
+    platform: { endpoint: 'https://platform.invalid', region: emptyCluster.region, allowedHosts: [calendarHost] },
     clusters: scenario.clusterIds.map((id) => ({ id, ...(id === clusterIds[0] ? {} : { region: secondRegion }) })),
     store: { kind: 'sqlite', path: 'unused.db' },
     ...(scenario.hasJournalKey ? { journal: { key: 'env:SIM_JOURNAL_KEY' } } : {}),
@@ -184,25 +249,48 @@ function settingsOf(scenario: Scenario): object {
   }
   return {
     startingDeadline: `${startingDeadlineMs / 60_000}m`,
+    lookBack: `${scenario.lookBackMs / 60_000}m`,
+    maxCorrections: scenario.maxCorrections,
+    calendars: calendarSettings(scenario.calendars),
+    overrides: scenario.overrides.flatMap(({ name, target: index, size, fromMs, untilMs }) => {
+      const target = targets[index]
+      if (target === undefined) return []
+      return [
+        {
+          name,
+          ...placeOf(target),
+          ...sizeSettings(size),
+          ...(fromMs === undefined ? {} : { from: instantText(fromMs) }),
+          until: instantText(untilMs),
+          reason: 'to see what happens',
+        },
+      ]
+    }),
     hpc: { enabled: rules.some(({ source }) => source === 'hpc') },
     rules: rules.flatMap((rule) => {
       const target = targets[rule.target]
       if (rule.source === 'hpc' || target === undefined) return []
-      const { cluster, kind, name } = target
       return [
         {
-          name: `${name}-${rule.name}`,
-          cluster,
-          target: { kind, namespace: 'default', name },
+          name: `${target.name}-${rule.name}`,
+          ...placeOf(target),
           schedule: cronText(rule),
-          timeZone: zoneOf(rule.zoneHours),
+          timeZone: rule.zone,
           enforce: rule.enforce,
-          ...('replicas' in rule.size ? { targetSize: rule.size.replicas } : { minSize: rule.size.min, maxSize: rule.size.max }),
-          ...(rule.excludedDate === undefined ? {} : { excludeDates: [rule.excludedDate] }),
+          runOnce: rule.runOnce,
+          spread: `${rule.spreadMs / 1000}s`,
+          ...(rule.validFrom === undefined ? {} : { validFrom: rule.validFrom }),
+          ...(rule.validUntil === undefined ? {} : { validUntil: rule.validUntil }),
+          ...sizeSettings(rule.size),
+          ...excludesOf(rule),
         },
       ]
     }),
   }
+}
+
+function placeOf({ cluster, kind, name }: SimTarget): object {
+  return { cluster, target: { kind, namespace: 'default', name } }
 }
 
 /** The size of an object as plans write it, read without the product's own code. */
@@ -221,6 +309,8 @@ export function sizeTextOfSize(size: SimSize): string {
 /** What a write says about itself. */
 export interface Mark {
   readonly key: string
+  /** The rule or the override that it is for. */
+  readonly by: string
   readonly nominalMs: number
 }
 
@@ -229,11 +319,15 @@ export function markOn(object: Json | undefined): Mark | undefined {
   const record = stringAt(object, 'metadata', 'annotations', recordAnnotation)
   if (record !== undefined) {
     const value: Json = JSON.parse(record)
-    return { key: stringAt(value, 'key') ?? '', nominalMs: Date.parse(stringAt(value, 'nominal') ?? '') }
+    return {
+      key: stringAt(value, 'key') ?? '',
+      by: stringAt(value, 'owner') ?? '',
+      nominalMs: Date.parse(stringAt(value, 'nominal') ?? ''),
+    }
   }
   const key = stringAt(object, 'metadata', 'annotations', probeKeyAnnotation)
   const nominal = stringAt(object, 'metadata', 'annotations', probeNominalAnnotation)
-  return key === undefined ? undefined : { key, nominalMs: Number(nominal) }
+  return key === undefined ? undefined : { key, by: '', nominalMs: Number(nominal) }
 }
 
 /** The target that a path of a cluster's API leads to; undefined for any other path. A probe is told by what is written. */

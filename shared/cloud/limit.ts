@@ -37,8 +37,10 @@ export class Limiter {
   readonly #clock: Clock
   readonly #most: number
   readonly #windowMs: number
-  readonly #departures = new Departures()
-  readonly #waiters: Waiter[] = []
+  /** Times of the requests that still count, in the order in which they left, on the monotonic clock. */
+  readonly #departures: number[] = []
+  /** In the order in which they asked. */
+  readonly #waiters = new Set<Waiter>()
   /** Permits whose request has not left yet. */
   #held = 0
   #wakeAt = Number.POSITIVE_INFINITY
@@ -48,7 +50,7 @@ export class Limiter {
     const allowed = options.ratePerSecond * options.share
     this.#clock = options.clock
     this.#most = Math.max(1, Math.floor(allowed))
-    this.#windowMs = Math.max(1000, (1000 * this.#most) / allowed)
+    this.#windowMs = Math.max(1000, 1000 / allowed)
   }
 
   /**
@@ -57,34 +59,36 @@ export class Limiter {
    */
   take(deadline: number, signal: AbortSignal | undefined): Promise<void> | undefined {
     const now = this.#clock.monotonic()
-    if (this.#waiters.length === 0 && this.#hasRoom(now)) {
+    // A timer may be late: whoever waits goes first.
+    this.#serve(now)
+    if (this.#hasRoom(now)) {
       this.#held += 1
       return undefined
     }
     if (signal?.aborted === true) throw new LimitError('aborted')
     if (this.#clock.now() + (this.#earliest(now) - now) > deadline) throw new LimitError('deadline')
-    return this.#wait(deadline, signal)
+    return this.#wait(deadline, signal, now)
   }
 
   /** The request is about to leave, at `now` on the monotonic clock. */
   left(now: number): void {
     this.#held -= 1
     this.#departures.push(now)
-    if (this.#waiters.length > 0) this.#serve()
+    this.#serve(now)
   }
 
   /** The request will not leave after all. */
   giveBack(): void {
     this.#held -= 1
-    if (this.#waiters.length > 0) this.#serve()
+    this.#serve(this.#clock.monotonic())
   }
 
-  #wait(deadline: number, signal: AbortSignal | undefined): Promise<void> {
+  #wait(deadline: number, signal: AbortSignal | undefined, now: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
+        this.#waiters.delete(waiter)
         reject(new LimitError('aborted'))
-        this.#serve()
+        this.#serve(this.#clock.monotonic())
       }
       const settle = (): void => signal?.removeEventListener('abort', onAbort)
       const waiter: Waiter = {
@@ -98,71 +102,67 @@ export class Limiter {
           reject(error)
         },
       }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(waiter)
-      this.#serve()
+      signal?.addEventListener('abort', onAbort)
+      this.#waiters.add(waiter)
+      this.#wakeInTime(now)
     })
   }
 
   #hasRoom(now: number): boolean {
-    this.#departures.forgetUntil(now - this.#windowMs)
-    return this.#departures.count + this.#held < this.#most
+    while ((this.#departures[0] ?? now) < now - this.#windowMs) this.#departures.shift()
+    return this.#departures.length + this.#held < this.#most
   }
 
-  /** A time before which a call that comes now gets no permit, on the monotonic clock. */
+  /** A time before which a call that comes now, when there is no room, gets no permit; on the monotonic clock. */
   #earliest(now: number): number {
-    const { count } = this.#departures
-    const ahead = count + this.#held + this.#waiters.length
+    const taken = this.#departures.length + this.#held
     // The call gets its turn a window after the one that is `most` places ahead of it.
-    let place = ahead - this.#most
+    let place = taken + this.#waiters.size - this.#most
     let windows = 1
-    while (place >= count + this.#held) {
+    while (place >= taken) {
       place -= this.#most
       windows += 1
     }
-    return (this.#departures.at(place) ?? now) + windows * this.#windowMs
+    return (this.#departures[place] ?? now) + windows * this.#windowMs
   }
 
-  /** Gives permits to those in front, refuses those whose deadline has passed, and sees to being called again in time. */
-  #serve(): void {
-    const now = this.#clock.monotonic()
+  /** Refuses those whose deadline has passed, gives permits to those in front, and sees to being called again in time. */
+  #serve(now: number): void {
     const wallNow = this.#clock.now()
-    let soonest = Number.POSITIVE_INFINITY
-    for (let index = 0; index < this.#waiters.length; ) {
-      const waiter = this.#waiters[index]
-      if (waiter === undefined) break
+    for (const waiter of this.#waiters) {
       if (waiter.deadline < wallNow) {
-        this.#waiters.splice(index, 1)
+        this.#waiters.delete(waiter)
         waiter.refuse(new LimitError('deadline'))
-      } else if (index === 0 && this.#hasRoom(now)) {
-        this.#waiters.shift()
+      } else if (this.#hasRoom(now)) {
+        this.#waiters.delete(waiter)
         this.#held += 1
         waiter.grant()
-      } else {
-        // A millisecond more: at the deadline itself a permit would still be good.
-        soonest = Math.min(soonest, now + waiter.deadline - wallNow + 1)
-        index += 1
       }
     }
-    if (this.#waiters.length === 0) {
+    this.#wakeInTime(now)
+  }
+
+  /** Wakes up when the next one may get its permit or must be refused, as long as anybody waits. */
+  #wakeInTime(now: number): void {
+    if (this.#waiters.size === 0) {
       this.#cancelWake()
       return
     }
-    const oldest = this.#departures.at(0)
-    // A millisecond more: the window's end still belongs to it.
-    this.#wakeBy(oldest === undefined ? soonest : Math.min(soonest, oldest + this.#windowMs + 1), now)
-  }
-
-  #wakeBy(at: number, now: number): void {
-    if (at === Number.POSITIVE_INFINITY || this.#wakeAt <= at) return
+    const [oldest = Number.POSITIVE_INFINITY] = this.#departures
+    let soonestDeadline = Number.POSITIVE_INFINITY
+    for (const { deadline } of this.#waiters) soonestDeadline = Math.min(soonestDeadline, deadline)
+    // The first millisecond after either: the window's end still belongs to it, and at the deadline a permit is still good.
+    const waitMs = Math.floor(Math.min(oldest + this.#windowMs - now, soonestDeadline - this.#clock.now())) + 1
+    const at = now + waitMs
+    if (this.#wakeAt <= at) return
     this.#cancelWake()
     const wake = new AbortController()
     this.#wake = wake
     this.#wakeAt = at
-    this.#clock.sleep(Math.ceil(at - now), wake.signal).then(
+    this.#clock.sleep(waitMs, wake.signal).then(
       () => {
         this.#wakeAt = Number.POSITIVE_INFINITY
-        this.#serve()
+        this.#serve(this.#clock.monotonic())
       },
       () => undefined,
     )
@@ -172,38 +172,5 @@ export class Limiter {
     this.#wakeAt = Number.POSITIVE_INFINITY
     this.#wake?.abort()
     this.#wake = undefined
-  }
-}
-
-/** Times in the order they came, as a ring that grows. */
-class Departures {
-  #ring = new Float64Array(16)
-  #first = 0
-  count = 0
-
-  push(time: number): void {
-    if (this.count === this.#ring.length) this.#grow()
-    this.#ring[(this.#first + this.count) % this.#ring.length] = time
-    this.count += 1
-  }
-
-  /** Undefined outside of the range. */
-  at(index: number): number | undefined {
-    return index < 0 || index >= this.count ? undefined : this.#ring[(this.#first + index) % this.#ring.length]
-  }
-
-  /** Forgets times before `time`. */
-  forgetUntil(time: number): void {
-    while (this.count > 0 && (this.#ring[this.#first] ?? 0) < time) {
-      this.#first = (this.#first + 1) % this.#ring.length
-      this.count -= 1
-    }
-  }
-
-  #grow(): void {
-    const larger = new Float64Array(this.#ring.length * 2)
-    for (let index = 0; index < this.count; index += 1) larger[index] = this.at(index) ?? 0
-    this.#ring = larger
-    this.#first = 0
   }
 }

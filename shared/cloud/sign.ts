@@ -55,9 +55,6 @@ export interface SignedRequest {
 const jsonContentType = 'application/json'
 const formContentType = 'application/x-www-form-urlencoded'
 
-/** SHA-256 of nothing: the payload hash of every GET. */
-const emptyHash = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
-
 /**
  * Signs a request by TC3-HMAC-SHA256 (signature v3 of the manual): POST with a JSON body, or GET with the request in the
  * query. Signs `content-type` and `host`. Fields that are `null` or `undefined` are not sent.
@@ -72,7 +69,6 @@ export function signTc3(input: SignTc3Input): SignedRequest {
   let query = ''
   let body = ''
   let contentType = formContentType
-  let payloadHash = emptyHash
   if (method === 'GET') {
     query = encoded(input, flattened(input))
   } else {
@@ -81,12 +77,11 @@ export function signTc3(input: SignTc3Input): SignedRequest {
   }
   const path = query === '' ? '/' : `/?${query}`
   checkRequestSize({ action: nameOf(input), signMethod: 'TC3-HMAC-SHA256', httpMethod: method, path, body })
-  if (method === 'POST') payloadHash = hash('sha256', body, 'hex')
 
   const { scope, key } = derivedKey(input)
   const canonicalHash = hash(
     'sha256',
-    `${method}\n/\n${query}\ncontent-type:${contentType}\nhost:${host}\n\ncontent-type;host\n${payloadHash}`,
+    `${method}\n/\n${query}\ncontent-type:${contentType}\nhost:${host}\n\ncontent-type;host\n${hash('sha256', body, 'hex')}`,
     'hex',
   )
   const signature = key(`TC3-HMAC-SHA256\n${input.timestamp}\n${scope}\n${canonicalHash}`)
@@ -164,24 +159,21 @@ export function signV1(input: SignV1Input): SignedRequest {
 /** SHA-256's block and digest, in bytes. */
 const blockBytes = 64
 const digestBytes = 32
-/** Longest text that `keyed` signs; a string to sign has about 200 characters. */
-const longestText = 512
+/** Room for a string to sign: about 110 characters, and the name of the service, which is at most 63. */
+const longestText = 256
 
 /**
  * HMAC-SHA256 (RFC 2104) with one key over many short ASCII texts, in hexadecimal: the padded key is kept and hashed in one
- * go, which takes half as long as `createHmac` with a prepared key. Throws RangeError for a text that does not fit.
+ * go, which takes half as long as `createHmac` with a prepared key.
  */
 function keyed(key: Buffer): (text: string) => string {
   const inner = Buffer.alloc(blockBytes + longestText, 0x36)
   const outer = Buffer.alloc(blockBytes + digestBytes, 0x5c)
-  for (let index = 0; index < key.length; index += 1) {
-    const byte = key[index] ?? 0
+  for (const [index, byte] of key.entries()) {
     inner[index] = byte ^ 0x36
     outer[index] = byte ^ 0x5c
   }
   return (text) => {
-    if (text.length > longestText)
-      throw new RangeError(`the string to sign has ${text.length} characters, at most ${longestText} are signed`)
     const end = blockBytes + inner.write(text, blockBytes, 'latin1')
     outer.write(hash('sha256', inner.subarray(0, end), 'binary'), blockBytes, 'latin1')
     return hash('sha256', outer, 'hex')
@@ -198,12 +190,13 @@ interface DerivedKey {
 const keysPerCredentials = 16
 
 /**
- * The signing keys derived from one credentials object, by scope. Held privately, so that no dump or log of the cache
+ * The signing keys derived from one credentials object. Held privately, so that no dump or log of the cache
  * shows the secret; the closures do not show theirs either.
  */
 class DerivedKeys {
   readonly #secretKey: string
-  readonly #byScope = new Map<string, DerivedKey>()
+  /** By the number of the day and the service: cheaper to say for each request than the scope. */
+  readonly #byDay = new Map<string, DerivedKey>()
 
   constructor(secretKey: string) {
     this.#secretKey = secretKey
@@ -214,16 +207,21 @@ class DerivedKeys {
     return this.#secretKey === secretKey
   }
 
-  derive(day: string, service: string): DerivedKey {
-    const scope = `${day}/${service}/tc3_request`
-    const known = this.#byScope.get(scope)
+  derive(timestamp: number, service: string): DerivedKey {
+    const dayNumber = Math.floor(timestamp / 86_400)
+    const name = `${dayNumber}/${service}`
+    const known = this.#byDay.get(name)
     if (known !== undefined) return known
+    const day = new Date(dayNumber * 86_400_000).toISOString().slice(0, 10)
     const dayKey = createHmac('sha256', `TC3${this.#secretKey}`).update(day).digest()
     const serviceKey = createHmac('sha256', dayKey).update(service).digest()
-    const derived: DerivedKey = { scope, key: keyed(createHmac('sha256', serviceKey).update('tc3_request').digest()) }
-    const [oldest] = this.#byScope.keys()
-    if (this.#byScope.size >= keysPerCredentials && oldest !== undefined) this.#byScope.delete(oldest)
-    this.#byScope.set(scope, derived)
+    const derived: DerivedKey = {
+      scope: `${day}/${service}/tc3_request`,
+      key: keyed(createHmac('sha256', serviceKey).update('tc3_request').digest()),
+    }
+    this.#byDay.set(name, derived)
+    const [oldest = name] = this.#byDay.keys()
+    if (this.#byDay.size > keysPerCredentials) this.#byDay.delete(oldest)
     return derived
   }
 }
@@ -238,22 +236,14 @@ function derivedKey(input: SignInput): DerivedKey {
     keys = new DerivedKeys(credentials.secretKey)
     keysOf.set(credentials, keys)
   }
-  return keys.derive(utcDay(input.timestamp), input.service)
-}
-
-let lastDay = { number: -1, text: '' }
-
-/** The date of an instant in UTC, `2018-10-09`. Remembers the last one, since every signature of a day asks for the same. */
-function utcDay(timestamp: number): string {
-  const number = Math.floor(timestamp / 86_400)
-  if (number !== lastDay.number) lastDay = { number, text: new Date(number * 86_400_000).toISOString().slice(0, 10) }
-  return lastDay.text
+  return keys.derive(input.timestamp, input.service)
 }
 
 /** The last second of the year 9999, the last day that four digits can say. */
 const latestTimestamp = 253_402_300_799
 const hostPattern = /^[A-Za-z0-9._-]+(?::[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?$/
-const servicePattern = /^[a-z0-9-]+$/
+/** A label of a host name, which is what a service is to the platform. */
+const servicePattern = /^[a-z0-9-]{1,63}$/
 /** What a header may carry without encoding. Everything else could end the header and begin another. */
 const headerText = /^[\x20-\x7e]*$/
 /** An id as the signature's Credential carries it: no blank, comma or slash. */

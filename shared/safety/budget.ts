@@ -90,6 +90,18 @@ export function createBudgets(store: Store, options: BudgetOptions): Budgets {
   return new StoreBudgets(store, options)
 }
 
+/**
+ * What is used of a cap; of one per run there is no answer, as every run has its own. Throws StoreError, of kind `store.corrupt` when
+ * the item is damaged.
+ */
+export async function readUsage(
+  store: Store,
+  cap: Cap & { readonly window: Exclude<CapWindow, { readonly kind: 'run' }> },
+  { now }: { readonly now: number },
+): Promise<Usage> {
+  return knownOf(await store.get(itemKey(itemOf(cap, { runId: '' })), { now }), store).usage
+}
+
 const partition = 'guard/budgets'
 /** Each try that fails means that another writer got through. */
 const maxTries = 20
@@ -143,27 +155,26 @@ class StoreBudgets implements Budgets {
     const { now } = context
     const beginsBy = now + this.#options.allowanceMs
     const takings: Reservation['takings'][number][] = []
+    const reservation: Reservation = { takings, beginsBy }
     try {
       for (const demand of demands) {
         const { cap, units } = demand
         const item = itemOf(cap, context)
         const at = stampOf(cap.window, beginsBy)
-        let lastSeen: Usage = []
-        const isTaken = await this.#change(item, now, { about: capText(cap, 0), window: cap.window }, (usage) => {
-          lastSeen = usage
-          return hasRoom(usage, demand, now) ? withTaking(usage, cap.window, { at, units }, now) : undefined
-        })
-        if (!isTaken) {
-          await this.#giveBack({ takings, beginsBy }, now)
-          return { ok: false, full: fullCap(lastSeen, demand, now) }
+        const refused = await this.#change(item, now, { about: capText(cap, 0), window: cap.window }, (usage) =>
+          hasRoom(usage, demand, now) ? withTaking(usage, cap.window, { at, units }, now) : undefined,
+        )
+        if (refused !== undefined) {
+          await this.#giveBack(reservation, now)
+          return { ok: false, full: fullCap(refused, demand, now) }
         }
         takings.push({ item, window: cap.window, takenAt: now, at, units })
       }
     } catch (error) {
-      if (error instanceof StoreError) await this.#giveBack({ takings, beginsBy }, now)
+      await this.#giveBack(reservation, now)
       throw error
     }
-    return { ok: true, reservation: { takings, beginsBy } }
+    return { ok: true, reservation }
   }
 
   async confirm(reservation: Reservation, { now }: { readonly now: number }): Promise<void> {
@@ -183,10 +194,7 @@ class StoreBudgets implements Budgets {
     if (!this.#end(reservation)) return
     for (const { item, window, at, units } of reservation.takings) {
       if (!stillCounts(window, at, now)) continue
-      await this.#change(item, now, { window }, (usage) => {
-        const rest = withoutTaking(usage, { at, units })
-        return unitsOf(rest) === unitsOf(usage) ? undefined : rest
-      })
+      await this.#change(item, now, { window }, (usage) => withoutTaking(usage, { at, units }))
     }
   }
 
@@ -207,34 +215,22 @@ class StoreBudgets implements Budgets {
   }
 
   /**
-   * Writes what `next` makes of an item's usage. Where `next` makes nothing of what this process remembers, it is asked again
-   * with what the store says; false when it makes nothing of that either.
+   * Writes what `next` makes of an item's usage. Answers the usage that it makes nothing of; undefined when something was written.
    */
   async #change(
     item: string,
     now: number,
     { about, window }: { readonly about?: string; readonly window: CapWindow },
     next: (usage: Usage) => Usage | undefined,
-  ): Promise<boolean> {
+  ): Promise<Usage | undefined> {
     return await this.#alone(item, async () => {
-      let known = this.#known.get(item)
-      let isFresh = false
-      for (let tries = 0; tries < maxTries; ) {
-        if (known === undefined) {
-          known = await this.#read(item, now)
-          isFresh = true
-        }
+      let known = this.#known.get(item) ?? (await this.#read(item, now))
+      for (let tries = 0; tries < maxTries; tries += 1) {
         const usage = next(known.usage)
-        if (usage === undefined) {
-          if (isFresh) return false
-          known = undefined
-          continue
-        }
-        tries += 1
+        if (usage === undefined) return known.usage
         const refused = await this.#write(item, now, { version: known.version, about: about ?? known.about, usage }, window)
-        if (refused === undefined) return true
+        if (refused === undefined) return undefined
         known = refused
-        isFresh = true
       }
       throw new StoreError(
         'store.unavailable',
@@ -253,7 +249,6 @@ class StoreBudgets implements Budgets {
       takings: known.usage.map(({ at, units }) => [at, units]),
     }
     const when = known.version === undefined ? 'absent' : { version: known.version }
-    this.#known.delete(item)
     const expiresAt = forgottenAt(known.usage, window, now)
     const result = await putForCertain(this.#store, itemKey(item), data, { when, now, expiresAt })
     if (!result.ok) return this.#remember(item, knownOf(result.current, this.#store))
@@ -266,8 +261,9 @@ class StoreBudgets implements Budgets {
   }
 
   #remember(item: string, known: Known): Known {
-    if (this.#known.size >= maxRemembered) this.#known.clear()
     this.#known.set(item, known)
+    const [oldest = item] = this.#known.keys()
+    if (this.#known.size > maxRemembered) this.#known.delete(oldest)
     return known
   }
 
@@ -287,7 +283,7 @@ class StoreBudgets implements Budgets {
   }
 }
 
-function itemOf(cap: Cap, { runId }: BudgetContext): string {
+function itemOf(cap: Cap, { runId }: Pick<BudgetContext, 'runId'>): string {
   const id = capId(cap)
   return cap.window.kind === 'run' ? `run/${id}/${digestOf([runId])}` : `cap/${id}`
 }
@@ -304,10 +300,6 @@ function fullCap(usage: Usage, { cap, limit, units }: Demand, now: number): Full
   return { cap, limit, used: usedUnits(usage, cap.window, now), ...roomAhead(usage, cap.window, { now, units, limit }) }
 }
 
-function unitsOf(usage: Usage): number {
-  return usage.reduce((sum, { units }) => sum + units, 0)
-}
-
 /** Throws StoreError of kind `store.corrupt`: what is damaged is not taken for empty. */
 function knownOf(item: StoreItem | undefined, store: Store): Known {
   if (item === undefined) return { version: undefined, about: '', usage: [] }
@@ -315,7 +307,7 @@ function knownOf(item: StoreItem | undefined, store: Store): Known {
   if (parsed.success) {
     const { about, takings } = parsed.data
     const usage = takings.map(([at, units]) => ({ at, units }))
-    if (usage.every(({ at }, index) => index === 0 || at > (usage[index - 1]?.at ?? at))) return { version: item.version, about, usage }
+    if (usage.every(({ at }, index) => at > (usage[index - 1]?.at ?? -1))) return { version: item.version, about, usage }
   }
   throw new StoreError(
     'store.corrupt',

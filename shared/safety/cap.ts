@@ -71,7 +71,8 @@ export function capText(cap: Cap, targetCount: number): string {
   return `cap ${size} per ${windowText(window)}${whose}${where}`
 }
 
-function windowText(window: CapWindow): string {
+/** `run`, `day in Asia/Shanghai`, `1h`. */
+export function windowText(window: CapWindow): string {
   switch (window.kind) {
     case 'run':
       return 'run'
@@ -241,7 +242,7 @@ function drawnTogether(usage: Usage, window: CapWindow, now: number): Usage {
   // Only a clock that jumped about leaves more than this: every second instant goes.
   while (result.length > maxTakings) {
     const later = result
-    result = merged(later.map(({ units }, index) => ({ at: later[index | 1]?.at ?? later[index]?.at ?? now, units })))
+    result = merged(later.map(({ at, units }, index) => ({ at: later[index | 1]?.at ?? at, units })))
   }
   return result
 }

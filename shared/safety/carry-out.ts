@@ -152,8 +152,8 @@ async function tryOnce<Change>(work: Work<Change>, claim: Claim): Promise<Carrie
     if (!intent.isOpen) await record.finish(claim, { state: 'FAILED_SAFE', result: intent.held }, claim.entry.journal)
     return { result: intent.held, wrote: false }
   }
-  const { beginsBy } = work
-  const gate = new WriteGate({ ...ports, claim, claimMs, beginsBy, neededMs: callTimeoutMs + marginMs, now: () => record.now() })
+  const { beginsBy, overrides } = work
+  const gate = new WriteGate({ ...ports, claim, claimMs, beginsBy, overrides, neededMs: callTimeoutMs + marginMs, now: () => record.now() })
   let ended: Ended
   try {
     ended = { result: await ports.apply(step, gate) }

@@ -3,6 +3,7 @@ import { parseCivilDate } from '#shared/pure/civil.ts'
 import { nextFiring, parseCron } from '#shared/pure/cron.ts'
 import { formatDuration, parseDuration } from '#shared/pure/duration.ts'
 import { type Glob, parseGlob } from '#shared/pure/glob.ts'
+import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
 import { isTimeZone } from '#shared/pure/zone.ts'
 import { type Cap, type CapWindow, capId } from './cap.ts'
@@ -256,8 +257,9 @@ export function guardSchema(functionNames: readonly string[]) {
         }
         for (const [index, { window }] of overrides.entries()) {
           if (names.includes(window)) continue
+          const near = nearest(window, names)
           const known = names.length === 0 ? 'there are none' : `there are ${names.map((name) => JSON.stringify(name)).join(', ')}`
-          const message = `no freeze window has this name; ${known}`
+          const message = `no freeze window has this name; ${near === undefined ? known : `did you mean ${JSON.stringify(near)}?`}`
           issues.push({ code: 'custom', path: ['overrides', index, 'window'], message, input: window })
         }
       }),

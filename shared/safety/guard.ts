@@ -101,10 +101,13 @@ export interface RunGuard {
  */
 export interface Guard {
   check(change: GuardedChange, context: GuardRun & GuardMoment): Promise<GuardAnswer>
-  /** Why no write may start now, whatever its target: kill switch, then freeze windows, then remaining time. For right before a write. */
-  whyNotNow(moment: GuardMoment): Promise<GuardReason | undefined>
+  /**
+   * Why no write may start now, whatever its target: kill switch, then freeze windows, then remaining time. For right before a write.
+   * With the overrides that are journaled, a window that only another one sets aside counts as closed.
+   */
+  whyNotNow(moment: GuardMoment, journaled?: readonly FreezeOverride[]): Promise<GuardReason | undefined>
   /** Why no write may start at this very instant, as far as freeze windows go. Reads nothing: for after an answer that took its time. */
-  whyFrozen(now: number): GuardReason | undefined
+  whyFrozen(now: number, journaled?: readonly FreezeOverride[]): GuardReason | undefined
   confirm: RunGuard['confirm']
   release: RunGuard['release']
   forRun(run: GuardRun): RunGuard
@@ -118,19 +121,13 @@ export function createGuard(options: GuardOptions): Guard {
   const { settings, killSwitch, function: functionName } = options
   const neededMs = (options.callTimeoutMs ?? defaultCallTimeoutMs) + (options.marginMs ?? defaultMarginMs)
   const budgets = createBudgets(options.store, { owner: options.owner, allowanceMs: neededMs })
-  const counts = new WeakMap<readonly string[], TargetCounts>()
+  const counts = new WeakMap<readonly string[], Map<Cap, number>>()
 
   const countOf = (cap: Cap, targets: readonly string[]): number => {
-    let known = counts.get(targets)
-    if (known === undefined) {
-      known = { distinct: new Set(targets), byCap: new Map() }
-      counts.set(targets, known)
-    }
-    let count = known.byCap.get(cap)
-    if (count === undefined) {
-      count = countTargets(cap, known.distinct)
-      known.byCap.set(cap, count)
-    }
+    const byCap = counts.get(targets) ?? new Map<Cap, number>()
+    counts.set(targets, byCap)
+    const count = byCap.get(cap) ?? countTargets(cap, new Set(targets))
+    byCap.set(cap, count)
     return count
   }
 
@@ -167,14 +164,17 @@ export function createGuard(options: GuardOptions): Guard {
     }
   }
 
-  const whyFrozen = (now: number): GuardReason | undefined => {
+  const whyFrozen = (now: number, journaled?: readonly FreezeOverride[]): GuardReason | undefined => {
     const freeze = judgeFreeze(settings, functionName, now)
-    return freeze.open ? undefined : frozen(freeze)
+    if (!freeze.open) return frozen(freeze)
+    const silent = freeze.overrides.find((override) => journaled?.includes(override) === false)
+    return silent === undefined ? undefined : unjournaled(silent)
   }
 
   const guard: Guard = {
     check,
-    whyNotNow: async ({ now, remainingMs }) => (await whyStopped(killSwitch, now)) ?? whyFrozen(now) ?? whyLate(remainingMs, neededMs),
+    whyNotNow: async ({ now, remainingMs }, journaled) =>
+      (await whyStopped(killSwitch, now)) ?? whyFrozen(now, journaled) ?? whyLate(remainingMs, neededMs),
     whyFrozen,
     confirm: (reservation, moment) => budgets.confirm(reservation, moment),
     release: (reservation, moment) => budgets.release(reservation, moment),
@@ -185,11 +185,6 @@ export function createGuard(options: GuardOptions): Guard {
     }),
   }
   return guard
-}
-
-interface TargetCounts {
-  readonly distinct: ReadonlySet<string>
-  readonly byCap: Map<Cap, number>
 }
 
 function reason(code: GuardCode, text: string): GuardReason {
@@ -228,6 +223,13 @@ async function whyText(killSwitch: KillSwitch, now: number): Promise<string> {
 
 function frozen({ by, text }: { readonly by: 'deny' | 'allow'; readonly text: string }): GuardReason {
   return reason(by === 'deny' ? 'guard.freeze-window' : 'guard.outside-windows', text)
+}
+
+function unjournaled({ window, by }: FreezeOverride): GuardReason {
+  return reason(
+    'guard.freeze-window',
+    `the state of the window "${window}" has changed meanwhile; ${by} has set it aside, which must be written down before anything is changed, so the next run takes it up`,
+  )
 }
 
 function whyLate(remainingMs: number | undefined, neededMs: number): GuardReason | undefined {

@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import { putForCertain } from './certain-put.ts'
 import { type KillSwitch, KillSwitchError, unreachable } from './kill-switch.ts'
 import { type ItemKey, type Store, StoreError } from './store.ts'
+import { wrongFields } from './wrong-fields.ts'
 
 const key: ItemKey = { partition: 'guard/kill-switch', sort: 'switch' }
 const maxTries = 5
@@ -58,7 +59,7 @@ export async function readSwitch(store: Store, options: { readonly now: number }
   }
   throw new KillSwitchError(
     'kill-switch.unknown-value',
-    `the kill switch in ${store.name} is damaged (${parsed.error.issues[0]?.path.join('.') || 'as a whole'}), which counts as stop; set it again.`,
+    `the kill switch in ${store.name} is damaged (${wrongFields(parsed.error)}), which counts as stop; set it again.`,
   )
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod/mini'
 import type { StoreItem } from './store.ts'
+import { wrongFields } from './wrong-fields.ts'
 
 /**
  * How far the effect of one action key has come. A key that is not in the ledger is pending.
@@ -127,7 +128,7 @@ export type LedgerData = z.infer<typeof LedgerData>
 /** The entry that an item holds. Throws LedgerError of kind `ledger.corrupt` when it is none, or lies under another key. */
 export function entryOf(functionName: string, item: StoreItem): LedgerEntry {
   const parsed = z.safeParse(LedgerData, item.data)
-  const problem = parsed.success ? problemOf(parsed.data, item) : parsed.error.issues[0]?.path.join('.') || 'as a whole'
+  const problem = parsed.success ? problemOf(parsed.data, item) : wrongFields(parsed.error)
   if (!parsed.success || problem !== undefined) {
     throw new LedgerError(
       'ledger.corrupt',

@@ -7,6 +7,8 @@ export interface SweepOptions {
   readonly overdueMs?: number | undefined
   /** Nudges of one sweep, at most; 100 when absent. */
   readonly limit?: number | undefined
+  /** Asked before each nudge; the rest is left to the next sweep as soon as it says no. */
+  readonly mayGoOn?: (() => boolean) | undefined
 }
 
 export interface Sweep {
@@ -20,15 +22,18 @@ export interface Sweep {
  * each group. Nudging for what is worked on already does no harm. Throws StoreError and InboxError; never for a nudge.
  */
 export async function sweepInbox(inbox: Pick<Inbox, 'due'>, nudge: Nudge, options: SweepOptions): Promise<Sweep> {
-  const { now, overdueMs = 60_000, limit = 100 } = options
+  const { now, overdueMs = 60_000, limit = 100, mayGoOn = () => true } = options
   const overdue = (await inbox.due({ now, limit })).filter(({ since, isFresh }) => !isFresh || now - since >= overdueMs)
   const failed: { id: string; error: unknown }[] = []
+  let nudged = 0
   for (const { nudge: order } of overdue) {
+    if (!mayGoOn()) break
     try {
       await nudge.send(order)
+      nudged += 1
     } catch (error) {
       failed.push({ id: order.id, error })
     }
   }
-  return { nudged: overdue.length - failed.length, failed }
+  return { nudged, failed }
 }

@@ -2,6 +2,7 @@ import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
 import type { CloudWriter, SendOptions } from '#cloud/cloud.ts'
 import { CloudError, type CloudErrorKind } from '#cloud/errors.ts'
 import type { Reason } from '#shared/pure/step.ts'
+import type { FreezeOverride } from './freeze-window.ts'
 import type { Guard } from './guard.ts'
 import type { Claim, Ledger } from './ledger.ts'
 import { LedgerError } from './ledger-entry.ts'
@@ -11,6 +12,8 @@ export interface WriteGateOptions {
   readonly cloud: CloudWriter
   /** Asked right before each write; it reads the kill switch. */
   readonly guard: Pick<Guard, 'whyNotNow' | 'whyFrozen'>
+  /** Those that the journal tells of already: a write starts with the help of no other. */
+  readonly overrides: readonly FreezeOverride[]
   readonly ledger: Ledger
   readonly claim: Claim
   /** The time at this moment, not the event's: epoch milliseconds. */
@@ -108,7 +111,7 @@ export class WriteGate implements CloudWriter {
     // From here to the call nothing else gets a chance to happen.
     if (this.#isClosed)
       throw refused(name, { code: 'step-over' satisfies GateCode, text: 'its step is over; wait for every write within apply' })
-    this.#refusal ??= this.#late() ?? this.#doubt() ?? this.#options.guard.whyFrozen(this.#options.now())
+    this.#refusal ??= this.#late() ?? this.#doubt() ?? this.#options.guard.whyFrozen(this.#options.now(), this.#options.overrides)
     if (this.#refusal !== undefined) throw refused(name, this.#refusal)
     const index = this.#writes.push({ action: name, state: 'under-way' }) - 1
     this.#hasReadSince = this.#readsUnderWay > 0
@@ -128,10 +131,10 @@ export class WriteGate implements CloudWriter {
     this.#refusal ??= this.#doubt()
     if (this.#refusal === undefined && this.#mayRenew()) this.#refusal = await this.#renew()
     this.#refusal ??= this.#late()
-    const { guard, now, remainingMs, neededMs } = this.#options
+    const { guard, overrides, now, remainingMs, neededMs } = this.#options
     for (let isStale = true; isStale && this.#refusal === undefined; ) {
       const askedAt = now()
-      this.#refusal = await guard.whyNotNow({ now: askedAt, remainingMs: remainingMs() })
+      this.#refusal = await guard.whyNotNow({ now: askedAt, remainingMs: remainingMs() }, overrides)
       // What was asked before the process stood still says what was, not what is.
       isStale = now() - askedAt > neededMs
       this.#refusal ??= this.#late()

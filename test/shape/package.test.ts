@@ -9,14 +9,8 @@ import { parse } from 'yaml'
 import { bundleFunction } from '#infra/build/bundle.ts'
 import { compileConfig, readPackagedConfig } from '#infra/build/compile-config.ts'
 import { listFunctions, readFunctionFile } from '#infra/build/function-file.ts'
-import {
-  type InspectedFunction,
-  inspectPermissions,
-  inspectSize,
-  inspectTemplate,
-  inspectZip,
-  type Template,
-} from '#infra/build/inspect.ts'
+import { type InspectedFunction, inspectPermissions, inspectSize, inspectTemplate, inspectZip } from '#infra/build/inspect.ts'
+import type { Template } from '#infra/build/template.ts'
 import { zipEntries } from '#infra/build/zip-entries.ts'
 import { settingsSchemas } from '#infra/local/local-functions.ts'
 import { baseClusters } from '#infra/sandbox/seeds/base.ts'

@@ -1,4 +1,5 @@
 import { short } from '../history.ts'
+import type { CheckName } from './checks.ts'
 import { type CallFacts, type EffectFacts, type Facts, graceMs, type Violation } from './facts.ts'
 
 /**
@@ -27,11 +28,11 @@ function untrueReports(facts: Facts): Violation[] {
       // Of a key that comes twice the second one is skipped.
       if (own !== undefined && !isSaid && reason.code !== 'duplicate-step' && decisions.filter((other) => other.key === key).length === 1) {
         const text = `${doer.owner} has changed ${target} [${short(key)}], was told so, and reports ${outcome} (${reason.code})`
-        found.push({ promise: 'report', text, about: [short(key), key] })
+        found.push({ check: 'report-denies', text, about: [short(key), key] })
       }
       if (outcome === 'Applied' && !byKey.has(key)) {
         found.push({
-          promise: 'report',
+          check: 'report-made-up',
           text: `${doer.owner} reports that ${target} [${short(key)}] was changed; it was not`,
           about: [short(key), key],
         })
@@ -48,31 +49,32 @@ function withoutLeave(facts: Facts): Violation[] {
   const writes = facts.of('stored').filter(([, { partition }]) => /^(?:ledger|journal)\//.test(partition))
   if (calls.length === 0 && facts.calls.length === 0 && writes.length === 0) return []
   const text = `in mode ${scenario.mode} there were ${calls.length} writing calls, and ${writes.length} writings to ledger and journal`
-  return [{ promise: '1', text, about: [' writes #', ' EFFECT '] }]
+  return [{ check: 'write-without-enforce', text, about: [' writes #', ' EFFECT '] }]
 }
 
 function notPlanned(facts: Facts): Violation[] {
   const found: Violation[] = []
   for (const one of facts.effects) {
     const { effect, from } = one
-    const problem = (text: string): void => {
+    const problem = (check: CheckName, text: string): void => {
       found.push({
-        promise: '2',
+        check,
         text: `effect @${effect.wireId} on ${effect.target} (${nameOf(one)}) ${text}`,
         about: [effect.target, effect.owner],
       })
     }
     const step = facts.stepOf(effect.owner, effect.key)
     const run = facts.runs.get(effect.owner)
-    if (step === undefined || run === undefined) problem('is in no plan of its run')
+    if (step === undefined || run === undefined) problem('effect-unplanned', 'is in no plan of its run')
     else if (step.target !== effect.target || step.after !== effect.after)
-      problem(`brought about ${effect.after}, but the plan said ${step.target} ${step.after}`)
-    if (run?.approved?.includes(`${effect.key} ${effect.target} ${effect.after}`) === false) problem('is not in the plan that was approved')
-    if (effect.wasOptedOut) problem('changed a target that somebody had opted out')
-    if (effect.wasDeleting) problem('changed a target that was being deleted')
-    if (from === undefined) problem('came from no call that the kernel let through')
+      problem('effect-differs', `brought about ${effect.after}, but the plan said ${step.target} ${step.after}`)
+    if (run?.approved?.includes(`${effect.key} ${effect.target} ${effect.after}`) === false)
+      problem('effect-unapproved', 'is not in the plan that was approved')
+    if (effect.wasOptedOut) problem('effect-opted-out', 'changed a target that somebody had opted out')
+    if (effect.wasDeleting) problem('effect-deleting', 'changed a target that was being deleted')
+    if (from === undefined) problem('effect-uncalled', 'came from no call that the kernel let through and that was still open')
     else if (facts.simulated.scenario.function === 'cron-scaler' && run !== undefined && !wasReadAgain(facts, from, run.planPlace))
-      problem('was written without reading the target again')
+      problem('written-unread', 'was written without reading the target again')
   }
   return found
 }
@@ -91,7 +93,7 @@ function twice(facts: Facts): Violation[] {
   return [...byKey].flatMap(([key, effects]) => {
     if (effects.length < 2) return []
     const who = effects.map(({ effect }) => `${effect.owner} @${effect.wireId}`).join(', ')
-    return [{ promise: '3', text: `the key [${short(key)}] had ${effects.length} effects: ${who}`, about: [short(key), key] }]
+    return [{ check: 'effect-twice', text: `the key [${short(key)}] had ${effects.length} effects: ${who}`, about: [short(key), key] }]
   })
 }
 
@@ -102,63 +104,91 @@ function blindRepeats(facts: Facts): Violation[] {
     const again = first < 0 ? undefined : sends[first + 1]
     if (again !== undefined) {
       const text = `write #${call.id} [${short(call.key)}] was sent again as @${again.wireId}, though nobody knew what had become of @${sends[first]?.wireId}`
-      found.push({ promise: '4', text, about: [short(call.key), `#${call.id} `, call.path] })
+      found.push({ check: 'sent-again', text, about: [short(call.key), `#${call.id} `, call.path] })
     }
   }
   // Where clocks are further apart than a claim lasts, a claim may be taken for given up while its owner is at it.
   const byKey =
-    facts.simulated.scenario.spreadMs < graceMs ? Map.groupBy(facts.calls, ({ call }) => call.key) : new Map<string, CallFacts[]>()
+    facts.simulated.scenario.clocksApartMs < graceMs ? Map.groupBy(facts.calls, ({ call }) => call.key) : new Map<string, CallFacts[]>()
   for (const calls of byKey.values()) {
     for (const [index, next] of calls.entries()) {
       const before = calls.slice(0, index).findLast(({ isAmbiguous }) => isAmbiguous)
       const problem = before === undefined ? undefined : whyBlind(facts, before, next)
       if (before === undefined || problem === undefined) continue
-      const text = `write #${next.call.id} [${short(next.call.key)}] repeats #${before.call.id}, of which nobody knew what had become: ${problem}`
-      found.push({ promise: '4', text, about: [short(next.call.key), next.call.key, next.call.path] })
+      const text = `write #${next.call.id} [${short(next.call.key)}] repeats #${before.call.id}, of which nobody knew what had become: ${problem.text}`
+      found.push({ check: problem.check, text, about: [short(next.call.key), next.call.key, next.call.path] })
     }
   }
   return found
 }
 
 /** Why a write that follows one in doubt is blind; undefined when it is not. */
-function whyBlind(facts: Facts, before: CallFacts, next: CallFacts): string | undefined {
+function whyBlind(
+  facts: Facts,
+  before: CallFacts,
+  next: CallFacts,
+): { readonly check: 'repeated-unsettled' | 'repeated-unread'; readonly text: string } | undefined {
   const attempt = (place: number): number => facts.ledgerAt(next.call.key, place)?.attempt ?? 0
-  if (attempt(next.place) <= attempt(before.place)) return 'the ledger has not settled it'
+  if (attempt(next.place) <= attempt(before.place)) return { check: 'repeated-unsettled', text: 'the ledger has not settled it' }
   const verdicts = facts.ledger.get(next.call.key)?.filter(({ place }) => place > before.place && place < next.place) ?? []
-  if (!verdicts.some(({ state }) => state === 'FAILED_SAFE')) return 'nobody has found out that it did not happen'
+  if (!verdicts.some(({ state }) => state === 'FAILED_SAFE'))
+    return { check: 'repeated-unsettled', text: 'nobody has found out that it did not happen' }
   // Whoever settled it has read the target: by itself, or in a list.
   const collection = next.call.path.slice(0, next.call.path.lastIndexOf('/'))
   const from = before.ended?.place ?? before.place
   const hasRead = facts.all
     .slice(from, next.place)
     .some((happening) => happening.kind === 'read' && (happening.path === next.call.path || happening.path === collection))
-  return hasRead ? undefined : 'nobody has read the target meanwhile'
+  return hasRead ? undefined : { check: 'repeated-unread', text: 'nobody has read the target meanwhile' }
 }
 
 function instants(facts: Facts): Violation[] {
-  const { spreadMs } = facts.simulated.scenario
+  const { clocksApartMs } = facts.simulated.scenario
   const found: Violation[] = []
-  const resized = facts.effects.filter((one) => one.effect.before !== one.effect.after && codeOf(facts, one) !== 'drift')
-  const byTarget = Map.groupBy(resized, ({ effect }) => (effect.uid === '' ? effect.key : `${effect.target} ${effect.uid}`))
+  const byTarget = Map.groupBy(facts.effects, ({ effect }) => (effect.uid === '' ? effect.key : `${effect.target} ${effect.uid}`))
   for (const [target, effects] of facts.simulated.scenario.function === 'cron-scaler' ? byTarget : []) {
     const name = effects[0]?.effect.target ?? ''
-    const isHeld = facts.hasDeed(name, 'hold')
-    for (const [nominalMs, same] of Map.groupBy(effects, ({ effect }) => effect.nominalMs)) {
-      // After somebody has kept a target for himself for a while the latest firing counts as if it had just come.
-      if (same.length < 2 || isHeld) continue
-      const text = `${target} was changed ${same.length} times for ${new Date(nominalMs).toISOString()}`
-      found.push({ promise: '14', text, about: [same[0]?.effect.target ?? target] })
+    const stretches = stretchesOf(facts, effects)
+    for (const stretch of stretches) {
+      for (const [nominalMs, same] of Map.groupBy(stretch, ({ effect }) => effect.nominalMs)) {
+        if (same.length < 2) continue
+        const text = `${target} was changed ${same.length} times for ${new Date(nominalMs).toISOString()}`
+        found.push({ check: 'instant-twice', text, about: [name] })
+      }
     }
     // Where somebody took the record away, a clock that is slow knows no better.
-    if (spreadMs > 0 && facts.hasDeed(name, 'forget')) continue
-    for (const [index, { effect }] of effects.entries()) {
-      const before = effects[index - 1]?.effect
+    if (clocksApartMs > 0 && facts.hasDeed(name, 'forget')) continue
+    const byRules = stretches.flat()
+    for (const [index, { effect }] of byRules.entries()) {
+      const before = byRules[index - 1]?.effect
       if (before === undefined || before.nominalMs <= effect.nominalMs) continue
       const text = `${target} was set for ${new Date(effect.nominalMs).toISOString()} after it had been set for ${new Date(before.nominalMs).toISOString()}`
-      found.push({ promise: '14', text, about: [effect.target] })
+      found.push({ check: 'instant-backwards', text, about: [effect.target] })
     }
   }
   return found
+}
+
+/**
+ * The changes that rules have made of one target, with nothing in between after which the latest firing counts as if it had just
+ * come: an override, a hold, somebody who takes the record away.
+ */
+function stretchesOf(facts: Facts, effects: readonly EffectFacts[]): EffectFacts[][] {
+  const name = effects[0]?.effect.target
+  const resets = facts.of('person').filter(([, { target, what }]) => target === name && (what === 'hold' || what === 'forget'))
+  const stretches: EffectFacts[][] = [[]]
+  let before = 0
+  for (const one of effects) {
+    if (resets.some(([place]) => place > before && place < one.place)) stretches.push([])
+    before = one.place
+    if (!isOfRule(one)) stretches.push([])
+    else if (one.effect.before !== one.effect.after && codeOf(facts, one) !== 'drift') stretches.at(-1)?.push(one)
+  }
+  return stretches
+}
+
+function isOfRule({ effect: { by } }: EffectFacts): boolean {
+  return by.startsWith('config/') || by.startsWith('hpc/')
 }
 
 /** The reason that the plan gave for an effect. */

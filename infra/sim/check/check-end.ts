@@ -1,8 +1,8 @@
 import type { Decision } from '#shared/pure/step.ts'
-import { short } from '../history.ts'
+import { type PersonDeed, short } from '../history.ts'
 import { type Wanted, wantedAt } from '../oracle.ts'
 import { objectOfTarget, probePeriodMs, sizeTextOf, targetNameOf } from '../stage-world.ts'
-import type { Facts, Violation } from './facts.ts'
+import { type Facts, ownerOf, type Violation } from './facts.ts'
 
 /**
  * Promise 14, and that nothing stays stuck: when it has been quiet for a while everything is as if every tick had come on time,
@@ -13,7 +13,9 @@ export function checkEnd(facts: Facts): Violation[] {
 }
 
 function thrown(facts: Facts): Violation[] {
-  return facts.of('run-threw').map(([, { doer, text }]) => ({ promise: 'bug', text: `${doer.owner} threw: ${text}`, about: [doer.owner] }))
+  return facts
+    .of('run-threw')
+    .map(([, { doer, text }]) => ({ check: 'run-threw', text: `${doer.owner} threw: ${text}`, about: [doer.owner] }))
 }
 
 /**
@@ -29,13 +31,14 @@ function open(facts: Facts): Violation[] {
     const target = own.find(({ kind }) => kind === 'intent')?.target
     if (target === undefined || own.some(({ state }) => state === 'SUCCEEDED' || state === 'FAILED_SAFE')) return []
     if (isLost(facts, target) || isReplaced(facts, key, target)) return []
-    return [{ promise: 'stuck', text: `[${short(key)}] on ${target} is still ${last.state} at the end`, about: [short(key), key] }]
+    return [{ check: 'left-open', text: `[${short(key)}] on ${target} is still ${last.state} at the end`, about: [short(key), key] }]
   })
 }
 
-/** Whether a target was changed again since a step, so that it does not show the step any more. */
+/** Whether a target was changed by somebody else since a step was planned, so that it cannot show the step any more. */
 export function isReplaced(facts: Facts, key: string, target: string): boolean {
-  const began = facts.journal.find(({ stepKey, kind }) => stepKey === key && kind === 'intent')?.place ?? 0
+  const intent = facts.journal.find(({ stepKey, kind }) => stepKey === key && kind === 'intent')
+  const began = Math.min(intent?.place ?? 0, facts.runs.get(ownerOf(intent?.owner ?? ''))?.planPlace ?? Number.POSITIVE_INFINITY)
   return facts.effects.some(({ effect, place }) => effect.target === target && effect.key !== key && place > began)
 }
 
@@ -48,35 +51,41 @@ function differing(facts: Facts): Violation[] {
   const { scenario, platform, lastTickMs } = facts.simulated
   const last = facts.of('run-ended').at(-1)?.[1]
   if (last === undefined || last.at < lastTickMs) {
-    return [{ promise: 'stuck', text: 'the last run has not ended', about: [last?.doer.owner ?? ' begins '] }]
+    return [{ check: 'run-stuck', text: 'the last run has not ended', about: [last?.doer.owner ?? ' begins '] }]
   }
-  if (last.failure !== undefined) return [{ promise: 'stuck', text: `the last run failed: ${last.failure}`, about: [last.doer.owner] }]
+  if (last.failure !== undefined) return [{ check: 'run-failed', text: `the last run failed: ${last.failure}`, about: [last.doer.owner] }]
   const now = facts.of('planned').findLast(([, { doer }]) => doer.owner === last.doer.owner)?.[1].now ?? lastTickMs
   if (scenario.function === 'relative-probe') return missing(facts, now, last.decisions)
   return scenario.targets.flatMap((target, index) => {
     const name = targetNameOf(target)
     const decisions = last.decisions.filter((decision) => decision.target === name)
-    const wanted = wantedAt(scenario, index, now)
+    const written = facts.writtenAt(name, facts.all.length)
+    const wanted = wantedAt(scenario, index, now, { written, ranFor: (rule) => facts.ranFor(name, rule, facts.all.length) })
     const found = sizeTextOf(objectOfTarget(platform.core.world, target))
     if (wanted === undefined || found === wanted.size) return []
     if (decisions.some((decision) => isRightlyHeld(facts, decision, now, wanted.nominalMs))) return []
-    if (wasInterfered(facts, name, wanted)) return []
+    if (wasInterfered(facts, index, wanted)) return []
     const why = decisions.map(({ outcome, reason }) => `${outcome} (${reason.code})`).join(', ')
     const text = `${name} is ${found || 'not there'} at the end; ${wanted.size} was due since ${new Date(wanted.nominalMs).toISOString()}. The last run says ${why || 'nothing'}`
-    return [{ promise: '14', text, about: [name, `plans`] }]
+    return [{ check: 'end-differs', text, about: [name, 'plans'] }]
   })
 }
 
 /** Whether a change was held for a reason that lasts. */
-function isRightlyHeld({ simulated: { scenario } }: Facts, { outcome, reason }: Decision, now: number, nominalMs: number): boolean {
+function isRightlyHeld(facts: Facts, { outcome, reason, target }: Decision, now: number, nominalMs: number): boolean {
+  const { scenario } = facts.simulated
   if (outcome === 'Missed') return now - nominalMs > scenario.startingDeadlineMs
-  if (outcome !== 'Held') return false
+  if (outcome !== 'Held' && reason.code !== 'wave') return false
   switch (reason.code) {
     case 'guard.cap':
       return scenario.guard.caps.length > 0
     case 'guard.freeze-window':
     case 'guard.outside-windows':
       return scenario.guard.freeze.length > 0
+    case 'wave':
+      return now - nominalMs < 10 * 60_000
+    case 'fought-over':
+      return facts.deeds.filter((deed) => deed.target === target && deed.what === 'scale').length >= scenario.maxCorrections
     case 'guard.protected':
       return scenario.guard.protect.length > 0
     default:
@@ -84,13 +93,19 @@ function isRightlyHeld({ simulated: { scenario } }: Facts, { outcome, reason }: 
   }
 }
 
-/** Whether people did something that keeps a target from being what its rules say. */
-function wasInterfered(facts: Facts, target: string, { nominalMs, rule }: Wanted): boolean {
+/** Whether people did something that keeps a target from being what rules and overrides say. */
+function wasInterfered(facts: Facts, index: number, { nominalMs, rule }: Wanted): boolean {
+  const { scenario } = facts.simulated
+  const target = scenario.targets[index]
+  if (target === undefined) return false
+  const name = targetNameOf(target)
   // A clock that is fast applies a firing before its time, and what a person does then comes after it.
-  const sinceMs = nominalMs - facts.simulated.scenario.spreadMs
-  const after = facts.deeds.filter((deed) => deed.target === target && deed.at >= sinceMs)
-  if (after.some(({ what }) => what !== 'scale' || !rule.enforce)) return true
-  return facts.hasDeed(target, 'opt-out', 'hold', 'delete', 'recreate', 'forget')
+  const sinceMs = nominalMs - scenario.clocksApartMs
+  const after = facts.deeds.filter((deed) => deed.target === name && deed.at >= sinceMs)
+  const enforces = rule === undefined ? scenario.rules.some((one) => one.target === index && one.enforce) : rule.enforce
+  const overrides: readonly PersonDeed[] = ['override', 'override-off']
+  if (after.some(({ what }) => !overrides.includes(what) && (what !== 'scale' || !enforces))) return true
+  return facts.hasDeed(name, 'opt-out', 'hold', 'doom', 'delete', 'recreate', 'forget')
 }
 
 /** Without `enforce` only people change anything. */
@@ -101,7 +116,9 @@ function unchanged(facts: Facts): Violation[] {
     const found = sizeTextOf(objectOfTarget(platform.core.world, target))
     const began = 'replicas' in target.size ? `replicas ${target.size.replicas}` : `min ${target.size.min}, max ${target.size.max}`
     if (target.kind === 'Ledger' || found === began || facts.deeds.some((deed) => deed.target === name)) return []
-    return [{ promise: '1', text: `${name} is ${found} at the end of a run without enforce; it was ${began}`, about: [name] }]
+    return [
+      { check: 'changed-without-enforce', text: `${name} is ${found} at the end of a run without enforce; it was ${began}`, about: [name] },
+    ]
   })
 }
 
@@ -116,7 +133,7 @@ function missing(facts: Facts, now: number, decisions: readonly Decision[]): Vio
     const why = own.map(({ outcome, reason }) => `${outcome} (${reason.code})`).join(', ')
     return [
       {
-        promise: '14',
+        check: 'end-differs',
         text: `${name} has nothing for ${new Date(nominalMs).toISOString()}. The last run says ${why}`,
         about: [name, 'plans'],
       },

@@ -1,5 +1,6 @@
 import type { SimCap } from '../scenario.ts'
 import { targetNameOf } from '../stage-world.ts'
+import type { CheckName } from './checks.ts'
 import type { CallFacts, EffectFacts, Facts, Violation } from './facts.ts'
 
 const minuteMs = 60_000
@@ -14,19 +15,19 @@ export function checkGuard(facts: Facts): Violation[] {
 
 /** Counts what was begun, at the instant it was begun, in true time. */
 function caps(facts: Facts): Violation[] {
-  const { guard, spreadMs } = facts.simulated.scenario
+  const { guard, clocksApartMs } = facts.simulated.scenario
   const begun = facts.effects.map((effect) => ({ effect, at: effect.from?.at ?? effect.at })).toSorted((left, right) => left.at - right.at)
   const found: Violation[] = []
   for (const cap of guard.caps) {
     const own = begun.filter(({ effect }) => isAbout(cap, effect))
     for (const [index, { effect, at }] of own.entries()) {
       const limit = limitOf(facts, cap, effect)
-      const before = own.slice(0, index + 1).filter((other) => isInWindow(facts, cap, other, { effect, at }, spreadMs))
+      const before = own.slice(0, index + 1).filter((other) => isInWindow(facts, cap, other, { effect, at }, clocksApartMs))
       if (before.length <= limit) continue
       const name = `${cap.amount ?? `${cap.percent} %`} per ${typeof cap.window === 'number' ? `${cap.window / minuteMs}m` : cap.window}${cap.kind === undefined ? '' : ` of ${cap.kind}`}`
       const which = before.map(({ effect: { effect: one } }) => `@${one.wireId}`).join(', ')
       found.push({
-        promise: '7',
+        check: 'cap',
         text: `cap ${name}: ${before.length} changes where ${limit} are allowed: ${which}`,
         about: [' EFFECT ', 'guard/budgets', ...before.map(({ effect: { effect: one } }) => `@${one.wireId} `)],
       })
@@ -52,17 +53,17 @@ interface Begun {
 }
 
 /** Whether an earlier change counts beside a later one. Where clocks are off nobody knows to the second. */
-function isInWindow(facts: Facts, { window }: SimCap, earlier: Begun, later: Begun, spreadMs: number): boolean {
+function isInWindow(facts: Facts, { window }: SimCap, earlier: Begun, later: Begun, clocksApartMs: number): boolean {
   if (window === 'run') {
     const runId = ({ effect }: Begun): string | undefined => facts.runs.get(effect.effect.owner)?.runId
     return runId(earlier) === runId(later)
   }
   if (window === 'day') {
     const day = (ms: number): number => Math.floor(ms / dayMs)
-    const near = (ms: number): boolean => day(ms - spreadMs) !== day(ms + spreadMs)
+    const near = (ms: number): boolean => day(ms - clocksApartMs) !== day(ms + clocksApartMs)
     return earlier === later || (day(earlier.at) === day(later.at) && !near(earlier.at) && !near(later.at))
   }
-  return earlier.at > later.at - window + spreadMs || earlier.effect === later.effect
+  return earlier.at > later.at - window + clocksApartMs || earlier.effect === later.effect
 }
 
 /** Each write has a reading of the switch of its own right before it, which said run, and nothing had been set before that reading. */
@@ -77,9 +78,9 @@ function switches(facts: Facts): Violation[] {
   const used = new Map<number, number>()
   const reads = facts.of('switch-read')
   for (const { call, place, at } of facts.calls) {
-    const problem = (text: string): void => {
+    const problem = (check: CheckName, text: string): void => {
       found.push({
-        promise: '16',
+        check,
         text: `write #${call.id} of ${call.owner} ${text}`,
         about: ['SWITCH', ' switch ', `#${call.id} `, call.owner],
       })
@@ -87,17 +88,17 @@ function switches(facts: Facts): Violation[] {
     const own = reads.filter(([readPlace, read]) => readPlace < place && read.at === at && read.doer.owner === call.owner)
     const free = own.find(([readPlace]) => !used.has(readPlace))
     if (free === undefined) {
-      problem('went out without a look at the kill switch right before it')
+      problem('switch-unread', 'went out without a look at the kill switch right before it')
       continue
     }
     const [readPlace, read] = free
     used.set(readPlace, call.id)
-    if (read.says !== 'run') problem(`went out though the switch had said ${read.says}`)
+    if (read.says !== 'run') problem('switch-ignored', `went out though the switch had said ${read.says}`)
     // What was set before it was read must have been seen.
     const readFrom = facts.all.findIndex((happening) => happening.at >= read.saidAt)
     const before = stateAt(readFrom)
     if (before !== 'run' && !set.some(([, { at: setAt }]) => setAt === read.saidAt))
-      problem(`went out though the switch said ${before} since before it was read`)
+      problem('switch-stale', `went out though the switch said ${before} since before it was read`)
   }
   return found
 }
@@ -110,7 +111,7 @@ function longAfterStop(facts: Facts): Violation[] {
       const last = set.findLast(([setPlace]) => setPlace < place)?.[1]
       if (last === undefined || last.to === 'run' || at - last.at <= neededMs) return []
       const text = `write #${call.id} of ${call.owner} was sent as @${wireId} ${at - last.at} ms after the switch was set to ${last.to}`
-      return [{ promise: '16', text, about: ['SWITCH', ' switch ', `#${call.id} `, `@${wireId} `, call.owner] }]
+      return [{ check: 'sent-after-stop', text, about: ['SWITCH', ' switch ', `#${call.id} `, `@${wireId} `, call.owner] }]
     }),
   )
 }
@@ -119,7 +120,7 @@ function times(facts: Facts): Violation[] {
   return facts.calls.flatMap(({ call }) => {
     if (call.remainingMs >= neededMs) return []
     const text = `write #${call.id} of ${call.owner} began with ${call.remainingMs} ms left; ${neededMs} are needed`
-    return [{ promise: '12', text, about: [`#${call.id} `, call.owner] }]
+    return [{ check: 'time-short', text, about: [`#${call.id} `, call.owner] }]
   })
 }
 
@@ -143,7 +144,7 @@ function windows(facts: Facts): Violation[] {
 function windowViolation({ call }: CallFacts, why: string): Violation {
   const when = new Date(call.processNow).toISOString()
   return {
-    promise: '17',
+    check: 'window',
     text: `write #${call.id} of ${call.owner} began at ${when} by its own clock, ${why}`,
     about: [`#${call.id} `, call.owner],
   }
@@ -154,7 +155,7 @@ function protectedTargets(facts: Facts): Violation[] {
   const names = new Set(guard.protect.flatMap((index) => targets.slice(index, index + 1).map(targetNameOf)))
   return facts.effects.flatMap(({ effect }) =>
     names.has(effect.target)
-      ? [{ promise: '8', text: `${effect.target} is protected and was changed by ${effect.owner}`, about: [effect.target] }]
+      ? [{ check: 'protected', text: `${effect.target} is protected and was changed by ${effect.owner}`, about: [effect.target] }]
       : [],
   )
 }

@@ -1,4 +1,4 @@
-import { createJournal } from '#shared/safety/journal.ts'
+import { createJournal, type Journal } from '#shared/safety/journal.ts'
 import { createLedger } from '#shared/safety/ledger.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import { type MemoryDisk, openMemoryStore } from '#shared/safety/store-memory.ts'
@@ -6,6 +6,7 @@ import { Chance } from '../chance.ts'
 import { short } from '../history.ts'
 import { functionNameOf } from '../stage-world.ts'
 import { isLost, isReplaced } from './check-end.ts'
+import type { CheckName } from './checks.ts'
 import { type EffectFacts, type Facts, graceMs, ownerOf, type Violation } from './facts.ts'
 
 /**
@@ -23,7 +24,11 @@ function overwritten(facts: Facts): Violation[] {
   for (const { sort, version } of facts.journal) {
     const before = seen.get(sort)
     if (before !== undefined)
-      found.push({ promise: '18', text: `the journal's entry ${sort} was written over (v${before}, v${version})`, about: [sort] })
+      found.push({
+        check: 'journal-overwritten',
+        text: `the journal's entry ${sort} was written over (v${before}, v${version})`,
+        about: [sort],
+      })
     seen.set(sort, version)
   }
   return found
@@ -31,33 +36,33 @@ function overwritten(facts: Facts): Violation[] {
 
 function unwritten(facts: Facts, { effect, place, from }: EffectFacts): Violation[] {
   const about = [short(effect.key), effect.key]
-  const problem = (text: string): Violation[] => [
-    { promise: '18', text: `effect @${effect.wireId} [${short(effect.key)}] on ${effect.target} by ${effect.owner}: ${text}`, about },
+  const problem = (check: CheckName, text: string): Violation[] => [
+    { check, text: `effect @${effect.wireId} [${short(effect.key)}] on ${effect.target} by ${effect.owner}: ${text}`, about },
   ]
   const began = from?.place ?? place
   const intent = facts.journal.findLast(
     (entry) =>
       entry.kind === 'intent' && entry.stepKey === effect.key && entry.place < began && ownerOf(entry.owner ?? '') === effect.owner,
   )
-  if (intent === undefined) return problem('no intent of its run was in the journal when it began')
+  if (intent === undefined) return problem('intent-missing', 'no intent of its run was in the journal when it began')
   if (intent.target !== effect.target || intent.after !== effect.after)
-    return problem(`its intent is about ${intent.target} ${intent.after}`)
+    return problem('intent-differs', `its intent is about ${intent.target} ${intent.after}`)
   const outcomes = facts.journal.filter(
     (entry) => entry.kind === 'outcome' && entry.stepKey === effect.key && entry.attempt === intent.attempt && entry.place > intent.place,
   )
   const last = outcomes.at(-1)
-  if (last === undefined) return problem('it has no outcome')
+  if (last === undefined) return problem('outcome-missing', 'it has no outcome')
   if (isLost(facts, effect.target) || (last.state === 'UNKNOWN' && isReplaced(facts, effect.key, effect.target))) return []
   // Where clocks are further apart than a claim lasts, somebody may have looked before the write came.
-  if (last.state !== 'SUCCEEDED' && facts.simulated.scenario.spreadMs >= graceMs) return []
-  if (last.state !== 'SUCCEEDED') return problem(`its outcome is ${last.state}`)
+  if (last.state !== 'SUCCEEDED' && facts.simulated.scenario.clocksApartMs >= graceMs) return []
+  if (last.state !== 'SUCCEEDED') return problem('outcome-differs', `its outcome is ${last.state}`)
   const ids = outcomes.map(({ requestId }) => requestId).filter((id) => id !== undefined)
   if (from?.isAmbiguous === false && from.ended?.outcome === 'ok' && outcomes[0]?.owner === intent.owner && !ids.includes(effect.requestId))
-    return problem(`its RequestId ${effect.requestId} is nowhere; there is ${ids.join(', ') || 'none'}`)
+    return problem('request-missing', `its RequestId ${effect.requestId} is nowhere; there is ${ids.join(', ') || 'none'}`)
   // Whoever settles a write of another process knows only what was planned.
   const isOwn = outcomes.some(({ owner }) => owner === intent.owner)
   if (isOwn && intent.before !== effect.before && !outcomes.some(({ before }) => before === effect.before))
-    return problem(`the value before was ${effect.before}, but the journal says ${intent.before}`)
+    return problem('before-differs', `the value before was ${effect.before}, but the journal says ${intent.before}`)
   return []
 }
 
@@ -68,7 +73,7 @@ function madeUp(facts: Facts): Violation[] {
     if (kind !== 'outcome' || outcome !== 'Applied' || done.has(stepKey)) return []
     return [
       {
-        promise: '18',
+        check: 'outcome-made-up',
         text: `the journal's entry ${seq} says that ${target} [${short(stepKey)}] was changed; it was not`,
         about: [short(stepKey), stepKey],
       },
@@ -77,22 +82,23 @@ function madeUp(facts: Facts): Violation[] {
 }
 
 async function chain(facts: Facts): Promise<Violation[]> {
-  const { scenario, disk, journalKey } = facts.simulated
+  const { scenario, disk, journalKey, sabotage } = facts.simulated
   const now = facts.simulated.lastTickMs
   const name = functionNameOf(scenario)
   const check = async () => {
     const store = openMemoryStore(disk)
     const journal = createJournal(store, { chain: name, key: journalKey })
-    return await journal.verify({ now, marks: createLedger(store, { function: name }).journalMarks(now) })
+    const verify: Journal['verify'] = (options) => journal.verify(options)
+    return await (sabotage.verify?.(verify) ?? verify)({ now, marks: createLedger(store, { function: name }).journalMarks(now) })
   }
   const verdict = await check()
   const about = [`journal/${name}`]
   if (!verdict.ok) {
     const text = `the chain is not sound: ${verdict.problems.map((one) => one.text).join('; ')}`
-    return [{ promise: '18', text, about }]
+    return [{ check: 'chain-broken', text, about }]
   }
   if (verdict.entries !== new Set(facts.journal.map(({ sort }) => sort)).size) {
-    return [{ promise: '18', text: `the journal has ${verdict.entries} entries; other ones were written`, about }]
+    return [{ check: 'chain-broken', text: `the journal has ${verdict.entries} entries; other ones were written`, about }]
   }
   const tampering = tamper(facts, disk)
   if (tampering === undefined) return []
@@ -105,7 +111,7 @@ async function chain(facts: Facts): Promise<Violation[]> {
     },
   )
   tampering.undo()
-  return isUnnoticed ? [{ promise: '18', text: `${tampering.what}, and the check did not notice`, about }] : []
+  return isUnnoticed ? [{ check: 'tampering-unnoticed', text: `${tampering.what}, and the check did not notice`, about }] : []
 }
 
 /** Changes the journal behind everybody's back. Undefined when there is nothing to change. */

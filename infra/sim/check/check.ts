@@ -1,3 +1,4 @@
+import { checkDecisions } from './check-decisions.ts'
 import { checkEffects } from './check-effects.ts'
 import { checkEnd } from './check-end.ts'
 import { checkGuard } from './check-guard.ts'
@@ -7,5 +8,12 @@ import type { Facts, Violation } from './facts.ts'
 
 /** Checks a history against the promises. Answers every violation. */
 export async function check(facts: Facts): Promise<Violation[]> {
-  return [...checkEffects(facts), ...checkLedger(facts), ...checkGuard(facts), ...(await checkJournal(facts)), ...checkEnd(facts)]
+  return [
+    ...checkEffects(facts),
+    ...checkDecisions(facts),
+    ...checkLedger(facts),
+    ...checkGuard(facts),
+    ...(await checkJournal(facts)),
+    ...checkEnd(facts),
+  ]
 }

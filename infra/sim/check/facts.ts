@@ -1,15 +1,17 @@
 import * as z from 'zod/mini'
 import type { Effect, Happening, HappeningOf, PersonDeed, PlannedStep, WireOutcome, WriteCall } from '../history.ts'
+import type { WrittenOverride } from '../oracle.ts'
+import type { SimRule } from '../scenario.ts'
 import type { Simulated } from '../simulation.ts'
-import { functionNameOf } from '../stage-world.ts'
+import { functionNameOf, targetNameOf } from '../stage-world.ts'
+import type { CheckName } from './checks.ts'
 
 /** How long after a deadline its owner is still believed to be at it. */
 export const graceMs = 60_000
 
 /** A promise that was broken. */
 export interface Violation {
-  /** The number in the list of promises, or what else is wrong. */
-  readonly promise: string
+  readonly check: CheckName
   readonly text: string
   /** Words by which the lines of the history that belong to it are known. */
   readonly about: readonly string[]
@@ -86,6 +88,8 @@ export interface RunFacts {
   readonly place: number
   readonly plan: readonly PlannedStep[]
   readonly planPlace: number
+  /** The time by its own clock that its plan is for. */
+  readonly planNow: number
   /** The changes of the only plan that it may carry out. */
   readonly approved: readonly string[] | undefined
 }
@@ -134,10 +138,53 @@ export class Facts {
     return this.deeds.some((deed) => deed.target === target && deeds.includes(deed.what))
   }
 
+  /** The override that stands on a target at a place in the history, whether its time is over or not. */
+  writtenAt(target: string, place: number): WrittenOverride | undefined {
+    let written: WrittenOverride | undefined
+    for (const [at, deed] of this.of('person')) {
+      if (at >= place) break
+      if (deed.target !== target) continue
+      if (deed.what === 'override') written = deed.written ?? written
+      // Another object of the same name has no annotations.
+      else if (deed.what === 'override-off' || deed.what === 'delete' || deed.what === 'recreate') written = undefined
+    }
+    return written
+  }
+
+  /** The firing for which a rule that runs once has run, as far as is on record at a place in the history. */
+  ranFor(target: string, rule: SimRule, place: number): number | undefined {
+    let ran: number | undefined
+    for (const [at, happening] of this.all.entries()) {
+      if (at >= place) break
+      if (happening.kind === 'person' && happening.target === target && forgets.has(happening.what)) ran = undefined
+      if (happening.kind !== 'effect' || happening.effect.target !== target) continue
+      if (isBy(happening.effect, rule)) ran ??= happening.effect.nominalMs
+    }
+    return ran
+  }
+
+  /** The rule that an effect is for; undefined for an override. */
+  ruleOf(effect: Pick<Effect, 'by' | 'target'>): SimRule | undefined {
+    const { rules, targets } = this.simulated.scenario
+    return rules.find((rule) => {
+      const target = targets[rule.target]
+      return target !== undefined && targetNameOf(target) === effect.target && isBy(effect, rule)
+    })
+  }
+
   /** The plan's step that a run went by. */
   stepOf(owner: string, key: string): PlannedStep | undefined {
     return this.runs.get(owner)?.plan.find((step) => step.key === key && step.verdict === 'change')
   }
+}
+
+/** What takes the record off a target. */
+const forgets: ReadonlySet<PersonDeed> = new Set<PersonDeed>(['delete', 'recreate', 'forget'])
+
+/** Whether an effect is for the sake of a rule. */
+export function isBy({ by, target }: Pick<Effect, 'by' | 'target'>, { name, source }: SimRule): boolean {
+  const object = target.slice(target.lastIndexOf('/') + 1)
+  return by === (source === 'hpc' ? `hpc/default/${object}-hpc/${name}` : `config/${object}-${name}`)
 }
 
 /** The run that a claim belongs to. */
@@ -179,10 +226,18 @@ function runsOf(all: readonly Happening[]): Map<string, RunFacts> {
   for (const [place, happening] of all.entries()) {
     if (happening.kind === 'run-began') {
       const { doer, runId, approved } = happening
-      runs.set(doer.owner, { owner: doer.owner, runId, place, plan: [], planPlace: Number.POSITIVE_INFINITY, approved })
+      runs.set(doer.owner, {
+        owner: doer.owner,
+        runId,
+        place,
+        plan: [],
+        planPlace: Number.POSITIVE_INFINITY,
+        planNow: Number.NaN,
+        approved,
+      })
     } else if (happening.kind === 'planned') {
       const run = runs.get(happening.doer.owner)
-      if (run !== undefined) runs.set(run.owner, { ...run, plan: happening.steps, planPlace: place })
+      if (run !== undefined) runs.set(run.owner, { ...run, plan: happening.steps, planPlace: place, planNow: happening.now })
     }
   }
   return runs

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { AttachTarget } from '#infra/sandbox/attach.ts'
 import type { KubernetesApi } from '../../contract/kubernetes-transcript.ts'
 
 const run = promisify(execFile)
@@ -14,6 +15,8 @@ const scripts = join(import.meta.dirname, '../../../infra/kube')
 /** A real API server that was started for the checks. */
 export interface RealKubernetes {
   readonly api: KubernetesApi
+  /** Its address and administrator, for a sandbox that has it stand in for one of its clusters. */
+  readonly attach: AttachTarget
   stop(): Promise<void>
 }
 
@@ -96,6 +99,7 @@ export async function startKubernetes(controllers: boolean): Promise<RealKuberne
       outgoing.end(JSON.stringify(body))
     })
   return {
+    attach: { url: `https://127.0.0.1:${apiPort}`, token: admin ?? '', ca: ca.toString('utf8') },
     api: {
       request: requestAs(admin),
       viewer: { request: requestAs(viewer) },

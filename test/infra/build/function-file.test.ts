@@ -29,6 +29,14 @@ function:
 platformActions: [tke:ForwardRequest]
 `
 
+/** The same with webhooks. */
+const hooked = sound.replace(
+  'platformActions',
+  `    - httpApi: { method: POST, path: '/hooks/cron-scaler/{proxy+}' }
+    - sqs: { arn: { Fn::GetAtt: [CronScalerQueue, Arn] }, batchSize: 10, maximumConcurrency: 5, functionResponseType: ReportBatchItemFailures }
+platformActions`,
+)
+
 async function read(text: string) {
   await writeFile(join(root, 'functions/cron-scaler/function.yml'), text)
   return await readFunctionFile(root, 'cron-scaler')
@@ -39,6 +47,13 @@ describe('readFunctionFile', () => {
     const file = await read(sound)
     expect(file.platformActions).toEqual(['tke:ForwardRequest'])
     expect(file.function.events[0]?.schedule).toMatchObject({ rate: ['rate(1 minute)'], timezone: 'UTC' })
+  })
+
+  it('reads webhooks, queue and sweep', async () => {
+    const { events } = (await read(hooked.replace('input: {', 'input: { task: sweep,'))).function
+    expect(events[0]?.schedule?.input.task).toBe('sweep')
+    expect(events[1]?.httpApi).toEqual({ method: 'POST', path: '/hooks/cron-scaler/{proxy+}' })
+    expect(events[2]?.sqs).toMatchObject({ batchSize: 10, functionResponseType: 'ReportBatchItemFailures' })
   })
 
   it.each([
@@ -52,6 +67,27 @@ describe('readFunctionFile', () => {
       'another instant than the nominal one',
       sound.replace('<aws.scheduler.scheduled-time>', 'now'),
       'function.events[0].schedule.input.scheduledAt: expected',
+    ],
+    [
+      'another task than a sweep',
+      sound.replace('input: {', 'input: { task: sleep,'),
+      'function.events[0].schedule.input.task: expected "sweep"',
+    ],
+    ['a webhook that takes GET', hooked.replace('POST', 'GET'), 'function.events[1].httpApi.method: expected "POST"'],
+    [
+      'a webhook anywhere',
+      hooked.replace('/hooks/cron-scaler/{proxy+}', '/{proxy+}'),
+      'function.events[1].httpApi.path: must be a path such as',
+    ],
+    [
+      'a batch that fails as a whole',
+      hooked.replace(', functionResponseType: ReportBatchItemFailures', ''),
+      'function.events[2].sqs.functionResponseType',
+    ],
+    [
+      'a queue without a limit of workers',
+      hooked.replace(', maximumConcurrency: 5', ''),
+      'function.events[2].sqs.maximumConcurrency: missing',
     ],
   ])('refuses %s', async (_, text, message) => {
     await expect(read(text)).rejects.toThrow(message)

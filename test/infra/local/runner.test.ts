@@ -3,15 +3,32 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { CloudWriter } from '#cloud/cloud.ts'
 import type { ListOptions } from '#infra/local/decision-list.ts'
-import { projectRoot, schedulesOf } from '#infra/local/local-function.ts'
+import { localFunction, projectRoot, schedulesIn, schedulesOf } from '#infra/local/local-function.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { createRunner } from '#infra/local/runner.ts'
 import { lastTrigger, nextTrigger, parseScheduleExpression } from '#infra/local/schedule-expression.ts'
 import type { Decision } from '#shared/pure/step.ts'
 import type { Config } from '#shared/runtime/config.ts'
+import type { FunctionName, ObserveAround } from '#shared/runtime/definition.ts'
 import { silentLog } from '#shared/runtime/log.ts'
 import { countOutcomes, type RunReport } from '#shared/runtime/report.ts'
 import type { RunOptions } from '#shared/runtime/run.ts'
+import { manualClock } from '../../shared/cloud/manual-clock.ts'
+import { tiny } from '../../shared/runtime/tiny-definition.ts'
+
+const config: Config = {
+  mode: 'plan',
+  platform: {
+    endpoint: { kind: 'url', url: 'http://127.0.0.1:1' },
+    region: 'ap-guangzhou',
+    allowInsecureHttp: false,
+    allowedHosts: [],
+    credentials: { kind: 'none' },
+  },
+  clusters: [],
+  store: { kind: 'memory' },
+  functions: {},
+}
 
 const at = (iso: string): number => Date.parse(iso)
 
@@ -22,6 +39,22 @@ describe('the functions that run here', () => {
 
   it('each have the trigger that is deployed', async () => {
     for (const { name } of localFunctions) expect((await schedulesOf(name)).length, name).toBeGreaterThan(0)
+  })
+})
+
+describe('the schedules of a function.yml', () => {
+  const scheduled = (schedule: unknown) => ({ function: { events: [{ httpApi: { method: 'POST', path: '/x' } }, { schedule }] } })
+
+  it('are all but the sweeps of the inbox', () => {
+    const tick = { method: 'scheduler', rate: ['rate(1 minute)', 'rate(1 hour)'] }
+    expect(schedulesIn(scheduled(tick), 'f.yml')).toHaveLength(2)
+    expect(schedulesIn(scheduled({ ...tick, input: { trigger: 'eventbridge-scheduler', task: 'sweep' } }), 'f.yml')).toEqual([])
+    expect(schedulesIn({ function: {} }, 'f.yml')).toEqual([])
+  })
+
+  it('name the file when they cannot be understood', () => {
+    expect(() => schedulesIn(scheduled('every day'), 'f.yml')).toThrow('f.yml: the schedule "every day"')
+    expect(() => schedulesIn(scheduled({}), 'f.yml')).toThrow('f.yml: a schedule has no rate')
   })
 })
 
@@ -52,19 +85,6 @@ describe('schedule expressions', () => {
 })
 
 describe('the runner', () => {
-  const config: Config = {
-    mode: 'plan',
-    platform: {
-      endpoint: { kind: 'url', url: 'http://127.0.0.1:1' },
-      region: 'ap-guangzhou',
-      allowInsecureHttp: false,
-      allowedHosts: [],
-      credentials: { kind: 'none' },
-    },
-    clusters: [],
-    store: { kind: 'memory' },
-    functions: {},
-  }
   const cloud: CloudWriter = { send: () => Promise.reject(new Error('nothing is called here')) }
 
   function rig(decide: (options: RunOptions) => readonly Decision[], list: ListOptions = {}) {
@@ -189,6 +209,23 @@ describe('the runner', () => {
     ])
   })
 
+  it('prints a decision no second time because nobody looked at its target in between', async () => {
+    let run = 0
+    const { runner, lines } = rig(() => {
+      run += 1
+      return run % 2 === 1 ? [decision('cls/one', 'NoChange'), decision('cls/two', 'NoChange')] : [decision('cls', 'Skipped')]
+    })
+    for (let round = 0; round < 2; round += 1) await runner.runOnce()
+    lines.length = 0
+    for (let round = 0; round < 2; round += 1) await runner.runOnce()
+    expect(lines).toEqual([
+      '',
+      '2026-11-24 16:00:30 +08:00  cron-scaler  NoChange 2 (2 as before)',
+      '',
+      '2026-11-24 16:00:30 +08:00  cron-scaler  Skipped 1 (1 as before)',
+    ])
+  })
+
   it('takes no notice of the firing and the times in a sentence, but prints each change that was made', async () => {
     let run = 0
     const { runner, lines } = rig(() => {
@@ -257,6 +294,129 @@ describe('the runner', () => {
     expect(lines.join('\n')).not.toMatch(/cannot be read/)
     expect(lines.join('\n')).toMatch(/Applied +two/)
     expect(runner.status()[0]?.ok).toBe(true)
-    expect(await runner.runOnce()).toEqual({ reports: [], isDone: false })
+    expect(await runner.runOnce()).toEqual({ reports: [], isDone: false, events: { tries: 0, failed: 0 } })
+  })
+})
+
+describe('what becomes due before the next trigger', () => {
+  const minute = at('2026-11-24T08:00:00Z')
+
+  /** Functions that look ahead to these seconds of every minute, on a clock that the test moves. */
+  function rig(seconds: Partial<Record<FunctionName, readonly number[]>>) {
+    const clock = manualClock(minute + 500)
+    const stop = new AbortController()
+    const lines: string[] = []
+    const runs: string[] = []
+    const definitionOf = (name: FunctionName, ahead: readonly number[]) => ({
+      ...tiny,
+      name,
+      observe: (_cloud: unknown, _config: unknown, now: number, { fresh }: ObserveAround) => {
+        runs.push(`${name} ${(now - minute) / 1000}${fresh === true ? ' fresh' : ''}`)
+        return Promise.resolve([])
+      },
+      ahead: (_observed: unknown, _config: unknown, from: number, until: number) => {
+        const began = Math.floor(from / 60_000) * 60_000
+        return ahead.map((second) => began + second * 1000).filter((instant) => instant > from && instant <= until)
+      },
+    })
+    const entries = Object.entries(seconds) as [FunctionName, readonly number[]][]
+    const runner = createRunner({
+      functions: entries.map(([name, ahead]) => ({
+        function: localFunction(definitionOf(name, ahead)),
+        schedules: [parseScheduleExpression('rate(1 minute)')],
+      })),
+      config: { ...config, functions: Object.fromEntries(entries.map(([name]) => [name, { rules: [{ target: name }] }])) },
+      cloud: { send: () => Promise.reject(new Error('nothing is called here')) },
+      kernel: undefined,
+      now: clock.now,
+      sleep: (ms, signal) => clock.sleep(ms, signal).catch(() => undefined),
+      log: silentLog,
+      print: (line) => lines.push(line),
+      signal: stop.signal,
+      zone: 'UTC',
+    })
+    const advanceTo = async (second: number): Promise<void> => {
+      while (clock.now() < minute + second * 1000) await clock.advance(Math.min(500, minute + second * 1000 - clock.now()))
+    }
+    return { runner, runs, lines, clock, stop, advanceTo }
+  }
+
+  it('runs at its instant, is printed then, and the next trigger comes after it', async () => {
+    const { runner, runs, lines, stop, advanceTo } = rig({ 'cron-scaler': [20, 40] })
+    const ticking = runner.keepTicking()
+    await advanceTo(80.5)
+    expect(runs).toEqual(['cron-scaler 60', 'cron-scaler 80'])
+    expect(lines).toEqual([
+      '2026-11-24 08:01:00 UTC  cron-scaler  Planned 1',
+      'cron-scaler  Planned  cron-scaler  of 0 clusters -> size 1  rule 0',
+      '',
+      '2026-11-24 08:01:20 UTC  cron-scaler  Planned 1 (1 as before)',
+    ])
+    expect(runner.status()).toMatchObject([{ ok: true, lastRun: '2026-11-24T08:01:20.000Z', nextRun: '2026-11-24T08:02:00.000Z' }])
+    await advanceTo(161)
+    expect(runs).toEqual(['cron-scaler 60', 'cron-scaler 80', 'cron-scaler 100', 'cron-scaler 120', 'cron-scaler 140', 'cron-scaler 160'])
+    stop.abort()
+    await ticking
+  })
+
+  it('is not waited for by a run that is to run once, which looks at everything', async () => {
+    const { runner, runs, clock } = rig({ 'cron-scaler': [20], 'image-cleaner': [30] })
+    const round = await runner.runOnce()
+    expect(round).toMatchObject({ isDone: true, reports: [{ function: 'cron-scaler' }, { function: 'image-cleaner' }] })
+    expect(runs).toEqual(['cron-scaler 0.5 fresh', 'image-cleaner 0.5 fresh'])
+    expect(clock.sleeperCount).toBe(0)
+  })
+
+  it('holds up no other function', async () => {
+    const { runner, runs, stop, advanceTo } = rig({ 'cron-scaler': [20, 59], 'image-cleaner': [], 'license-meter': [30] })
+    const ticking = runner.keepTicking()
+    await advanceTo(120.5)
+    expect(runs).toEqual([
+      'cron-scaler 60',
+      'image-cleaner 60',
+      'license-meter 60',
+      'cron-scaler 80',
+      'license-meter 90',
+      'cron-scaler 119',
+      'cron-scaler 120',
+      'image-cleaner 120',
+      'license-meter 120',
+    ])
+    stop.abort()
+    await ticking
+  })
+
+  it('is given up at once on Ctrl-C', async () => {
+    const { runner, runs, clock, stop, advanceTo } = rig({ 'cron-scaler': [20] })
+    const ticking = runner.keepTicking()
+    await advanceTo(70)
+    stop.abort()
+    await ticking
+    expect(clock.sleeperCount).toBe(0)
+    expect(runs).toEqual(['cron-scaler 60'])
+  })
+
+  it('is given up when the clock is set back, and triggers come by the new time', async () => {
+    const { runner, runs, clock, stop, advanceTo } = rig({ 'cron-scaler': [20] })
+    const ticking = runner.keepTicking()
+    await advanceTo(70)
+    clock.jump(-3_600_000)
+    await advanceTo(85 - 3600)
+    expect(runs).toEqual(['cron-scaler 60'])
+    await advanceTo(145 - 3600)
+    expect(runs).toEqual(['cron-scaler 60', 'cron-scaler -3480', 'cron-scaler -3460'])
+    stop.abort()
+    await ticking
+  })
+
+  it('is left to the trigger that is there when the clock was moved on', async () => {
+    const { runner, runs, clock, stop, advanceTo } = rig({ 'cron-scaler': [20] })
+    const ticking = runner.keepTicking()
+    await advanceTo(70)
+    clock.jump(86_400_000)
+    await advanceTo(86_400 + 71)
+    expect(runs).toEqual(['cron-scaler 60', 'cron-scaler 86470.5'])
+    stop.abort()
+    await ticking
   })
 })

@@ -1,7 +1,8 @@
 import { connect } from 'node:net'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { afterEach, describe, expect, it } from 'vitest'
-import { maxBodyBytes, startWebhookServer, type WebhookRoute, type WebhookServer } from '#infra/local/webhook-server.ts'
+import { startWebhookServer, type WebhookRoute, type WebhookServer } from '#infra/local/webhook-server.ts'
+import { maxBodyBytes } from '#shared/runtime/webhook-desk.ts'
 
 let server: WebhookServer | undefined
 const errors: string[] = []
@@ -172,6 +173,96 @@ describe('the webhook server', () => {
       'POST /hooks/registry: Error: no',
       'GET outside of the webhooks: Error: ill',
     ])
+  })
+
+  it('matches a last part that stands for any, but nothing less or more, and after paths of their own', async () => {
+    const route = (method: string, path: string): WebhookRoute => ({
+      method,
+      path,
+      answer: async (event) => ({ statusCode: 202, body: `${path} ${event.rawPath}` }),
+    })
+    server = await startWebhookServer({
+      routes: [route('POST', '/hooks/a/{token}'), route('POST', '/hooks/a/fixed'), route('PUT', '/hooks/b/{token}')],
+      port: 0,
+      now: () => 0,
+      health: () => ({ ok: true }),
+      onError: (_, error) => errors.push(String(error)),
+    })
+    const { url } = server
+    const ask = async (method: string, path: string): Promise<string> => {
+      const answer = await fetch(`${url}${path}`, { method })
+      return answer.status === 202 ? await answer.text() : String(answer.status)
+    }
+    expect(await ask('POST', '/hooks/a/s3cret')).toBe('/hooks/a/{token} /hooks/a/s3cret')
+    expect(await ask('POST', '/hooks/a/fixed')).toBe('/hooks/a/fixed /hooks/a/fixed')
+    expect(await ask('POST', '/hooks/a/%2F%zz')).toBe('/hooks/a/{token} /hooks/a/%2F%zz')
+    for (const path of ['/hooks/a/', '/hooks/a', '/hooks/a/b/c', '/hooks/a/b/', '/hooks//x', '/x/hooks/a/b']) {
+      expect(await ask('POST', path), path).toBe('404')
+    }
+    expect(await ask('POST', '/hooks/b/x')).toBe('404')
+    expect(await ask('PUT', '/hooks/b/x')).toBe('/hooks/b/{token} /hooks/b/x')
+    expect(errors).toEqual([])
+  })
+
+  it('waits for an answer that is under way when it is closed', async () => {
+    const begun = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const url = await serve(async () => {
+      begun.resolve()
+      await release.promise
+      return { statusCode: 202 }
+    })
+    const answer = fetch(`${url}/hooks/registry`, { method: 'POST', body: '{}' })
+    await begun.promise
+    const closed = server?.close()
+    server = undefined
+    setTimeout(release.resolve, 50)
+    expect((await answer).status).toBe(202)
+    await closed
+  })
+
+  it('does not wait for one that never comes', async () => {
+    const begun = Promise.withResolvers<void>()
+    const url = await serve(() => {
+      begun.resolve()
+      return new Promise(() => undefined)
+    })
+    const answer = fetch(`${url}/hooks/registry`, { method: 'POST', body: '{}' })
+    const broken = expect(answer).rejects.toThrow()
+    await begun.promise
+    await server?.close()
+    server = undefined
+    await broken
+    expect(errors).toEqual([])
+  })
+
+  it('ends a request that its sender never finishes, and one that it gives up, without blaming anybody', async () => {
+    server = await startWebhookServer({
+      routes: [{ method: 'POST', path: '/hooks/registry', answer: async () => ({ statusCode: 202 }) }],
+      port: 0,
+      now: () => 0,
+      health: () => ({ ok: true }),
+      onError: (route, error) => errors.push(`${route}: ${String(error)}`),
+      requestTimeoutMs: 100,
+    })
+    const { hostname, port } = new URL(server.url)
+    const send = (): { readonly socket: ReturnType<typeof connect>; readonly answered: Promise<string> } => {
+      const socket = connect(Number(port), hostname)
+      let text = ''
+      socket.on('data', (piece) => {
+        text += piece
+      })
+      socket.on('error', () => undefined)
+      socket.write('POST /hooks/registry HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
+      return { socket, answered: new Promise((resolve) => socket.on('close', () => resolve(text))) }
+    }
+    expect(await send().answered).toMatch(/^HTTP\/1\.1 408 /)
+    const gone = send()
+    setTimeout(() => gone.socket.destroy(), 20)
+    await gone.answered
+    // The server still answers others.
+    expect((await fetch(`${server.url}/hooks/registry`, { method: 'POST', body: '{}' })).status).toBe(202)
+    expect(errors).toEqual([])
   })
 
   it('closes although a sender keeps its connection open', async () => {

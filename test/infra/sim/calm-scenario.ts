@@ -7,7 +7,7 @@ export function calmScenario(of: SimFunction): Scenario {
   const startMs = Date.UTC(2026, 2, 2, 8, 0)
   const quietMs = startMs + 20 * minuteMs
   const cluster = 'cls-e0000001'
-  const rule = { source: 'config', zoneHours: 0, second: 0, enforce: false } as const
+  const rule = { source: 'config', zone: 'UTC', seconds: [0], enforce: false, excludes: [], runOnce: false, spreadMs: 0 } as const
   return {
     seed: 1,
     function: of,
@@ -29,14 +29,18 @@ export function calmScenario(of: SimFunction): Scenario {
             { ...rule, name: 'r0', target: 1, minutes: [0], size: { min: 2, max: 4 } },
           ]
         : [],
+    calendars: [],
+    overrides: [],
     startingDeadlineMs: 12 * 60 * minuteMs,
+    lookBackMs: 8 * 24 * 60 * minuteMs,
+    maxCorrections: 3,
     hasJournalKey: false,
     guard: { caps: [], freeze: [], overrides: [], protect: [], killSwitch: 'store' },
     machines: [
       { name: 'p1', skewMs: 0 },
       { name: 'p2', skewMs: 0 },
     ],
-    spreadMs: 0,
+    clocksApartMs: 0,
     deliveries: [
       { atMs: startMs, scheduledAt: startMs, machine: 0 },
       ...quietMinutes.map((minutes) => ({ atMs: quietMs + minutes * minuteMs, scheduledAt: quietMs + minutes * minuteMs, machine: 1 })),

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { check } from '#infra/sim/check/check.ts'
+import { check as checkAll } from '#infra/sim/check/check.ts'
 import { Facts } from '#infra/sim/check/facts.ts'
+import { withGuard } from '#infra/sim/planted/other-parts.ts'
+import type { Sabotage } from '#infra/sim/sabotage.ts'
 import type { Scenario, SimFunction } from '#infra/sim/scenario.ts'
 import type { Fate } from '#infra/sim/sim-process.ts'
-import { type Sabotage, simulate } from '#infra/sim/simulation.ts'
+import { simulate } from '#infra/sim/simulation.ts'
 import { calmScenario } from './calm-scenario.ts'
-import { withParts } from './planted-bugs.ts'
 
 /** Lives through a scenario once for each place at which its first run waits, and answers what is wrong in any of these worlds. */
 async function everywhere(
@@ -18,7 +19,7 @@ async function everywhere(
   const problems: string[] = []
   for (let place = 1; place <= places; place += 1) {
     const simulated = await simulate(scenario, { sabotage, fatesOfRun: (run) => (run === 1 ? fatesAt(place) : []) })
-    for (const { promise, text } of await check(new Facts(simulated))) problems.push(`at ${place}: ${promise} ${text}`)
+    for (const { check, text } of await checkAll(new Facts(simulated))) problems.push(`at ${place}: ${check}: ${text}`)
   }
   return { worlds: places, problems }
 }
@@ -81,17 +82,14 @@ describe('room under a cap', () => {
   })
 
   it('would be used so if nobody kept to the time for which it was taken', async () => {
-    const late = withParts(({ guard }) => ({
-      guard: {
-        ...guard,
-        check: async (change, context) => {
-          const answer = await guard.check(change, context)
-          if (!answer.allow || answer.reservation === undefined) return answer
-          return { ...answer, reservation: { ...answer.reservation, beginsBy: Number.POSITIVE_INFINITY } }
-        },
+    const late = withGuard((guard) => ({
+      check: async (change, context) => {
+        const answer = await guard.check(change, context)
+        if (!answer.allow || answer.reservation === undefined) return answer
+        return { ...answer, reservation: { ...answer.reservation, beginsBy: Number.POSITIVE_INFINITY } }
       },
     }))
     const problems = await Promise.all([4, 10].map((after) => everywhere(scenario, (place) => fates(place, after), late)))
-    expect(problems.flatMap((one) => one.problems)).toContainEqual(expect.stringMatching(/^at \d+: 7 cap 1 per 5m: 2 changes/))
+    expect(problems.flatMap((one) => one.problems)).toContainEqual(expect.stringMatching(/^at \d+: cap: cap 1 per 5m: 2 changes/))
   })
 })

@@ -1,5 +1,7 @@
+import { getEventListeners } from 'node:events'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Clock } from '#cloud/clock.ts'
 import { LimitError, Limiter } from '#cloud/limit.ts'
 import { type ManualClock, manualClock, settle } from './manual-clock.ts'
 
@@ -26,9 +28,25 @@ async function depart(
   times.push(clock.monotonic())
 }
 
+/** Lets everybody who sleeps wake up, until nobody sleeps any more. */
 async function runOut(clock: ManualClock): Promise<void> {
   await settle()
-  while (await clock.advanceToNext()) await settle()
+  for (let wakes = 0; await clock.advanceToNext(); wakes += 1) {
+    if (wakes > 10_000) throw new Error('somebody wakes up again and again')
+    await settle()
+  }
+}
+
+/** What a promise comes to; fails, instead of hanging, when it comes to nothing as long as the clock stands still. */
+async function settled<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+  let isOver = false
+  const over = (): void => {
+    isOver = true
+  }
+  promise?.then(over, over)
+  await settle()
+  if (promise !== undefined && !isOver) throw new Error('a call is left waiting for its permit')
+  return await promise
 }
 
 describe('the rate limit of one action', () => {
@@ -71,7 +89,7 @@ describe('the rate limit of one action', () => {
             }
           })
           await runOut(clock)
-          await Promise.all(all)
+          await settled(Promise.all(all))
           expect(ended).toBe(calls.length)
           expect(busiestSecond(times)).toBeLessThanOrEqual(Math.max(1, Math.floor(ratePerSecond * share)))
         },
@@ -92,7 +110,7 @@ describe('the rate limit of one action', () => {
     await clock.advance(1)
     expect(times).toHaveLength(32)
     await runOut(clock)
-    await Promise.all(all)
+    await settled(Promise.all(all))
     expect(times).toHaveLength(40)
   })
 
@@ -102,7 +120,7 @@ describe('the rate limit of one action', () => {
     const times: number[] = []
     const all = Array.from({ length: 4 }, () => depart(limiter, clock, times))
     await runOut(clock)
-    await Promise.all(all)
+    await settled(Promise.all(all))
     expect(times).toEqual([0, 1251, 2502, 3753])
   })
 
@@ -116,7 +134,7 @@ describe('the rate limit of one action', () => {
       limiter.left(clock.monotonic())
     })
     await runOut(clock)
-    await Promise.all(all)
+    await settled(Promise.all(all))
     expect(order).toEqual(Array.from({ length: 23 }, (_, index) => index))
   })
 
@@ -129,7 +147,7 @@ describe('the rate limit of one action', () => {
     await clock.advance(4999)
     expect(times).toEqual([])
     await runOut(clock)
-    await Promise.all([...frozen, ...later])
+    await settled(Promise.all([...frozen, ...later]))
     expect(times).toEqual([5000, 5000, 5000, 5000, 6001, 6001, 6001, 6001])
   })
 
@@ -152,7 +170,7 @@ describe('the rate limit of one action', () => {
     const clock = manualClock()
     const limiter = new Limiter({ clock, ratePerSecond: 2, share: 1 })
     for (let index = 0; index < 2; index += 1) {
-      await limiter.take(noDeadline, undefined)
+      await settled(limiter.take(noDeadline, undefined))
       limiter.left(clock.monotonic())
     }
     await clock.advance(300)
@@ -162,34 +180,34 @@ describe('the rate limit of one action', () => {
     // Both places of the next window are taken: the third would wait for the one after.
     expect(() => limiter.take(clock.now() + 1600, undefined)).toThrow(expect.objectContaining({ reason: 'deadline' }))
     await clock.advance(701)
-    await Promise.all([fits, alsoFits])
+    await settled(Promise.all([fits, alsoFits]))
   })
 
   it('refuses at the deadline when permits that were held back the place', async () => {
     const clock = manualClock()
     const limiter = new Limiter({ clock, ratePerSecond: 1, share: 1 })
-    await limiter.take(noDeadline, undefined)
+    await settled(limiter.take(noDeadline, undefined))
     const failed = limiter.take(clock.now() + 2000, undefined)?.then(
       () => 'granted',
       (error: unknown) => (error instanceof LimitError ? `${error.reason} at ${clock.monotonic()}` : 'other'),
     )
     await clock.advance(10_000)
-    expect(await failed).toBe('deadline at 2001')
+    expect(await settled(failed)).toBe('deadline at 2001')
     expect(clock.sleeperCount).toBe(0)
   })
 
   it('leaves the queue at once when the caller ends the call, and keeps nobody else waiting', async () => {
     const clock = manualClock()
     const limiter = new Limiter({ clock, ratePerSecond: 1, share: 1 })
-    await limiter.take(noDeadline, undefined)
+    await settled(limiter.take(noDeadline, undefined))
     limiter.left(clock.monotonic())
     const end = new AbortController()
     const aborted = limiter.take(noDeadline, end.signal)
     const second = limiter.take(noDeadline, undefined)
     end.abort()
-    await expect(aborted).rejects.toMatchObject({ reason: 'aborted' })
+    await expect(settled(aborted)).rejects.toMatchObject({ reason: 'aborted' })
     await clock.advance(1001)
-    await second
+    await settled(second)
     expect(() => limiter.take(noDeadline, AbortSignal.abort())).toThrow(expect.objectContaining({ reason: 'aborted' }))
     limiter.left(clock.monotonic())
     await runOut(clock)
@@ -205,8 +223,199 @@ describe('the rate limit of one action', () => {
     await clock.advance(500)
     clock.jump(1_200_000)
     await runOut(clock)
-    await Promise.all(all)
+    await settled(Promise.all(all))
     expect(times).toEqual([0, 0, 0, 1001, 1001, 1001, 2002, 2002, 2002])
+  })
+
+  it('lets everybody through at the very millisecond at which the window before lets go, and never later', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 60 }),
+        fc.constantFrom(0.1, 0.3, 0.5, 0.8, 1),
+        fc.array(fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.constantFrom(0, 1000, 1001, 2002)), { minLength: 1, maxLength: 150 }),
+        async (ratePerSecond, share, arrivals) => {
+          const clock = manualClock()
+          const limiter = new Limiter({ clock, ratePerSecond, share })
+          const inOrder = [...arrivals].sort((one, other) => one - other)
+          const times: number[] = []
+          const all = inOrder.map(async (arriveMs) => {
+            if (arriveMs > 0) await clock.sleep(arriveMs)
+            await depart(limiter, clock, times)
+          })
+          await runOut(clock)
+          await settled(Promise.all(all))
+          // In hundredths all numbers are whole.
+          const hundredths = Math.round(ratePerSecond * share * 100)
+          const most = Math.max(1, Math.floor(hundredths / 100))
+          const windowMs = Math.max(1000, 100_000 / hundredths)
+          const expected: number[] = []
+          for (const [index, arriveMs] of inOrder.entries()) {
+            const before = expected[index - most]
+            expected.push(before === undefined ? arriveMs : Math.max(arriveMs, Math.floor(before + windowMs) + 1))
+          }
+          expect(times).toEqual(expected)
+          expect(clock.sleeperCount).toBe(0)
+        },
+      ),
+      { seed: 90, numRuns: 200 },
+    )
+  })
+
+  it('refuses at once exactly those whose turn is after their deadline, whatever has left, is held and waits', async () => {
+    let refused = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 5 }),
+        fc.array(fc.record({ pauseMs: fc.constantFrom(0, 0, 1, 90, 400), leaves: fc.boolean() }), { minLength: 1, maxLength: 12 }),
+        fc.nat(9),
+        async (most, permits, waiters) => {
+          const clock = manualClock()
+          const limiter = new Limiter({ clock, ratePerSecond: most, share: 1 })
+          const departures: number[] = []
+          let held = 0
+          for (const { pauseMs, leaves } of permits) {
+            await clock.advance(pauseMs)
+            const inWindow = departures.filter((time) => time >= clock.monotonic() - 1000).length
+            if (inWindow + held === most) break
+            expect(limiter.take(noDeadline, undefined)).toBeUndefined()
+            if (leaves) departures.push(clock.monotonic())
+            if (leaves) limiter.left(clock.monotonic())
+            else held += 1
+          }
+          while (departures.filter((time) => time >= clock.monotonic() - 1000).length + held < most) {
+            expect(limiter.take(noDeadline, undefined)).toBeUndefined()
+            held += 1
+          }
+          for (let index = 0; index < waiters; index += 1) void limiter.take(noDeadline, undefined)
+          // The earliest time of whoever is at a place of the line: those that left, those that hold a permit, those that wait.
+          const now = clock.monotonic()
+          const line = departures.filter((time) => time >= now - 1000)
+          for (let index = 0; index < held; index += 1) line.push(now)
+          for (let index = 0; index <= waiters; index += 1) line.push((line[line.length - most] ?? Number.NaN) + 1000)
+          const turn = clock.now() + (line.at(-1) ?? Number.NaN) - now
+          expect(() => limiter.take(turn - 1, undefined)).toThrow(expect.objectContaining({ reason: 'deadline' }))
+          const waits = limiter.take(turn, undefined)
+          expect(waits).toBeInstanceOf(Promise)
+          waits?.catch(() => undefined)
+          refused += 1
+        },
+      ),
+      { seed: 91, numRuns: 300 },
+    )
+    expect(refused).toBe(300)
+  })
+
+  it('counts a departure up to the very end of the window, and no longer', async () => {
+    for (const [share, windowMs] of [
+      [1, 1000],
+      [0.8, 1250],
+    ] as const) {
+      const clock = manualClock()
+      const limiter = new Limiter({ clock, ratePerSecond: 1, share })
+      await settled(limiter.take(noDeadline, undefined))
+      limiter.left(0)
+      await clock.advance(windowMs)
+      const end = new AbortController()
+      const waits = limiter.take(noDeadline, end.signal)
+      expect(waits).toBeInstanceOf(Promise)
+      end.abort()
+      await expect(settled(waits)).rejects.toThrow(LimitError)
+      await clock.advance(1)
+      expect(limiter.take(noDeadline, undefined)).toBeUndefined()
+    }
+  })
+
+  it('lets nobody overtake those who wait, also when the timer is late', async () => {
+    const clock = manualClock()
+    const limiter = new Limiter({ clock, ratePerSecond: 2, share: 1 })
+    const order: string[] = []
+    const call = async (name: string): Promise<void> => {
+      await limiter.take(noDeadline, undefined)
+      order.push(name)
+      limiter.left(clock.monotonic())
+    }
+    // Its timer was set before the limiter's, so it comes first when both are due.
+    const late = clock.sleep(1001).then(() => call('who comes then'))
+    const all = [call('one'), call('two'), call('three'), late]
+    await runOut(clock)
+    await settled(Promise.all(all))
+    expect(order).toEqual(['one', 'two', 'three', 'who comes then'])
+  })
+
+  it('is at most one timer, and none when nobody waits', async () => {
+    const clock = manualClock()
+    let timers = 0
+    const sleep: Clock['sleep'] = (...given) => {
+      timers += 1
+      return clock.sleep(...given)
+    }
+    const limiter = new Limiter({ clock: { ...clock, sleep }, ratePerSecond: 2, share: 1 })
+    const take = (deadlineInMs: number, signal?: AbortSignal) => {
+      const taken = limiter.take(clock.now() + deadlineInMs, signal)
+      taken?.catch(() => undefined)
+      return taken
+    }
+    take(noDeadline)
+    take(noDeadline)
+    expect(clock.sleeperCount).toBe(0)
+    // Both permits are held: only deadlines wake it.
+    take(9000)
+    expect([timers, clock.sleeperCount]).toEqual([1, 1])
+    take(9000)
+    take(9500)
+    expect([timers, clock.sleeperCount]).toEqual([1, 1])
+    take(5000)
+    expect([timers, clock.sleeperCount]).toEqual([2, 1])
+    // And now the end of a window.
+    await clock.advance(10)
+    limiter.left(clock.monotonic())
+    await settle()
+    expect([timers, clock.sleeperCount]).toEqual([3, 1])
+    limiter.left(clock.monotonic())
+    await settle()
+    expect([timers, clock.sleeperCount]).toEqual([3, 1])
+    await clock.advance(1001)
+    for (let left = 0; left < 2; left += 1) limiter.left(clock.monotonic())
+    await clock.advance(1001)
+    expect(clock.sleeperCount).toBe(0)
+    for (let left = 0; left < 2; left += 1) limiter.left(clock.monotonic())
+    const end = new AbortController()
+    take(noDeadline, end.signal)
+    expect(clock.sleeperCount).toBe(1)
+    end.abort()
+    await settle()
+    expect(clock.sleeperCount).toBe(0)
+  })
+
+  it('keeps nothing at a signal once the wait is over, however it ended', async () => {
+    const clock = manualClock()
+    const limiter = new Limiter({ clock, ratePerSecond: 1, share: 1 })
+    const [granted, refused, aborted] = [new AbortController(), new AbortController(), new AbortController()]
+    expect(limiter.take(noDeadline, granted.signal)).toBeUndefined()
+    const waits = limiter.take(noDeadline, granted.signal)
+    const refusal = limiter.take(clock.now() + 2500, refused.signal)
+    refusal?.catch(() => undefined)
+    const abort = limiter.take(noDeadline, aborted.signal)
+    abort?.catch(() => undefined)
+    for (const { signal } of [granted, refused, aborted]) expect(getEventListeners(signal, 'abort')).toHaveLength(1)
+    limiter.left(clock.monotonic())
+    aborted.abort()
+    await clock.advance(2501)
+    await settled(waits)
+    await expect(settled(refusal)).rejects.toMatchObject({
+      name: 'LimitError',
+      reason: 'deadline',
+      message: 'the wait for the rate limit would pass the deadline',
+    })
+    await expect(settled(abort)).rejects.toMatchObject({ name: 'LimitError', reason: 'aborted', message: 'the caller ended the call' })
+    for (const { signal } of [granted, refused]) expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+    // Whoever comes later is not put out by the end of a call that is over.
+    const later = limiter.take(noDeadline, undefined)
+    refused.abort()
+    granted.abort()
+    limiter.left(clock.monotonic())
+    await clock.advance(1001)
+    await settled(later)
   })
 
   it('keeps up with thousands a second', async () => {

@@ -9,8 +9,9 @@ describe('delays before a retry', () => {
       fc.property(
         fc.constantFrom('transient' as const, 'throttling' as const),
         fc.integer({ min: 0, max: 40 }),
-        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        (retryClass, index, chance) => {
+        fc.nat(999_999),
+        (retryClass, index, millionths) => {
+          const chance = millionths / 1_000_000
           const delayMs = backoffMs(retryClass, index, () => chance)
           const base = retryClass === 'transient' ? 50 : 1000
           const most = Math.min(20_000, base * 2 ** index)

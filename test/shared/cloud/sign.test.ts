@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { CloudError } from '#cloud/errors.ts'
+import { JsonError } from '#cloud/json.ts'
 import { type SignedRequest, type SignTc3Input, type SignV1Input, signTc3, signV1 } from '#cloud/sign.ts'
 import vectorFile from '../../vectors/signing.json' with { type: 'json' }
 
@@ -139,6 +140,7 @@ describe('where the SDK signs something else than it sends, ours signs what it s
     expect(error.kind).toBe('cloud.invalid-request')
     expect(error.message).toContain('tke.DescribeClusters')
     expect(error.message).toContain('Limit is NaN')
+    expect(error.cause).toBeInstanceOf(JsonError)
     expect(failure(() => signTc3({ ...tc3, params: { Filters: [{ Values: [Number.NaN] }] } })).message).toContain(
       'Filters[0].Values[0] is NaN',
     )
@@ -236,8 +238,25 @@ describe('what a request may hold', () => {
   })
 
   test('in v1, a field with the name of a common parameter or with a separator in its name is refused', () => {
-    expect(failure(() => signV1({ ...v1, params: { Action: 'DeleteCluster' } })).message).toContain('the field Action')
-    expect(failure(() => signV1({ ...v1, params: { Signature: 'x' } })).kind).toBe('cloud.invalid-request')
+    for (const name of [
+      'Action',
+      'Version',
+      'Region',
+      'Timestamp',
+      'Nonce',
+      'SecretId',
+      'Token',
+      'Language',
+      'RequestClient',
+      'SignatureMethod',
+      'Signature',
+    ]) {
+      const error = failure(() => signV1({ ...v1, params: { [name]: 'x' } }))
+      expect([error.kind, error.message]).toEqual([
+        'cloud.invalid-request',
+        `tke.DescribeClusters: the field ${name} has the name of a common parameter, so signature v1 cannot carry it; use TC3-HMAC-SHA256; nothing was sent.`,
+      ])
+    }
     expect(failure(() => signV1({ ...v1, params: { 'A=1&B': 'x' } })).message).toContain('cannot be a parameter')
     expect(failure(() => signV1({ ...v1, params: { 'Filters.0.Name': 'x' } })).message).toContain('cannot be a parameter')
   })
@@ -261,15 +280,14 @@ describe('what never reaches a header', () => {
     ['requestClient', { requestClient: 'a\r\nb' }],
     ['action', { action: 'Describe\nClusters' }],
     ['version', { version: '2018\n' }],
-    ['host', { host: 'tke.example.com/..' }],
-    ['host with blank', { host: 'tke example' }],
-    ['service', { service: 'tke/x' }],
-    ['timestamp fraction', { timestamp: 1.5 }],
-    ['timestamp NaN', { timestamp: Number.NaN }],
-    ['timestamp in milliseconds past year 9999', { timestamp: 1_539_084_154_000 }],
   ])('a bad %s is refused', (_name, change) => {
-    expect(failure(() => signTc3({ ...tc3, ...change })).kind).toBe('cloud.invalid-request')
-    expect(failure(() => signV1({ ...v1, ...change })).kind).toBe('cloud.invalid-request')
+    const text =
+      'the action, version, region, language, client name or content type holds a character that a header cannot carry; nothing was sent.'
+    for (const error of [failure(() => signTc3({ ...tc3, ...change })), failure(() => signV1({ ...v1, ...change }))]) {
+      expect(error.kind).toBe('cloud.invalid-request')
+      expect(error.message).toMatch(new RegExp(`: ${text}$`))
+      expect(Object.hasOwn(error, 'cause')).toBe(false)
+    }
   })
 
   test('a content type with a line break is refused', () => {
@@ -277,22 +295,93 @@ describe('what never reaches a header', () => {
   })
 
   test.each([
-    [{ secretId: '', secretKey: 'k' }],
-    [{ secretId: 'AK ID', secretKey: 'k' }],
-    [{ secretId: 'AK/ID', secretKey: 'k' }],
-    [{ secretId: 'AK,ID', secretKey: 'k' }],
-    [{ secretId: 'AKID', secretKey: '' }],
-    [{ secretId: 'AKID', secretKey: 'k', token: 'a\nb' }],
-  ])('credentials that cannot sign are refused without being quoted', (credentials) => {
-    for (const error of [failure(() => signTc3({ ...tc3, credentials })), failure(() => signV1({ ...v1, credentials }))]) {
-      expect(error.kind).toBe('cloud.credentials')
-      expect(error.message).not.toContain('a\nb')
+    'tke.example.com/..',
+    'tke example',
+    '',
+    'tke:',
+    'tke:123456',
+    'tke:8o',
+    'a/b:80',
+    '[::1',
+    'x[::1]',
+    '[::1]/x',
+    '[::1]:',
+    '[::1]:123456',
+    '[]',
+    '[::g]',
+    'tke.example.com\r\nx: 1',
+  ])('%j is no host', (host) => {
+    for (const error of [failure(() => signTc3({ ...tc3, host })), failure(() => signV1({ ...v1, host }))]) {
+      expect([error.kind, error.message]).toEqual([
+        'cloud.invalid-request',
+        `tke.DescribeClusters: ${JSON.stringify(host)} is no host; nothing was sent.`,
+      ])
     }
   })
 
-  test('a nonce that is no integer is refused', () => {
-    expect(failure(() => signV1({ ...v1, nonce: 0.5 })).kind).toBe('cloud.invalid-request')
-    expect(failure(() => signV1({ ...v1, nonce: -1 })).kind).toBe('cloud.invalid-request')
+  test.each(['a', 'A-b_9.x', 'a:1', 'a:65535', '[::1]', '[FE80::1:2.3.4.5]:80'])('%j is a host, and is sent in lower case', (host) => {
+    expect(signTc3({ ...tc3, host }).headers.host).toBe(host.toLowerCase())
+    expect(verifyTc3(signTc3({ ...tc3, host }), tc3.credentials.secretKey)).toBe(true)
+    expect(verifyV1(signV1({ ...v1, host }), v1.credentials.secretKey)).toBe(true)
+  })
+
+  test.each(['', 'tke/x', 'TKE', 'tke.', 'a b', 'x'.repeat(64)])('%j is no service', (service) => {
+    const error = failure(() => signTc3({ ...tc3, service }))
+    expect([error.kind, error.message]).toEqual([
+      'cloud.invalid-request',
+      `${service}.DescribeClusters: ${JSON.stringify(service)} is no service; nothing was sent.`,
+    ])
+    expect(failure(() => signV1({ ...v1, service })).message).toBe(error.message)
+  })
+
+  test('the longest name of a service is signed to its end, in the last second that has a date of four digits', () => {
+    for (const service of ['x'.repeat(62), 'x'.repeat(63)]) {
+      const signed = signTc3({ ...tc3, service, timestamp: 253_402_300_799 })
+      expect(signed.headers.authorization).toContain(`/9999-12-31/${service}/tc3_request`)
+      expect(verifyTc3(signed, tc3.credentials.secretKey)).toBe(true)
+    }
+  })
+
+  test.each([1.5, Number.NaN, Number.POSITIVE_INFINITY, -1, 253_402_300_800, 1_539_084_154_000])('%d is no timestamp', (timestamp) => {
+    for (const error of [failure(() => signTc3({ ...tc3, timestamp })), failure(() => signV1({ ...v1, timestamp }))]) {
+      expect([error.kind, error.message]).toEqual([
+        'cloud.invalid-request',
+        `tke.DescribeClusters: the timestamp ${timestamp} is no whole number of seconds since 1970; nothing was sent.`,
+      ])
+    }
+  })
+
+  test('the first second of 1970 is a timestamp', () => {
+    expect(signTc3({ ...tc3, timestamp: 0 }).headers.authorization).toContain('/1970-01-01/tke/')
+    expect(parametersOf(signV1({ ...v1, timestamp: 0 })).get('Timestamp')).toBe('0')
+  })
+
+  test.each([
+    [{ secretId: '', secretKey: 'k' }, 'the secret id is empty'],
+    [{ secretId: 'AK ID', secretKey: 'k' }, 'the secret id holds a character that no id has'],
+    [{ secretId: 'AK/ID', secretKey: 'k' }, 'the secret id holds a character that no id has'],
+    [{ secretId: 'AK,ID', secretKey: 'k' }, 'the secret id holds a character that no id has'],
+    [{ secretId: 'AKID\n', secretKey: 'k' }, 'the secret id holds a character that no id has'],
+    [{ secretId: 'AKID', secretKey: '' }, 'the secret key is empty'],
+    [{ secretId: 'AKID', secretKey: 'k', token: 'a\nb' }, 'the token holds a character that a header cannot carry'],
+  ])('credentials that cannot sign are refused without being quoted: %j', (credentials, what) => {
+    for (const error of [failure(() => signTc3({ ...tc3, credentials })), failure(() => signV1({ ...v1, credentials }))]) {
+      expect([error.kind, error.message]).toEqual(['cloud.credentials', `tke.DescribeClusters: ${what}; nothing was sent.`])
+    }
+  })
+
+  test.each([0.5, -1, Number.NaN, 2 ** 53])('%d is no nonce', (nonce) => {
+    const error = failure(() => signV1({ ...v1, nonce }))
+    expect([error.kind, error.message]).toEqual([
+      'cloud.invalid-request',
+      `tke.DescribeClusters: the nonce ${nonce} is no positive integer; nothing was sent.`,
+    ])
+  })
+
+  test('a content type is sent and signed without blanks around it, in lower case', () => {
+    const signed = signTc3({ ...tc3, contentType: '  Application/JSON; charset=UTF-8 ' })
+    expect(signed.headers['content-type']).toBe('application/json; charset=utf-8')
+    expect(verifyTc3(signed, tc3.credentials.secretKey)).toBe(true)
   })
 
   test('an absent region, language, token and client name are no headers and no parameters', () => {
@@ -334,7 +423,9 @@ describe('the size limits of the manual', () => {
     // The Base64 of a signature has no fixed number of characters to encode: look for the edge within its spread.
     expect(signV1({ ...v1, params: { Name: textOf(1_048_576 - overhead - 40) } }).body.length).toBeLessThanOrEqual(1_048_576)
     const error = failure(() => signV1({ ...v1, params: { Name: textOf(1_048_576 - overhead + 40) } }))
-    expect(error.message).toContain('1048576')
+    expect(error.message).toContain('1048576 with HmacSHA256;')
+    const { signatureMethod: _, ...unnamed } = v1
+    expect(failure(() => signV1({ ...unnamed, params: { Name: textOf(1_048_576) } })).message).toContain('1048576 with HmacSHA1;')
     expect(error.message).toContain('TC3-HMAC-SHA256')
   })
 

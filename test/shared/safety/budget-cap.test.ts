@@ -185,6 +185,8 @@ describe('7: what is used', () => {
     expect(withTaking(usage, hour, { at: gone - 1, units: 1 }, gone - 1)).toHaveLength(2)
     expect(withTaking(usage, hour, { at: gone, units: 1 }, gone)).toEqual([{ at: gone, units: 1 }])
     expect(forgottenAt([], hour, now)).toBe(gone)
+    expect(forgottenAt(usageOf(hour, now, now + 1, now + 2), hour, now)).toBe(gone + 2)
+    expect(forgottenAt(usageOf(hour, now - 2, now - 1), hour, now)).toBe(gone)
     expect(forgottenAt(usageOf(run, now), run, now)).toBe(now + 30 * dayMs)
     const today = usageOf(day, now)
     expect(forgottenAt(today, day, now)).toBe(now + 3 * dayMs)
@@ -200,9 +202,10 @@ describe('7: much use', () => {
         fc.constantFrom(minuteMs, 7 * minuteMs, hourMs, dayMs, 30 * dayMs),
         fc.array(
           fc.record({
+            // In millionths of the window. (A double would nearly always be next to nothing: its digits are drawn, not its size.)
             pause: fc.oneof(
-              { weight: 20, arbitrary: fc.double({ min: 0, max: 0.005, noNaN: true }) },
-              { weight: 1, arbitrary: fc.double({ min: 0, max: 0.5, noNaN: true }) },
+              { weight: 20, arbitrary: fc.integer({ min: 0, max: 5_000 }) },
+              { weight: 1, arbitrary: fc.integer({ min: 0, max: 500_000 }) },
             ),
             units: fc.integer({ min: 1, max: 3 }),
           }),
@@ -218,7 +221,7 @@ describe('7: much use', () => {
           let at = now
           let longest = 0
           for (const { pause, units } of takings) {
-            at += Math.round(pause * durationMs)
+            at += Math.round((pause * durationMs) / 1_000_000)
             exact.push({ at, units })
             usage = withTaking(usage, window, { at, units }, at)
             longest = Math.max(longest, usage.length)
@@ -236,14 +239,47 @@ describe('7: much use', () => {
   })
 
   it('stays exact up to 256 instants, and is drawn together from the next one on, without bringing back what has left', () => {
-    const old: Usage = Array.from({ length: 200 }, (_, index) => ({ at: now - hourMs - 199 + index, units: 1 }))
-    const live: Usage = Array.from({ length: 55 }, (_, index) => ({ at: now - hourMs + 1 + index, units: 1 }))
-    const exact = withTaking([...old, ...live], hour, { at: now, units: 1 }, now)
-    expect(exact).toEqual([...old, ...live, { at: now, units: 1 }])
-    const drawn = withTaking(exact, hour, { at: now - 1, units: 1 }, now)
+    // In the middle of the steps that takings move to, so that they would move back into the window.
+    const middle = now + 12_345
+    const old: Usage = Array.from({ length: 200 }, (_, index) => ({ at: middle - hourMs - 199 + index, units: 1 }))
+    const live: Usage = Array.from({ length: 55 }, (_, index) => ({ at: middle - hourMs + 1 + index, units: 1 }))
+    const exact = withTaking([...old, ...live], hour, { at: middle, units: 1 }, middle)
+    expect(exact).toEqual([...old, ...live, { at: middle, units: 1 }])
+    const drawn = withTaking(exact, hour, { at: middle - 1, units: 1 }, middle)
     expect(drawn.length).toBeLessThan(10)
-    expect(usedUnits(drawn, hour, now)).toBe(57)
+    expect(usedUnits(drawn, hour, middle)).toBe(57)
     expect(drawn.reduce((sum, { units }) => sum + units, 0)).toBe(257)
+  })
+
+  it('counts again what had left, to within a 64th of a day, for a clock that is set back', () => {
+    const minute: CapWindow = { kind: 'rolling', durationMs: minuteMs }
+    const instants = Array.from({ length: 700 }, (_, index) => now + index * 2 * minuteMs)
+    let usage: Usage = []
+    for (const at of instants) usage = withTaking(usage, minute, { at, units: 1 }, at)
+    expect(usage.length).toBeLessThanOrEqual(256)
+    const last = instants.at(-1) ?? now
+    for (let back = 0; back < 23; back += 1) {
+      const at = last - back * hourMs
+      const used = usedUnits(usage, minute, at)
+      expect(used).toBeGreaterThanOrEqual(instants.filter((instant) => instant > at - minuteMs).length)
+      expect(used).toBeLessThanOrEqual(instants.filter((instant) => instant > at - minuteMs - dayMs / 64).length)
+    }
+  })
+
+  it('moves takings no further than it must: to the steps, and every second one only when that does not do', () => {
+    const stepMs = hourMs / 128
+    const ahead = (count: number): Usage => Array.from({ length: count }, (_, index) => ({ at: now + index * stepMs, units: 1 }))
+    const one = withTaking(ahead(256), hour, { at: now + 5 * stepMs - 1, units: 1 }, now)
+    expect(one).toEqual(ahead(256).map((taking, index) => (index === 5 ? { ...taking, units: 2 } : taking)))
+    const many = withTaking(ahead(256), hour, { at: now + 256 * stepMs, units: 1 }, now)
+    expect(many).toEqual(
+      Array.from({ length: 129 }, (_, index) => ({ at: now + Math.min(2 * index + 1, 256) * stepMs, units: index === 128 ? 1 : 2 })),
+    )
+    // What counts per day is not moved to steps: a day's beginning is no multiple of any.
+    const days = Array.from({ length: 257 }, (_, index) => ({ at: stampOf(day, now + index * dayMs), units: 1 }))
+    expect(withTaking(days.slice(1), day, { at: stampOf(day, now), units: 1 }, now).map(({ at }) => at)).toEqual(
+      days.map(({ at }) => at).filter((_, index) => index % 2 === 1 || index === 256),
+    )
   })
 
   it('keeps its size bounded whatever the clock does', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Budgets, createBudgets, type Demand, type Reservation } from '#shared/safety/budget.ts'
+import { type Budgets, createBudgets, type Demand, type Reservation, readUsage } from '#shared/safety/budget.ts'
 import { type Cap, type CapWindow, stampOf } from '#shared/safety/cap.ts'
 import { allItems, StoreError } from '#shared/safety/store.ts'
 import { MemoryDisk, openMemoryStore, type StoreCall, type StoreHooks } from '#shared/safety/store-memory.ts'
@@ -217,6 +217,30 @@ describe('7: several caps', () => {
     await taken(after, [narrow])
   })
 
+  it('stay taken when they cannot be given back, and no bug passes for that', async () => {
+    for (const [failure, held] of [
+      [new StoreError('store.unavailable', 'the store is away'), 1],
+      [new TypeError('a bug'), undefined],
+    ] as const) {
+      const disk = new MemoryDisk()
+      const other = budgetsOn(disk)
+      let writes = 0
+      const budgets = budgetsOn(disk, {
+        before: async ({ operation }) => {
+          if (operation !== 'put') return
+          writes += 1
+          if (writes === 2) await taken(other, [narrow])
+          if (writes === 3) throw failure
+        },
+      })
+      const answer = budgets.take([wide, narrow], context)
+      if (held === undefined) await expect(answer).rejects.toThrow('a bug')
+      else expect(await answer).toMatchObject({ ok: false, full: { cap: narrow.cap, used: 1 } })
+      expect(writes).toBe(3)
+      expect(await other.take([demand(1, hour, 1, { function: 'wide' })], context)).toMatchObject({ ok: false, full: { used: 1 } })
+    }
+  })
+
   it('find the full one without taking anything', async () => {
     const hooks = counter()
     const disk = new MemoryDisk()
@@ -257,6 +281,57 @@ describe('7: the store', () => {
     hooks.calls.length = 0
     await Promise.all(Array.from({ length: 60 }, () => taken(budgets, [demand(100)])))
     expect(hooks.calls.filter(({ operation }) => operation === 'put')).toHaveLength(60)
+    // Also one that comes when the first is over and the second is still at it.
+    hooks.calls.length = 0
+    const [first, second] = [taken(budgets, [demand(100)]), taken(budgets, [demand(100)])]
+    await first
+    await Promise.all([second, taken(budgets, [demand(100)])])
+    expect(hooks.calls.map(({ operation }) => operation)).toEqual(['put', 'put', 'put'])
+  })
+
+  it('is not asked again when its own refusal says that there is no room', async () => {
+    const hooks = counter()
+    const disk = new MemoryDisk()
+    const other = budgetsOn(disk)
+    const budgets = budgetsOn(disk, {
+      before: async (call) => {
+        hooks.calls.push(call)
+        if (call.operation === 'put') await taken(other, [demand(1)])
+      },
+    })
+    expect(await budgets.take([demand(1)], context)).toMatchObject({ ok: false, full: { used: 1 } })
+    expect(hooks.calls.map(({ operation }) => operation)).toEqual(['get', 'put'])
+  })
+
+  it('is asked for an item again once 200 others are remembered, and not before', async () => {
+    const hooks = counter()
+    const budgets = budgetsOn(new MemoryDisk(), hooks)
+    const perRun = demand(5, { kind: 'run' })
+    for (let run = 0; run < 200; run += 1) await taken(budgets, [perRun], now, `run-${run}`)
+    hooks.calls.length = 0
+    for (let run = 0; run < 200; run += 1) await taken(budgets, [perRun], now, `run-${run}`)
+    expect(hooks.calls.filter(({ operation }) => operation === 'get')).toEqual([])
+    await taken(budgets, [perRun], now, 'run-200')
+    for (let run = 1; run <= 200; run += 1) await taken(budgets, [perRun], now, `run-${run}`)
+    expect(hooks.calls.filter(({ operation }) => operation === 'get')).toHaveLength(1)
+    await taken(budgets, [perRun], now, 'run-0')
+    expect(hooks.calls.filter(({ operation }) => operation === 'get')).toHaveLength(2)
+  })
+
+  it('says in words which cap an item is of, as long as the item is there', async () => {
+    const store = openMemoryStore(new MemoryDisk())
+    const budgets = createBudgets(store, { owner: 'owner', allowanceMs })
+    const aboutIn = async (): Promise<unknown[]> => {
+      const found: unknown[] = []
+      for await (const item of allItems(store, { partition: 'guard/budgets', now })) found.push((item.data as { about: unknown }).about)
+      return found
+    }
+    const reservation = await taken(budgets, [demand(5)])
+    expect(await aboutIn()).toEqual(['cap 5 per 1h'])
+    for await (const { sort } of allItems(store, { partition: 'guard/budgets', now }))
+      await store.delete({ partition: 'guard/budgets', sort }, { when: 'any', now })
+    await budgets.confirm(reservation, { now })
+    expect(await aboutIn()).toEqual([''])
   })
 
   it('is asked again before a change is refused for what this process remembers', async () => {
@@ -322,9 +397,10 @@ describe('7: the store', () => {
         await taken(other, [demand(1_000)])
       },
     })
-    await expect(budgets.take([demand(1_000)], context)).rejects.toThrow(
-      /Others took room under the same cap .* 20 times meanwhile\. Nothing was taken/,
-    )
+    await expect(budgets.take([demand(1_000)], context)).rejects.toMatchObject({
+      kind: 'store.unavailable',
+      message: expect.stringMatching(/^Others took room under the same cap .* 20 times meanwhile\. Nothing was taken/),
+    })
     expect(crossings).toBe(20)
     expect(await other.take([demand(1_000, hour, 980)], context)).toMatchObject({ ok: true })
   })
@@ -510,5 +586,33 @@ describe('7: caps hold', () => {
       }),
       { seed: 9, numRuns: 200 },
     )
+  })
+})
+
+describe('readUsage', () => {
+  const store = (disk: MemoryDisk) => openMemoryStore(disk)
+  const cap = { amount: 3, window: hour, function: 'image-cleaner' }
+
+  it('shows what is used of a cap, and of no other, and takes nothing', async () => {
+    const disk = new MemoryDisk()
+    const budgets = budgetsOn(disk)
+    expect(await readUsage(store(disk), cap, { now })).toEqual([])
+    const reservation = await taken(budgets, [demand(3, hour, 2, { function: 'image-cleaner' })])
+    await budgets.confirm(reservation, { now: now + 5 })
+    await taken(budgets, [demand(3, hour, 1)])
+    const before = disk.contents()
+    expect(await readUsage(store(disk), cap, { now })).toEqual([{ at: now + 5, units: 2 }])
+    expect(await readUsage(store(disk), { ...cap, amount: 99 }, { now })).toEqual([{ at: now + 5, units: 2 }])
+    expect(await readUsage(store(disk), { ...cap, window: { kind: 'rolling', durationMs: 2 * hourMs } }, { now })).toEqual([])
+    expect(disk.contents()).toBe(before)
+  })
+
+  it('does not take what is damaged for nothing', async () => {
+    const disk = new MemoryDisk()
+    await taken(budgetsOn(disk), [demand(3, hour, 1, { function: 'image-cleaner' })])
+    for await (const { partition, sort } of allItems(store(disk), { partition: 'guard/budgets', now })) {
+      await store(disk).put({ partition, sort }, { format: 2 }, { when: 'any', now })
+    }
+    await expect(readUsage(store(disk), cap, { now })).rejects.toMatchObject({ name: 'StoreError', kind: 'store.corrupt' })
   })
 })

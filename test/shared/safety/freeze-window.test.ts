@@ -51,6 +51,14 @@ describe('17: a window', () => {
     expect(performance.now() - started).toBeLessThan(500)
   })
 
+  it('counts as one that never ends after a thousand firings in a row', () => {
+    // Every minute from midnight on; the last firing is that of 16:59.
+    const minutes = window('0 * 0-16 * * *', minuteMs)
+    const midnight = at('2026-03-01T00:00:00Z')
+    expect(nextChange(minutes, midnight + 20 * minuteMs)).toBe(midnight + 17 * hourMs)
+    expect(nextChange(minutes, midnight + 19 * minuteMs)).toBeUndefined()
+  })
+
   it('ends after its length even where clocks change meanwhile', () => {
     // New York sets its clocks forward at 2:00 on 8 March and back at 2:00 on 1 November 2026.
     const early = window('0 30 1 * * *', 2 * hourMs, 'America/New_York')
@@ -271,6 +279,9 @@ describe('17: the verdict over windows', () => {
   it('reports of two overrides of one window the one that lasts longer', () => {
     const settings = { freeze: [deny], overrides: [override('golden-week', 5), override('golden-week', 9), override('golden-week', 7)] }
     expect(judgeFreeze(settings, 'a', now)).toEqual({ open: true, overrides: [override('golden-week', 9)] })
+    // And of two that last equally long the first one.
+    const twice = { freeze: [deny], overrides: [override('golden-week', 9), { ...override('golden-week', 9), by: 'bob' }] }
+    expect(judgeFreeze(twice, 'a', now)).toEqual({ open: true, overrides: [override('golden-week', 9)] })
   })
 
   it('takes an overridden allow window for active, but not against a deny window', () => {

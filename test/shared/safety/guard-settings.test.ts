@@ -165,8 +165,13 @@ describe('the guard section', () => {
     ],
     [
       'an override of none',
-      { freeze: [window], overrides: [{ ...override, window: 'v' }] },
+      { freeze: [window], overrides: [{ ...override, window: 'holidays' }] },
       ['overrides.0.window: no freeze window has this name; there are "w"'],
+    ],
+    [
+      'an override of a misspelt one',
+      { freeze: [{ ...window, name: 'holidays' }, window], overrides: [{ ...override, window: 'holydays' }] },
+      ['overrides.0.window: no freeze window has this name; did you mean "holidays"?'],
     ],
     ['an override without windows', { overrides: [override] }, ['overrides.0.window: no freeze window has this name; there are none']],
     [

@@ -203,6 +203,30 @@ describe('17: freeze windows', () => {
     expect(await guard.whyNotNow({ now: now + hourMs })).toMatchObject({ code: 'guard.freeze-window' })
     expect(reasonOf(await check(guard, { now: now + hourMs }))).toMatch(/^Held guard\.freeze-window: /)
   })
+
+  it('are closed right before a write where only an override opens them that is not in the journal', async () => {
+    const overrides = ['golden-week', 'nights'].map((name) => ({ window: name, until: '2026-10-02T13:00+08:00', by: 'ann', reason: 'r' }))
+    const guard = guardOf({ freeze: [golden, nights], overrides })
+    const answer = await check(guard)
+    if (!answer.allow) throw new Error('it was not allowed')
+    expect(answer.overrides.map(({ window }) => window)).toEqual(['golden-week', 'nights'])
+    for (const journaled of [undefined, answer.overrides, [...answer.overrides].reverse()]) {
+      expect(guard.whyFrozen(now, journaled)).toBeUndefined()
+      expect(await guard.whyNotNow({ now }, journaled)).toBeUndefined()
+    }
+    for (const [journaled, missing] of [
+      [[], 'golden-week'],
+      [answer.overrides.slice(0, 1), 'nights'],
+      [answer.overrides.slice(1), 'golden-week'],
+    ] as const) {
+      const why = {
+        code: 'guard.freeze-window',
+        text: `the state of the window "${missing}" has changed meanwhile; ann has set it aside, which must be written down before anything is changed, so the next run takes it up`,
+      }
+      expect(guard.whyFrozen(now, journaled)).toEqual(why)
+      expect(await guard.whyNotNow({ now }, journaled)).toEqual(why)
+    }
+  })
 })
 
 describe('the protect list', () => {
@@ -341,8 +365,30 @@ describe('7: caps', () => {
     const store: Store = { ...openMemoryStore(new MemoryDisk()), get: () => Promise.reject(new TypeError('a bug')) }
     await expect(check(guardOf({ caps: [{ amount: 5, window: '1h' }] }, { store }))).rejects.toThrow('a bug')
     for (const units of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
-      await expect(check(guardOf(), { units })).rejects.toThrow(RangeError)
+      await expect(check(guardOf(), { units })).rejects.toThrow(
+        new RangeError(`guard: shop/web:v0 counts ${units} units; count whole ones, from 1 on`),
+      )
     }
+    const why = () => Promise.reject(new TypeError('another bug'))
+    await expect(check(guardOf({}, { killSwitch: { name: 'x', read: async () => 'stop', why } }))).rejects.toThrow('another bug')
+  })
+
+  it('count the targets of a plan once per cap, however many changes it has', async () => {
+    let counts = 0
+    const plan: string[] = Object.assign([...targets], {
+      *[Symbol.iterator](): Generator<string> {
+        counts += 1
+        yield* targets
+      },
+    })
+    const percent = (value: number, target: string) => ({ function: 'image-cleaner', percent: value, window: 'run', target }) as const
+    const guard = guardOf({ caps: [percent(100, '**'), percent(50, 'shop/**')] })
+    for (let index = 0; index < 10; index += 1) expect((await check(guard, { targetsInPlan: plan })).allow).toBe(true)
+    expect(counts).toBe(2)
+    // Another plan is counted anew.
+    expect(reasonOf(await check(guard, { runId: 'run-2', targetsInPlan: ['shop/web:v0'] }))).toBe(
+      'Held guard.cap: cap 50 % of 1 target (0) per run of image-cleaner on shop/**: nothing may be changed',
+    )
   })
 
   it('are given back by a release, through the run’s own view as well', async () => {

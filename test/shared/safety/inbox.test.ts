@@ -878,6 +878,17 @@ describe('sweepInbox', () => {
   })
 })
 
+describe('a sweep that runs out of time', () => {
+  it('leaves the rest to the next one', async () => {
+    const inbox = open()
+    for (const id of ['a', 'b', 'c']) await inbox.accept(event(id))
+    const sent: InboxNudge[] = []
+    const mayGoOn = (): boolean => sent.length < 2
+    const swept = await sweepInbox(inbox, { send: async (nudge) => void sent.push(nudge) }, { now: start + minute, mayGoOn })
+    expect([swept, sent.length]).toEqual([{ nudged: 2, failed: [] }, 2])
+  })
+})
+
 describe('any payload', () => {
   it('comes back as it was accepted', async () => {
     await fc.assert(

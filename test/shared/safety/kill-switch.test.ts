@@ -2,15 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createClient } from '#cloud/client.ts'
-import { systemClock } from '#cloud/clock.ts'
-import { staticCredentials } from '#cloud/credentials.ts'
-import { kubeReader } from '#cloud/kube.ts'
-import { createTransport } from '#cloud/transport-https.ts'
-import { getObject, putObject, removeObject } from '#infra/sandbox/kubernetes/objects.ts'
-import { createEmptyWorld, emptyCluster } from '#infra/sandbox/seeds/empty.ts'
-import { type Sandbox, startSandbox } from '#infra/sandbox/server.ts'
-import { sandboxSecretId, sandboxSecretKey } from '#infra/sandbox/test-credentials.ts'
 import { type KillSwitch, KillSwitchError } from '#shared/safety/kill-switch.ts'
 import { type KillSwitchPorts, killSwitchOf } from '#shared/safety/kill-switch-of.ts'
 import { readSwitch, setSwitch, storeKillSwitch } from '#shared/safety/kill-switch-store.ts'
@@ -64,14 +55,18 @@ describe('16: the switch in the store', () => {
   })
 
   it.each([
-    ['another word', { format: 1, state: 'Stop', by: '', reason: '', at: 1 }],
-    ['run in another form', { format: 2, state: 'run', by: '', reason: '', at: 1 }],
-    ['nothing', {}],
-  ])('counts as stop when it is damaged: %s', async (_, data) => {
+    ['another word', { format: 1, state: 'Stop', by: '', reason: '', at: 1 }, 'state'],
+    ['run in another form', { format: 2, state: 'run', by: '', reason: '', at: 1 }, 'format'],
+    ['nothing', {}, 'format, state, by, reason, at'],
+    ['more than there should be', { format: 1, state: 'run', by: '', reason: '', at: 1, more: 1 }, 'as a whole'],
+  ])('counts as stop when it is damaged: %s', async (_, data, what) => {
     await store.put({ partition: 'guard/kill-switch', sort: 'switch' }, data, { when: 'any', now })
     const error = await failureOf(storeKillSwitch(store))
-    expect(error.kind).toBe('kill-switch.unknown-value')
-    expect(error.message).toMatch(/damaged \(.+\), which counts as stop; set it again\.$/)
+    expect([error.name, error.kind, error.message]).toEqual([
+      'KillSwitchError',
+      'kill-switch.unknown-value',
+      `the kill switch in ${store.name} is damaged (${what}), which counts as stop; set it again.`,
+    ])
     await setSwitch(store, { state: 'run', by: 'ann', reason: 'set again', now })
     expect(await storeKillSwitch(store).read(now)).toBe('run')
   })
@@ -121,9 +116,11 @@ describe('16: the switch in the store', () => {
         if (operation === 'put') await setSwitch(plain, { state: 'stop', by: `other ${turn++}`, reason: 'y', now })
       },
     })
-    await expect(setSwitch(contended, { state: 'run', by: 'bob', reason: 'z', now })).rejects.toThrow(
-      /set by others 5 times meanwhile\. It was not set to run/,
-    )
+    await expect(setSwitch(contended, { state: 'run', by: 'bob', reason: 'z', now })).rejects.toMatchObject({
+      kind: 'store.unavailable',
+      message: expect.stringMatching(/set by others 5 times meanwhile\. It was not set to run/),
+    })
+    expect(turn).toBe(5)
     expect(await storeKillSwitch(plain).read(now)).toBe('stop')
   })
 })
@@ -171,80 +168,5 @@ describe('16: the switch in a parameter', () => {
     expect(error.kind).toBe('kill-switch.unreachable')
     expect(error.message).toBe(`the kill switch in the parameter /longshore/kill-switch cannot be read: ${what}`)
     expect(error.cause).toBe(thrown)
-  })
-})
-
-describe('16: the switch in a ConfigMap, over the wire', () => {
-  const settings = { kind: 'configMap', cluster: 'main', namespace: 'default', name: 'longshore', key: 'state' } as const
-  let sandbox: Sandbox
-  let close: () => Promise<void>
-  let killSwitch: KillSwitch
-  beforeAll(async () => {
-    sandbox = await startSandbox({ world: createEmptyWorld(Date.now() - 86_400_000, 1) })
-    const transport = createTransport({ clock: systemClock, allowedHosts: ['127.0.0.1'], environment: {} })
-    const cloud = createClient({
-      credentials: staticCredentials({ secretId: sandboxSecretId, secretKey: sandboxSecretKey }),
-      region: emptyCluster.region,
-      endpoint: { kind: 'url', url: sandbox.url },
-      clock: systemClock,
-      transport,
-      random: () => 0,
-    })
-    const asked: string[] = []
-    killSwitch = switchOf(settings, {
-      kubeReader: (cluster) => {
-        asked.push(cluster)
-        return kubeReader(cloud, emptyCluster.clusterId)
-      },
-    })
-    expect(asked).toEqual(['main'])
-    close = async () => {
-      await cloud.close()
-      await sandbox.close()
-    }
-  })
-  afterAll(() => close())
-
-  const kubernetes = () => {
-    const state = sandbox.world.kubernetes[emptyCluster.clusterId]
-    if (state === undefined) throw new Error('there is no cluster')
-    return state
-  }
-  const put = (object: object) =>
-    putObject(
-      kubernetes(),
-      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'longshore', namespace: 'default' }, ...object },
-      sandbox.clock.now(),
-    )
-
-  it('says what the key says', async () => {
-    expect(killSwitch.name).toBe(`the kill switch in key state of ConfigMap default/longshore of ${emptyCluster.clusterId}`)
-    put({ data: { state: 'run', other: 'stop' } })
-    expect(await killSwitch.read(now)).toBe('run')
-    put({ data: { state: 'stop', other: 'run' } })
-    expect(await killSwitch.read(now)).toBe('stop')
-    put({ data: { state: 'run\n' } })
-    expect((await failureOf(killSwitch)).kind).toBe('kill-switch.unknown-value')
-  })
-
-  it.each<[string, object]>([
-    ['without the key', { data: { State: 'run' } }],
-    ['without data', {}],
-    ['with it among binary data only', { binaryData: { state: 'cnVu' } }],
-  ])('cannot be read %s', async (_, object) => {
-    removeObject(kubernetes(), '', 'configmaps', 'longshore', 'default')
-    put(object)
-    const error = await failureOf(killSwitch)
-    expect(error.kind).toBe('kill-switch.unreachable')
-    expect(error.message).toMatch(/has no such key\.$/)
-  })
-
-  it('cannot be read when the ConfigMap is gone, or the cluster', async () => {
-    removeObject(kubernetes(), '', 'configmaps', 'longshore', 'default')
-    expect(getObject(kubernetes(), '', 'configmaps', 'longshore', 'default')).toBeUndefined()
-    const gone = await failureOf(killSwitch)
-    expect([gone.kind, gone.message]).toEqual(['kill-switch.unreachable', expect.stringContaining('404 NotFound')])
-    const away = switchOf(settings, { kubeReader: () => ({ clusterId: 'cls-away', get: () => Promise.reject(new Error('no route')) }) })
-    expect((await failureOf(away)).message).toMatch(/of cls-away cannot be read: no route$/)
   })
 })

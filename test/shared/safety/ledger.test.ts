@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { type Acquired, type AcquireOrder, type Claim, createLedger, type Ledger } from '#shared/safety/ledger.ts'
 import { LedgerError, sortOf } from '#shared/safety/ledger-entry.ts'
 import { type Store, StoreError } from '#shared/safety/store.ts'
-import { MemoryDisk, openMemoryStore } from '#shared/safety/store-memory.ts'
+import { MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/store-memory.ts'
 import { openSqliteStore } from '#shared/safety/store-sqlite.ts'
 import { type Fate, unsteadyStore } from './unsteady-store.ts'
 
@@ -161,9 +161,19 @@ describe('a key of the ledger', () => {
   })
 
   it('counts an unknown write as under way for the grace when nobody says for how long', async () => {
-    const ledger = memoryLedger()
+    const disk = new MemoryDisk()
+    const ledger = memoryLedger({ disk })
     await ledger.finish(await claimOf(ledger.acquire(order)), { now: start + 8, state: 'UNKNOWN' })
     expect(await ledger.get(order.key, { now: start + 8 })).toMatchObject({ inFlightUntil: start + 8 + graceMs })
+    // Also where the entry itself does not say it.
+    const store = openMemoryStore(disk)
+    const key = { partition: 'ledger/cron-scaler', sort: order.key }
+    const item = await store.get(key, { now: start })
+    await store.put(key, { ...(item?.data as object), inFlightUntil: undefined }, { when: 'any', now: start })
+    expect(await ledger.acquire({ ...order, now: start + 10_000, owner: 'run-2' })).toMatchObject({
+      kind: 'settle',
+      entry: { inFlightUntil: start + 8 + graceMs },
+    })
   })
 
   it('5: a stale owner can neither finish nor renew, whatever has become of the key, and changes nothing by trying', async () => {
@@ -356,12 +366,39 @@ describe('what the ledger refuses', () => {
     expect((await strict.acquire({ ...order, now: order.deadline + 1, deadline: order.deadline + 1 })).kind).toBe('settle')
   })
 
+  it('a time that is none, by its name', async () => {
+    const ledger = memoryLedger()
+    const claim = await claimOf(ledger.acquire(order))
+    const store = openMemoryStore(new MemoryDisk())
+    for (const [name, attempt] of [
+      ['graceMs', () => createLedger(store, { function: 'f', graceMs: -5 })],
+      ['keepMs', () => createLedger(store, { function: 'f', keepMs: -5 })],
+      ['now', () => ledger.acquire({ ...order, now: -5 })],
+      ['deadline', () => ledger.acquire({ ...order, deadline: -5 })],
+      ['now', () => ledger.renew(claim, { now: -5, deadline: start })],
+      ['deadline', () => ledger.renew(claim, { now: start, deadline: -5 })],
+      ['now', () => ledger.finish(claim, { now: -5, state: 'SUCCEEDED' })],
+      ['inFlightUntil', () => ledger.finish(claim, { now: start, state: 'UNKNOWN', inFlightUntil: -5 })],
+    ] as const) {
+      await expect((async () => await attempt())()).rejects.toThrow(
+        `Ledger: ${name} is -5, which is no time. Give whole milliseconds; a deadline must end some day.`,
+      )
+    }
+  })
+
   it('in words that say what it was about', async () => {
     const ledger = memoryLedger()
     await expect(ledger.acquire({ ...order, key: 'x'.repeat(257) })).rejects.toThrow(
       `Ledger: the action key "${'x'.repeat(60)}…" is 257 characters long; 256 are allowed.`,
     )
     await expect(ledger.acquire({ ...order, key: 'half \ud800' })).rejects.toThrow('is no well-formed text')
+    await expect(ledger.acquire({ ...order, key: `${'x'.repeat(255)}\ud800` })).rejects.toThrow('is no well-formed text')
+    await expect(ledger.acquire({ ...order, key: '' })).rejects.toThrow(
+      'Ledger: the action key is missing or empty. Without one nothing protects the action: give each its own.',
+    )
+    await expect(ledger.acquire({ ...order, owner: '' })).rejects.toThrow(
+      'Ledger: the action key "web@10:00" was to be acquired by nobody. Give an owner that no other run has.',
+    )
     for (const [length, shown] of [
       [80, 'k'.repeat(80)],
       [81, `${'k'.repeat(77)}...`],
@@ -421,8 +458,16 @@ describe('what the ledger refuses', () => {
     expect((await ledger.get(long, { now: start }))?.key).toBe(long)
     await store.put({ partition: 'ledger/cron-scaler', sort: 'z' }, { ...data, key: 'z', holder: undefined }, { when: 'any', now: start })
     await expect(ledger.get('z', { now: start })).rejects.toThrow('damaged (it is started by nobody)')
-    await store.put({ partition: 'ledger/cron-scaler', sort: 'z' }, { ...data, extra: 1, key: 'z' }, { when: 'any', now: start })
-    await expect(ledger.get('z', { now: start })).rejects.toThrow('damaged (as a whole)')
+    for (const [damaged, what] of [
+      [{ ...data, extra: 1, key: 'z' }, 'as a whole'],
+      [{ ...data, key: 'z', holder: { id: 'run-1', deadline: 'soon' }, attempt: 0 }, 'attempt, holder.deadline'],
+      [data, 'it is about another key'],
+      [{ ...data, key: '' }, 'it is about another key'],
+      [{ ...data, key: 'x'.repeat(257) }, 'it is about another key'],
+    ] as const) {
+      await store.put({ partition: 'ledger/cron-scaler', sort: 'z' }, damaged, { when: 'any', now: start })
+      await expect(ledger.get('z', { now: start })).rejects.toThrow(`Ledger: the entry "z" of cron-scaler is damaged (${what}).`)
+    }
   })
 })
 
@@ -545,10 +590,18 @@ describe('a store whose answers get lost', () => {
       const acquired = await other.acquire({ ...order, owner: 'run-2' })
       if (acquired.kind === 'acquired') await other.finish(acquired.claim, { now: start, state: 'FAILED_SAFE' })
     }
-    const ledger = createLedger(openMemoryStore(disk, { before: ({ operation }) => (operation === 'put' ? fail() : undefined) }), {
-      function: 'cron-scaler',
+    let puts = 0
+    const before = async ({ operation }: StoreCall): Promise<void> => {
+      if (operation !== 'put') return
+      puts += 1
+      await fail()
+    }
+    const ledger = createLedger(openMemoryStore(disk, { before }), { function: 'cron-scaler' })
+    await expect(ledger.acquire(order)).rejects.toMatchObject({
+      kind: 'ledger.contended',
+      message: expect.stringContaining('Ledger: others changed the action key "web@10:00" of cron-scaler 6 times while'),
     })
-    await expect(ledger.acquire(order)).rejects.toThrow('Ledger: others changed the action key "web@10:00" of cron-scaler 6 times')
+    expect(puts).toBe(6)
     // What it leaves behind is free.
     expect((await other.acquire({ ...order, owner: 'run-3' })).kind).toBe('acquired')
   })

@@ -1,0 +1,31 @@
+import type { Clock } from '#cloud/clock.ts'
+import type { CloudWriter } from '#cloud/cloud.ts'
+import type { Config } from '#shared/runtime/config.ts'
+import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
+import type { Kernel } from '#shared/runtime/kernel.ts'
+import type { Journal } from '#shared/safety/journal.ts'
+import type { StepLike } from '#shared/safety/plan-document.ts'
+import type { Store } from '#shared/safety/store.ts'
+import type { MemoryDisk } from '#shared/safety/store-memory.ts'
+
+/** Says which steps of a plan somebody has approved. */
+export type Review = (steps: readonly StepLike[]) => ReadonlySet<StepLike>
+
+/** Puts something else in the place of parts of the product, to see whether the checks notice. */
+export interface Sabotage {
+  readonly config?: (config: Config) => Config
+  /** What a process thinks the store is. */
+  readonly store?: (store: Store) => Store
+  /** The disk that the store itself works on, for a partition. */
+  readonly disk?: (disk: MemoryDisk, partition: string) => MemoryDisk
+  /** What the kernel and the function send through. */
+  readonly cloud?: (cloud: CloudWriter) => CloudWriter
+  /** The client itself: what happens in it is one call for everybody else. */
+  readonly client?: (client: CloudWriter, clock: Clock) => CloudWriter
+  readonly kernel?: (kernel: Kernel) => Kernel
+  readonly definition?: <Settings, Observed, Change>(
+    definition: ScheduleDefinition<Settings, Observed, Change>,
+  ) => ScheduleDefinition<Settings, Observed, Change>
+  readonly review?: (review: Review) => Review
+  readonly verify?: (verify: Journal['verify']) => Journal['verify']
+}

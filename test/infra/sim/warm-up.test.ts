@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+
+const root = new URL('../../../', import.meta.url)
+
+/** Ways that a world never goes: it has its own store, credentials, network and frame around a run. */
+const elsewhere = [
+  'shared/runtime/config.ts',
+  'shared/runtime/connect.ts',
+  'shared/runtime/define-schedule.ts',
+  'shared/runtime/event-surroundings.ts',
+  'shared/runtime/kernel.ts',
+  'shared/runtime/surroundings.ts',
+  'shared/safety/store-dynamodb.ts',
+  'shared/safety/store-sqlite.ts',
+]
+
+it('loads everything before a world begins that the product loads late: virtual time does not wait for a disk', () => {
+  const warmUp = readFileSync(new URL('infra/sim/warm-up.ts', root), 'utf8')
+  const missing: string[] = []
+  for (const folder of ['functions/cron-scaler', 'shared/pure', 'shared/cloud', 'shared/safety', 'shared/runtime']) {
+    for (const name of readdirSync(new URL(folder, root))) {
+      const file = `${folder}/${name}`
+      if (!name.endsWith('.ts') || elsewhere.includes(file)) continue
+      for (const [, module = ''] of readFileSync(new URL(file, root), 'utf8').matchAll(/await import\('([^']+)'\)/g)) {
+        const isLoaded = (folder === 'functions/cron-scaler' && module.startsWith('./')) || warmUp.includes(`import('${module}')`)
+        if (!isLoaded) missing.push(`${file} loads ${module}`)
+      }
+    }
+  }
+  expect(missing).toEqual([])
+})
