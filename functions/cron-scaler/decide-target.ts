@@ -4,7 +4,7 @@ import { adviceFor } from './field-manager.ts'
 import { byPrecedence, type Firing, latestFiring, upcomingFiring } from './firings.ts'
 import { instantText } from './instant-text.ts'
 import { isOverride, type Override, overrideInForce } from './override.ts'
-import type { ObservedTarget, ReasonCode } from './plan.ts'
+import type { ObservedAutoscaler, ObservedTarget, ReasonCode } from './plan.ts'
 import {
   compareTexts,
   fullNameOf,
@@ -269,7 +269,7 @@ export function hpaConflict({ cluster, named, rules, config }: TargetCase): Obst
   const { kind, namespace, name } = named
   if (kind === 'HorizontalPodAutoscaler' || config.settings.allowHpaConflict || rules.some((rule) => rule.allowHpaConflict))
     return undefined
-  const inNamespace = cluster.autoscalers.filter((autoscaler) => autoscaler.namespace === namespace)
+  const inNamespace = autoscalersIn(cluster.autoscalers, namespace)
   const found = inNamespace.find(
     ({ workload }) =>
       workload.name === name && workload.kind.toLowerCase() === kind.toLowerCase() && /^(apps|extensions)\/|^$/.test(workload.apiVersion),
@@ -288,6 +288,19 @@ export function hpaConflict({ cluster, named, rules, config }: TargetCase): Obst
   )
   if (problem === undefined) return undefined
   return { code: 'target-unreadable', text: `whether an autoscaler sizes this workload cannot be seen: ${problem.text}` }
+}
+
+const laidOut = new WeakMap<readonly ObservedAutoscaler[], ReadonlyMap<string, readonly ObservedAutoscaler[]>>()
+const noAutoscalers: readonly ObservedAutoscaler[] = []
+
+/** The autoscalers of a namespace. A cluster's are laid out once: going through all of them for each target would be quadratic. */
+function autoscalersIn(all: readonly ObservedAutoscaler[], namespace: string): readonly ObservedAutoscaler[] {
+  let byNamespace = laidOut.get(all)
+  if (byNamespace === undefined) {
+    byNamespace = Map.groupBy(all, (autoscaler) => autoscaler.namespace)
+    laidOut.set(all, byNamespace)
+  }
+  return byNamespace.get(namespace) ?? noAutoscalers
 }
 
 /** What keeps a decision from being carried out: the platform's own controller, or a pause. */

@@ -1,3 +1,6 @@
+import { civilOf, dateOfDay, dayNumber } from '#shared/pure/civil.ts'
+import { matchesDate } from '#shared/pure/cron.ts'
+import { excludedBy } from './excludes.ts'
 import { byPrecedence, type Firing, upcomingFiring } from './firings.ts'
 import type { ScaleRecord } from './record.ts'
 import type { Rule } from './rules.ts'
@@ -29,6 +32,33 @@ export function firingAfter(rule: Rule, record: ScaleRecord | undefined, afterMs
     if (atMs !== undefined) return atMs < untilMs ? atMs : undefined
   }
   return undefined
+}
+
+/**
+ * About how often a rule fires in a period, counted by whole days of its zone, so that it takes no longer for a rule that fires
+ * every second. A rule that runs once counts as one.
+ */
+export function countFirings(rule: Rule, fromMs: number, untilMs: number): number {
+  const { schedule, zone, excludes } = rule
+  const firstMs = Math.max(fromMs, rule.existsSinceMs)
+  const lastMs = Math.min(untilMs, rule.validUntilMs)
+  if (rule.onceKey !== undefined || firstMs >= lastMs) return firstMs < lastMs ? 1 : 0
+  const { seconds, minutes, hours } = schedule
+  const perDay = countBits(seconds.low, seconds.high) * countBits(minutes.low, minutes.high) * countBits(hours)
+  const first = civilOf(firstMs, zone)
+  const last = civilOf(lastMs - 1, zone)
+  let days = 0
+  for (let day = dayNumber(first.year, first.month, first.day); day <= dayNumber(last.year, last.month, last.day); day += 1) {
+    const date = dateOfDay(day)
+    if (matchesDate(schedule, date) && excludedBy(excludes, date) === undefined) days += 1
+  }
+  return days * perDay
+}
+
+function countBits(...sets: readonly number[]): number {
+  let count = 0
+  for (const set of sets) for (let left = set; left !== 0; left &= left - 1) count += 1
+  return count
 }
 
 interface Walker {

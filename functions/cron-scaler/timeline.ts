@@ -3,7 +3,7 @@ import { ruleContext } from './configured-rules.ts'
 import { planTarget } from './decide-target.ts'
 import { configuredByCluster } from './due.ts'
 import type { CronScalerConfig } from './event.ts'
-import { firingAfter } from './firing-walk.ts'
+import { countFirings, firingAfter } from './firing-walk.ts'
 import { byPrecedence, type Firing, latestFiring } from './firings.ts'
 import { isOverride, type Override, overrideInForce } from './override.ts'
 import type { Observed, ObservedCluster, ObservedTarget } from './plan.ts'
@@ -81,7 +81,7 @@ export interface TargetTimeline {
   readonly hours: ReplicaHours
 }
 
-/** So many firings one preview goes through: about a minute of work. */
+/** So many firings one preview goes through: half a minute of work. */
 const mostFirings = 20_000_000
 
 /** More firings than anybody waits for. */
@@ -96,27 +96,51 @@ export class TooManyFirings extends Error {
  * mode `enforce`, with nobody else changing anything. Rules that are invalid or paused, and clusters that cannot be read, have
  * no part in it. What a target has on record from after `observedMs` is put aside.
  *
- * One target at a time is in memory. Targets come in the order of clusters and names. Throws TooManyFirings when the rules fire
- * more than twenty million times.
+ * One target at a time is in memory. Targets come in the order of clusters and names. Throws TooManyFirings before it begins when
+ * the rules fire more than twenty million times.
  */
-export function* timelines(observed: Observed, config: CronScalerConfig, period: Period): Generator<TargetTimeline> {
+export function timelines(observed: Observed, config: CronScalerConfig, period: Period): Generator<TargetTimeline> {
   const context = ruleContext(config.settings, period.observedMs, observed.calendars)
   const configured = configuredByCluster(config)
-  const budget = { firings: 0 }
-  for (const cluster of observed.clusters) {
-    if (cluster.problems.some(({ part }) => part === 'cluster' || part === 'rules')) continue
+  const readable = observed.clusters.filter(({ problems }) => !problems.some(({ part }) => part === 'cluster' || part === 'rules'))
+  const books = readable.map((cluster) => {
     const { drafts, overrides } = configured(cluster.id)
-    const named = new Map(overrides.map(({ target }) => [targetName(target), target]))
-    const groups = layOut([...cluster.rules, ...drafts]).byTarget
-    for (const [name, group] of groups) named.set(name, group.named)
-    const targets = new Map(cluster.targets.map((target) => [targetName(target), target]))
-    for (const [name, target] of [...named].toSorted(([left], [right]) => (left < right ? -1 : 1))) {
-      const group = groups.get(name)
-      const rules = group === undefined ? [] : checkGroup(group, context).rules
-      const own = overrides.filter((one) => targetName(one.target) === name).map(({ override }) => override)
-      yield new Simulation({ cluster, named: target, rules, overrides: own, target: targets.get(name), config, period, budget }).run()
+    return { cluster, overrides, groups: layOut([...cluster.rules, ...drafts]).byTarget }
+  })
+  refuseTooMany(
+    books.flatMap(({ groups }) => [...groups.values()].flatMap((group) => checkGroup(group, context).rules)),
+    period,
+  )
+  return goThrough()
+
+  function* goThrough(): Generator<TargetTimeline> {
+    for (const { cluster, overrides, groups } of books) {
+      const named = new Map(overrides.map(({ target }) => [targetName(target), target]))
+      for (const [name, group] of groups) named.set(name, group.named)
+      const targets = new Map(cluster.targets.map((target) => [targetName(target), target]))
+      for (const [name, target] of [...named].toSorted(([left], [right]) => (left < right ? -1 : 1))) {
+        const group = groups.get(name)
+        const rules = group === undefined ? [] : checkGroup(group, context).rules
+        const own = overrides.filter((one) => targetName(one.target) === name).map(({ override }) => override)
+        yield new Simulation({ cluster, named: target, rules, overrides: own, target: targets.get(name), config, period }).run()
+      }
     }
   }
+}
+
+function refuseTooMany(rules: readonly Rule[], { observedMs, untilMs }: Period): void {
+  let sum = 0
+  let most = { id: '', count: 0 }
+  for (const rule of rules) {
+    const count = countFirings(rule, observedMs, untilMs)
+    sum += count
+    if (count > most.count) most = { id: rule.id, count }
+  }
+  if (sum <= mostFirings) return
+  const text = (count: number): string => count.toLocaleString('en-US')
+  throw new TooManyFirings(
+    `the rules fire about ${text(sum)} times until then, ${most.id} alone ${text(most.count)} times; at most ${text(mostFirings)} are gone through: choose fewer days, or let it fire less often`,
+  )
 }
 
 /** A world in which every target of the configuration exists, and nobody knows its size. */
@@ -186,7 +210,6 @@ interface World {
   readonly target: ObservedTarget | undefined
   readonly config: CronScalerConfig
   readonly period: Period
-  readonly budget: { firings: number }
 }
 
 /** One target going through the period. */
@@ -247,7 +270,12 @@ class Simulation {
       track.nextMs = this.#firingAfter(track, observedMs)
     }
     this.#addFirstEdges()
-    if (observedMs >= fromMs) this.#begin()
+    if (observedMs >= fromMs) {
+      this.#begin()
+      const fired = this.#tracks.filter(({ latestMs }) => latestMs === observedMs)
+      for (const track of fired) track.firings += 1
+      this.#noteTies(fired)
+    }
     this.#evaluate(observedMs)
     /** A firing that repeats what is there already, of which the plan has not been asked yet. */
     let waitingMs: number | undefined
@@ -260,7 +288,7 @@ class Simulation {
       if (atMs >= fromMs) this.#begin()
       if (isEdge) this.#edges.shift()
       for (const track of fired) this.#fire(track)
-      if (fired.length > 1 && atMs >= fromMs) this.#noteTies(fired)
+      if (atMs >= fromMs) this.#noteTies(fired)
       if (isRepeat) {
         waitingMs = atMs
         for (const track of fired) this.#noteDecided(track)
@@ -331,12 +359,6 @@ class Simulation {
     if (track.latestMs >= this.#world.period.fromMs) track.firings += 1
     if (track.delayMs > 0) this.#addEdge(track.latestMs + track.delayMs)
     track.nextMs = this.#firingAfter(track, track.latestMs)
-    this.#world.budget.firings += 1
-    if (this.#world.budget.firings > mostFirings) {
-      throw new TooManyFirings(
-        `the rules fire more than ${mostFirings.toLocaleString('en-US')} times in this period, ${track.rule.id} of ${this.#cluster.id} among them: choose fewer days, or let it fire less often`,
-      )
-    }
   }
 
   /** Asks the plan about this target and does what it says. */
@@ -401,6 +423,7 @@ class Simulation {
   }
 
   #noteTies(fired: readonly Track[]): void {
+    if (fired.length < 2) return
     const [winner, ...losers] = fired.toSorted((left, right) => byPrecedence(firingOf(left), firingOf(right)))
     if (winner === undefined) return
     for (const loser of losers) {

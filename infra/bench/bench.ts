@@ -3,12 +3,15 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bundleFunction } from '#infra/build/bundle.ts'
 import { measureColdStart } from './cold-start.ts'
+import { kernelSize } from './kernel-size.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
 import { preview } from './preview.ts'
+import { quietTick } from './quiet-tick.ts'
 import { rules } from './rules.ts'
 import type { Goal, Section, SectionOptions } from './section.ts'
 import { measureSignatures } from './signatures.ts'
 import { startPlatform } from './start-platform.ts'
+import { store } from './store.ts'
 import { measureThroughput } from './throughput.ts'
 
 export interface BenchReport {
@@ -47,7 +50,7 @@ const coldStart: Section = {
 }
 
 /** Everything that is measured, in this order. */
-export const sections: readonly Section[] = [throughput, signatures, coldStart, rules, preview]
+export const sections: readonly Section[] = [throughput, signatures, coldStart, kernelSize, rules, quietTick, store, preview]
 
 /** Measures these sections once, on this machine only: all of them take about five minutes, quick about one. */
 export async function runBench(chosen: readonly Section[], options: SectionOptions): Promise<BenchReport> {

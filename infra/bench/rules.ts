@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { median } from './median.ts'
-import { rulesShapes } from './rules-shapes.ts'
+import { type RulesShape, rulesShapes } from './rules-shapes.ts'
 import { prepareWorker } from './run-worker.ts'
 import { goal, type Measured, type Section, type SectionOptions } from './section.ts'
 
@@ -9,8 +9,8 @@ export interface RulesRow {
   readonly count: number
   readonly targets: number
   readonly changes: number
-  /** On one core, in a process that has decided nothing before. */
-  readonly ms: number
+  /** Processor time on one core, in a process that has decided nothing before; what a clock shows when nobody else has that core. */
+  readonly cpuMs: number
   /** The most memory that its process ever had, the rules and what was observed included. */
   readonly peakMib: number
   /** How many times as long as a tenth of the rules, in a process that has decided before. */
@@ -22,25 +22,28 @@ const Told = z.object({
   peakMib: z.number(),
 })
 
-/** One thread does everything, the collector's work included: that is what one core can do. */
-const oneCore = ['--single-threaded', '--expose-gc']
+/**
+ * One thread does everything, the collector's work included: that is what one core can do. And the heap is limited as in a function
+ * of 400 MB, where the young generation is small: with the many gigabytes of a large machine nothing would be collected for long.
+ */
+const oneCore = ['--single-threaded', '--expose-gc', '--max-semi-space-size=20', '--max-old-space-size=360']
 
 /** Deciding many rules at one instant: time and memory of a whole decision, and how the time grows with the number of rules. */
 export const rules: Section = {
   name: 'rules',
   title: 'Deciding rules at one instant, on one core:',
-  measure: measureRules,
+  measure: (options) => measureRules(options),
 }
 
 export async function measureRules(
   { root, quick }: SectionOptions,
-  count = 100_000,
-): Promise<Measured & { readonly rows: readonly RulesRow[] }> {
+  { chosen = rulesShapes, count = 100_000 }: { readonly chosen?: readonly RulesShape[]; readonly count?: number } = {},
+): Promise<Measured<RulesRow>> {
   const rounds = quick ? 1 : 5
   const worker = await prepareWorker(root, 'decide-rules.ts')
   try {
     const rows: RulesRow[] = []
-    for (const { name } of rulesShapes) {
+    for (const { name } of chosen) {
       const cold = []
       const ratios = []
       for (let round = 0; round < rounds; round += 1) {
@@ -56,7 +59,7 @@ export async function measureRules(
         count,
         targets: first?.measured[0]?.targets ?? 0,
         changes: first?.measured[0]?.changes ?? 0,
-        ms: Math.round(median(cold.map(({ measured }) => measured[0]?.ms ?? Number.NaN))),
+        cpuMs: Math.round(median(cold.map(({ measured }) => measured[0]?.cpuMs ?? Number.NaN))),
         peakMib: Math.round(median(cold.map(({ peakMib }) => peakMib))),
         timesTenth: Math.round(median(ratios) * 10) / 10,
       })
@@ -67,7 +70,7 @@ export async function measureRules(
       goals: [
         goal(
           'the slowest of them',
-          most(({ ms }) => ms),
+          most(({ cpuMs }) => cpuMs),
           { most: 1000 },
           'ms',
         ),

@@ -26,11 +26,8 @@ export async function prepareWorker(root: string, file: string): Promise<Worker>
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    external: ['@aws-sdk/*'],
     // Packages in CommonJS ask for Node's modules by require.
     banner: { js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);" },
-    // The AWS SDK is found from the folder in which packages are.
-    alias: {},
     logLevel: 'error',
   })
   return {

@@ -25,8 +25,8 @@ export interface Section {
 }
 
 /** Rows of one shape, and what was promised about them. */
-export interface Measured {
-  readonly rows: readonly object[]
+export interface Measured<Row extends object = object> {
+  readonly rows: readonly Row[]
   readonly goals?: readonly Goal[]
 }
 

@@ -85,15 +85,32 @@ export function inspectTemplate(template: Template, functions: readonly Inspecte
   return problems
 }
 
-/** What is wrong with a bundle's size: above its budget, or so far below that the budget says nothing any more. */
-export function inspectSize(bundle: Bundle, budgetsKib: Readonly<Record<string, number>>): string[] {
-  const sizeKib = bundle.sizeBytes / 1024
-  const budgetKib = budgetsKib[bundle.function]
-  if (budgetKib === undefined) return [`${bundle.function} has no budget in infra/build/budgets.json; it is ${sizeKib.toFixed(1)} KiB now`]
-  if (sizeKib > budgetKib)
-    return [`the bundle of ${bundle.function} is ${sizeKib.toFixed(1)} KiB, above its budget of ${budgetKib}; find out what came in`]
-  if (sizeKib < budgetKib * 0.7)
-    return [`the bundle of ${bundle.function} is ${sizeKib.toFixed(1)} KiB, far below its budget of ${budgetKib}; lower the budget`]
+/** How large a bundle may be, in KiB: all of it, and what is loaded before its first event. */
+export interface Budget {
+  readonly totalKib: number
+  readonly startKib: number
+}
+
+/** What is wrong with a bundle's sizes: above their budget, or so far below that the budget says nothing any more. */
+export function inspectSize(bundle: Bundle, budgets: Readonly<Record<string, Budget>>): string[] {
+  const budget = budgets[bundle.function]
+  const total = bundle.sizeBytes / 1024
+  const start = bundle.startBytes / 1024
+  if (budget === undefined) {
+    return [
+      `${bundle.function} has no budget in infra/build/budgets.json; it is ${total.toFixed(1)} KiB now, ${start.toFixed(1)} at the start`,
+    ]
+  }
+  return [
+    ...sizeProblems(`the bundle of ${bundle.function}`, total, budget.totalKib),
+    ...sizeProblems(`the start of ${bundle.function}`, start, budget.startKib),
+  ]
+}
+
+function sizeProblems(what: string, sizeKib: number, budgetKib: number): string[] {
+  const size = `${what} is ${sizeKib.toFixed(1)} KiB`
+  if (sizeKib > budgetKib) return [`${size}, above its budget of ${budgetKib}; find out what came in`]
+  if (sizeKib < budgetKib * 0.7) return [`${size}, far below its budget of ${budgetKib}; lower the budget`]
   return []
 }
 

@@ -15,7 +15,7 @@ import { oslsPackage } from './osls.ts'
 import { actionsOf, actionText } from './permissions.ts'
 import { zipEntries } from './zip-entries.ts'
 
-const Budgets = z.record(z.string(), z.number().check(z.positive()))
+const Budgets = z.record(z.string(), z.strictObject({ totalKib: z.number().check(z.positive()), startKib: z.number().check(z.positive()) }))
 
 const TemplateFile = z.object({ Resources: z.record(z.string(), z.object({ Type: z.string(), Properties: z.optional(z.unknown()) })) })
 
@@ -35,7 +35,7 @@ export interface PackagedFunction {
  * network and no credentials, and uses none. Throws with every problem that the inspection found.
  */
 export async function packageAll(root: string): Promise<readonly PackagedFunction[]> {
-  const budgetsKib = Budgets.parse(JSON.parse(await readFile(join(root, 'infra/build/budgets.json'), 'utf8')))
+  const budgets = Budgets.parse(JSON.parse(await readFile(join(root, 'infra/build/budgets.json'), 'utf8')))
   const config = await readPackagedConfig(root, settingsSchemas)
   const clusterIds = config?.config.clusters.map(({ id }) => id) ?? []
   const problems: string[] = []
@@ -49,7 +49,7 @@ export async function packageAll(root: string): Promise<readonly PackagedFunctio
     await writeFile(join(folder, 'cam-policy.json'), `${JSON.stringify(camPolicy(actions, clusterIds), null, 2)}\n`)
     problems.push(
       ...(await loadProblems(folder, name)),
-      ...inspectSize(bundle, budgetsKib),
+      ...inspectSize(bundle, budgets),
       ...inspectPermissions(name, actions.map(actionText), file.platformActions),
     )
     packaged.push({ name, file, bundle, gzipBytes: await gzipSize(folder, bundle), actions: actions.map(actionText) })

@@ -5,14 +5,7 @@ import { definition } from '#functions/cron-scaler/definition.ts'
 import type { CronScalerConfig } from '#functions/cron-scaler/event.ts'
 import type { Observed } from '#functions/cron-scaler/plan.ts'
 import { sizeText } from '#functions/cron-scaler/target.ts'
-import {
-  type Period,
-  type TargetTimeline,
-  type TimelineEntry,
-  TooManyFirings,
-  timelines,
-  unseenWorld,
-} from '#functions/cron-scaler/timeline.ts'
+import { type Period, type TargetTimeline, type TimelineEntry, timelines, unseenWorld } from '#functions/cron-scaler/timeline.ts'
 import { conflictsOf, type Outsider, outsidersOf, type TimelineConflict } from '#functions/cron-scaler/timeline-conflicts.ts'
 import { type Platform, readConfig, realPlatform, sandboxPlatform } from '#infra/local/platform.ts'
 import { momentText, numberText, PreviewPage, rangeText, sizeOrUnknown, summaryOf, whyText } from '#infra/report/preview-page.ts'
@@ -81,6 +74,8 @@ Example: longshore preview cron-scaler --from 2026-11-24 --days 365 --html year.
     if (values.html === '') throw new UsageError('--html takes the file to write, such as year.html')
     if (values.zone !== undefined && !isZone(values.zone))
       throw new UsageError(`"${values.zone}" is no IANA time zone, such as Asia/Shanghai or UTC`)
+    // A mistake in it is told before anything is read.
+    if (values.from !== undefined) fromOf(values.from, 'UTC', 0)
     const asked = {
       from: values.from,
       zone: values.zone,
@@ -109,20 +104,14 @@ Example: longshore preview cron-scaler --from 2026-11-24 --days 365 --html year.
       }
     }
     const report = previewOf(world, asked)
-    try {
-      if (values.json === true) for (const line of jsonLines(report)) print(line)
-      else if (values.html === undefined) for (const line of textLines(report, show)) print(line)
-      else {
-        const path = resolve(io.cwd, values.html)
-        const page = redactor.text(pageOf(report))
-        await writeFile(path, page)
-        print(`${path}: ${counted(report.count(), 'target')}, ${Math.ceil(page.length / 1024)} KiB. Open it in a browser.`)
-        for (const { code, text } of report.outsiders) if (code !== 'rule-paused') io.err(redactor.text(text))
-      }
-    } catch (error) {
-      if (!(error instanceof TooManyFirings)) throw error
-      io.err(`longshore preview: ${error.message}`)
-      return 1
+    if (values.json === true) for (const line of jsonLines(report)) print(line)
+    else if (values.html === undefined) for (const line of textLines(report, show)) print(line)
+    else {
+      const path = resolve(io.cwd, values.html)
+      const page = redactor.text(pageOf(report))
+      await writeFile(path, page)
+      print(`${path}: ${counted(report.count(), 'target')}, ${Math.ceil(page.length / 1024)} KiB. Open it in a browser.`)
+      for (const { code, text } of report.outsiders) if (code !== 'rule-paused') io.err(redactor.text(text))
     }
     return report.outsiders.some(({ code }) => code === 'cluster-unreadable') ? 1 : 0
   },
@@ -172,12 +161,15 @@ export function previewOf(
     notes: notesOf({ observed, config, now }, period, zone),
     outsiders: outsidersOf(start, config, observedMs),
     count: () => targets,
-    timelines: function* () {
+    timelines: () => {
       targets = 0
-      for (const timeline of timelines(start, config, period)) {
-        targets += 1
-        yield timeline
-      }
+      const all = timelines(start, config, period)
+      return (function* () {
+        for (const timeline of all) {
+          targets += 1
+          yield timeline
+        }
+      })()
     },
   }
 }
@@ -210,6 +202,7 @@ function notesOf({ observed, config, now }: World, { fromMs }: Period, zone: str
 /** The whole of it as JSON, a target a line, so that not all of it is in memory at once. */
 export function* jsonLines(report: Preview): Generator<string> {
   const { period, zone, days, isSeen, notes, outsiders } = report
+  const all = report.timelines()
   const curve = new ReplicaCurve(period)
   const conflicts: TimelineConflict[] = []
   const head = {
@@ -223,7 +216,7 @@ export function* jsonLines(report: Preview): Generator<string> {
   yield `{${members({ ...head, notes })},`
   yield '"targets": ['
   let line: string | undefined
-  for (const timeline of report.timelines()) {
+  for (const timeline of all) {
     curve.add(curveOf(timeline, period.fromMs))
     conflicts.push(...conflictsOf(timeline, zone))
     if (line !== undefined) yield `${line},`
@@ -263,10 +256,11 @@ function iso(ms: number): string {
 /** The preview as people read it: each target with its first changes, then all of them together, then what is wrong. */
 export function* textLines(report: Preview, show: number): Generator<string> {
   const { period, zone, days, notes, outsiders } = report
+  const all = report.timelines()
   const curve = new ReplicaCurve(period)
   const conflicts: TimelineConflict[] = []
   yield `${counted(days, 'day')} from ${formatInstant(period.fromMs, zone)}. ${notes.join(' ')}`
-  for (const timeline of report.timelines()) {
+  for (const timeline of all) {
     curve.add(curveOf(timeline, period.fromMs))
     conflicts.push(...conflictsOf(timeline, zone))
     yield ''

@@ -147,7 +147,11 @@
       const wanted = `${min} ${max} ${plot.bbox.width}`
       if (wanted === shown) return
       shown = wanted
-      plot.setData(viewOf(all, min, max, plot.bbox.width / devicePixelRatio), false)
+      plot.batch(() => {
+        plot.setData(viewOf(all, min, max, plot.bbox.width / devicePixelRatio), false)
+        // Only setting the scale makes uPlot look which of the new data are in it.
+        plot.setScale('x', { min, max })
+      })
     }
     const [from, until] = [all[0][0], all[0][all[0].length - 1]]
     const plot = new uPlot(

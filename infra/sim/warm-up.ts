@@ -19,7 +19,5 @@ async function load(): Promise<void> {
     import('ical.js'),
     import('re2js'),
     import('yaml'),
-    import('#shared/runtime/config-problems.ts'),
-    import('#shared/pure/nearest.ts'),
   ])
 }

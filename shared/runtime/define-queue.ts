@@ -3,7 +3,7 @@ import { createInbox, type Inbox } from '#shared/safety/inbox.ts'
 import { InboxError } from '#shared/safety/inbox-entry.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import { type Config, type Environment, functionConfig, loadConfig } from './config.ts'
-import { type EventSurroundings, once, realSurroundings, uniqueOwner } from './event-surroundings.ts'
+import { type EventSurroundings, realSurroundings, uniqueOwner } from './event-surroundings.ts'
 import { createLog, type Log } from './log.ts'
 import type { PlatformTools } from './open-platform.ts'
 import { lambdaContext, type PlatformContext } from './platform-context.ts'
@@ -12,6 +12,7 @@ import type { Opened, Process, QueueDefinition } from './queue-definition.ts'
 import { createRedactor, type Redactor } from './redact.ts'
 import { reportedFailure } from './report-failure.ts'
 import { type NudgeMessage, parseSqsEvent } from './sqs-event.ts'
+import { once } from './surroundings.ts'
 
 /** The messages that go back to the queue; all others are finished with. */
 export interface BatchAnswer {

@@ -4,8 +4,6 @@ import type { OpenPlatformOptions, PlatformTools } from './open-platform.ts'
 import { createSqsNudge } from './sqs-nudge.ts'
 import { type ProcessSurroundings, processSurroundings } from './surroundings.ts'
 
-export { once } from './surroundings.ts'
-
 /** What handlers of webhooks and queues take from their surroundings; tests put their own in place. */
 export interface EventSurroundings extends ProcessSurroundings {
   /** What wakes the worker; without it the worker and the sweeps find what waits. */

@@ -1,10 +1,19 @@
+import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { sections } from '#infra/bench/bench.ts'
 import { measureColdStart } from '#infra/bench/cold-start.ts'
+import { measureKernelSize } from '#infra/bench/kernel-size.ts'
 import { machineFacts } from '#infra/bench/machine.ts'
 import { median } from '#infra/bench/median.ts'
+import { measureQuietTicks } from '#infra/bench/quiet-tick.ts'
+import { measureRules } from '#infra/bench/rules.ts'
+import { rulesShapes } from '#infra/bench/rules-shapes.ts'
+import { goal } from '#infra/bench/section.ts'
 import { measureSignatures } from '#infra/bench/signatures.ts'
 import { startPlatform } from '#infra/bench/start-platform.ts'
+import { measureStore } from '#infra/bench/store.ts'
 import { table } from '#infra/bench/table.ts'
 import { contenders, measureThroughput } from '#infra/bench/throughput.ts'
 
@@ -91,5 +100,81 @@ describe('the bench', () => {
       ]),
     ).toBe('name    calls\na       1,234\nlonger    5.5\n')
     expect(table([])).toBe('(nothing)\n')
+  })
+
+  it('decides rules in processes of their own', async () => {
+    const chosen = rulesShapes.filter(({ allDue, source, autoscalers }) => allDue || source === 'config' || autoscalers === true)
+    const { rows, goals } = await measureRules({ root, quick: true }, { chosen, count: 1000 })
+    expect(rows.map(({ rules }) => rules)).toEqual(chosen.map(({ name }) => name))
+    for (const [index, row] of rows.entries()) {
+      expect(row).toMatchObject({ count: 1000, targets: 1000 / (chosen[index]?.rulesPerTarget ?? 0) })
+      for (const figure of [row.changes, row.cpuMs, row.peakMib, row.timesTenth]) expect(figure).toBeGreaterThan(0)
+      // What fires at one instant all has something to do then.
+      if (chosen[index]?.allDue === true) expect(row.changes).toBe(row.targets)
+    }
+    expect(goals).toHaveLength(3)
+  }, 60_000)
+
+  it('writes ledger entries to every kind of store, each in two round trips', async () => {
+    const { rows, goals } = await measureStore(
+      { root, quick: true },
+      {
+        chosen: [
+          { store: 'memory', processes: 1, writers: 2 },
+          { store: 'SQLite', processes: 2, writers: 4 },
+          { store: 'DynamoDB (dynalite)', processes: 1, writers: 2 },
+        ],
+        sliceMs: 60,
+      },
+    )
+    expect(rows.map((row) => row.store)).toEqual(['memory', 'SQLite', 'DynamoDB (dynalite)'])
+    for (const row of rows) {
+      expect(row.entriesPerSecond).toBeGreaterThan(0)
+      expect(row.cpuMicros).toBeGreaterThan(0)
+      expect(row.roundTrips).toBe(2)
+    }
+    expect(rows.map(({ timesFlush }) => timesFlush > 0)).toEqual([false, true, false])
+    expect(goals?.[0]).toMatchObject({ goal: 'acquire and finish', measured: 2, met: 'yes' })
+  }, 60_000)
+
+  it('counts what a tick with nothing due asks of the platform: a list of a cluster’s HPC objects, and nothing for rules of the configuration', async () => {
+    const { rows, goals = [] } = await measureQuietTicks()
+    const of = (situation: string) => rows.find((row) => row.situation === situation)
+    expect(of('rules of the configuration only')).toMatchObject({ clusters: 3, quietMedian: 0 })
+    expect(of('HPC objects only')).toMatchObject({ clusters: 3, quietMedian: 3 })
+    for (const row of rows) {
+      expect(row.applying).toBeGreaterThan(row.quietMedian)
+      expect(row.quietMost).toBeGreaterThanOrEqual(row.quietMean)
+    }
+    expect(goals.map(({ met }) => met)).toEqual(['yes', 'yes'])
+  })
+
+  it('adds up what the kernel takes of each bundle', async () => {
+    const { rows } = await measureKernelSize(root)
+    expect(rows.map((row) => row.function)).toContain('cron-scaler')
+    for (const { bundleKib, kernelKib, atStartKib, files } of rows) {
+      expect(kernelKib).toBeGreaterThan(10)
+      expect(bundleKib).toBeGreaterThan(kernelKib)
+      expect(atStartKib).toBeLessThan(kernelKib)
+      expect(files).toBeGreaterThan(10)
+    }
+  })
+
+  it('holds what is measured against what was promised', () => {
+    expect(goal('a', 5, { most: 5 }, 'ms')).toEqual({ goal: 'a', promised: 'at most 5 ms', measured: 5, met: 'yes' })
+    expect(goal('a', 5.1, { most: 5 }).met).toBe('no')
+    expect(goal('a', 2000, { least: 2000 })).toEqual({ goal: 'a', promised: 'at least 2,000', measured: 2000, met: 'yes' })
+    expect(goal('a', 1999, { least: 2000 }).met).toBe('no')
+    expect([goal('a', Number.NaN, { most: 5 }).met, goal('a', Number.NaN, { least: 5 }).met]).toEqual(['no', 'no'])
+  })
+
+  it('runs one section alone, and says which there are', async () => {
+    const run = (words: readonly string[]) => promisify(execFile)(process.execPath, ['infra/bench/main.ts', ...words], { cwd: root })
+    const { stdout } = await run(['--only', 'quietTick', '--json'])
+    const report = JSON.parse(stdout) as { readonly sections: Record<string, unknown>; readonly goals: readonly unknown[] }
+    expect(Object.keys(report.sections)).toEqual(['quietTick'])
+    expect(report.goals).toHaveLength(2)
+    await expect(run(['--only', 'rule'])).rejects.toThrow('There is no section "rule"; did you mean "rules"?')
+    expect(new Set(sections.map(({ name }) => name)).size).toBe(sections.length)
   })
 })

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest'
 import type { CronScalerConfig } from '#functions/cron-scaler/event.ts'
 import { type Observed, plan } from '#functions/cron-scaler/plan.ts'
 import { ahead } from '#functions/cron-scaler/plan-seen.ts'
-import { sizesEqual, targetName } from '#functions/cron-scaler/target.ts'
-import { type TargetTimeline, timelines } from '#functions/cron-scaler/timeline.ts'
-import { applied, at, changesOf, clusterWith, configOf, iso, replicas, ruleOf, targetWith } from './fixtures.ts'
+import { sizesEqual, sizeText, targetName } from '#functions/cron-scaler/target.ts'
+import { type TargetTimeline, TooManyFirings, timelines, unseenWorld } from '#functions/cron-scaler/timeline.ts'
+import { conflictsOf, outsidersOf } from '#functions/cron-scaler/timeline-conflicts.ts'
+import { applied, at, bounds, changesOf, clusterWith, configOf, iso, replicas, ruleOf, targetWith } from './fixtures.ts'
 
 const minuteMs = 60_000
 
@@ -204,6 +205,239 @@ describe('a timeline', () => {
       { seed: 4, numRuns: 15 },
     )
     // It was about something.
-    expect(changes).toBeGreaterThan(60)
+    expect(changes).toBeGreaterThan(30)
+  })
+})
+
+/** Three days, or more, from the beginning of an ordinary Tuesday. */
+function go(observed: Observed, config: CronScalerConfig, more: { readonly observedMs?: number; readonly days?: number } = {}) {
+  const fromMs = at('2026-11-24T00:00:00Z')
+  return [
+    ...timelines(observed, config, { observedMs: more.observedMs ?? fromMs, fromMs, untilMs: fromMs + (more.days ?? 3) * 86_400_000 }),
+  ]
+}
+
+function told({ entries }: TargetTimeline): string[] {
+  return entries.map(({ atMs, verdict, code, rule, before, after }) =>
+    [
+      iso(atMs),
+      verdict,
+      code,
+      rule,
+      `${before === undefined ? '?' : sizeText(before)} -> ${after === undefined ? '?' : sizeText(after)}`,
+    ].join(' '),
+  )
+}
+
+const office = [ruleOf('morning', '0 0 8 * * *', 5), ruleOf('evening', '0 0 20 * * *', 2)]
+const web = targetWith(replicas(2))
+
+describe('what a timeline tells', () => {
+  test('each change, the sizes at both ends, and replica-hours', () => {
+    const [timeline] = go({ clusters: [clusterWith([web])] }, configOf({ rules: office }), { days: 1 })
+    expect(timeline).toMatchObject({
+      name: 'cls-1/default/Deployment/web',
+      start: replicas(2),
+      end: replicas(2),
+      hours: { min: 8 * 2 + 12 * 5 + 4 * 2, max: 8 * 2 + 12 * 5 + 4 * 2, unknown: 0 },
+      ties: [],
+    })
+    expect(told(timeline!)).toEqual([
+      '2026-11-24T08:00:00Z change due config/morning replicas 2 -> replicas 5',
+      '2026-11-24T20:00:00Z change due config/evening replicas 5 -> replicas 2',
+    ])
+    expect(timeline?.rules.map(({ id, firings, decided }) => [id, firings, decided])).toEqual([
+      ['config/evening', 1, 1],
+      ['config/morning', 1, 1],
+    ])
+  })
+
+  test('hours of an autoscaler at the least and at the most', () => {
+    const rules = [ruleOf('open', '0 0 12 * * *', [4, 10])]
+    const [timeline] = go({ clusters: [clusterWith([targetWith(bounds(1, 2))])] }, configOf({ rules }), { days: 1 })
+    expect(timeline?.hours).toEqual({ min: 12 + 48, max: 24 + 120, unknown: 0 })
+  })
+
+  test('unknown sizes until the first firing when nobody looked, and that nobody was late', () => {
+    const config = configOf({ rules: office })
+    const [timeline] = go(unseenWorld(config), config, { days: 1 })
+    expect(told(timeline!)).toEqual([
+      '2026-11-24T08:00:00Z change due config/morning ? -> replicas 5',
+      '2026-11-24T20:00:00Z change due config/evening replicas 5 -> replicas 2',
+    ])
+    expect(timeline).toMatchObject({ start: undefined, hours: { min: 12 * 5 + 4 * 2, unknown: 8 } })
+  })
+
+  test('an override in an unseen world, and that nobody knows what comes after it', () => {
+    const config = configOf({
+      overrides: [
+        {
+          name: 'sale',
+          cluster: 'cls-1',
+          target: { kind: 'Deployment', name: 'web' },
+          targetSize: 9,
+          from: '2026-11-24T06:00:00Z',
+          until: '2026-11-24T12:00:00Z',
+          reason: 'a sale',
+        },
+      ],
+    })
+    const [timeline] = go(unseenWorld(config), config, { days: 1 })
+    expect(told(timeline!)).toEqual([
+      '2026-11-24T06:00:00Z change override-begins override/config/sale ? -> replicas 9',
+      '2026-11-24T12:00:00Z change override-over undo of override/config/sale replicas 9 -> ?',
+    ])
+    expect(timeline?.entries[1]?.text).toContain('a size that nobody knows was there before it')
+    expect(timeline?.hours).toEqual({ min: 54, max: 54, unknown: 18 })
+  })
+
+  test('the time between the look and the beginning is gone through without a word', () => {
+    const observedMs = at('2026-11-22T12:00:00Z')
+    const [timeline] = go({ clusters: [clusterWith([web])] }, configOf({ rules: [ruleOf('up', '0 0 8 23 * *', 7)] }), {
+      observedMs,
+      days: 1,
+    })
+    expect(timeline).toMatchObject({ start: replicas(7), entries: [], hours: { min: 168, max: 168, unknown: 0 } })
+  })
+
+  test('what is on record from after the look is put aside, so that the past can be gone through', () => {
+    const config = configOf({ rules: office })
+    const later = at('2026-11-29T08:00:00Z')
+    const record = {
+      epoch: 1,
+      owner: 'config/morning',
+      key: 'k',
+      nominalMs: later,
+      decidedMs: later,
+      before: replicas(2),
+      after: replicas(5),
+      original: { size: replicas(2), epoch: 1 },
+      once: {},
+    }
+    const [timeline] = go({ clusters: [clusterWith([targetWith(replicas(5), { record })])] }, config, { days: 1 })
+    expect(told(timeline!)).toContain('2026-11-24T20:00:00Z change due config/evening replicas 5 -> replicas 2')
+  })
+
+  test('a hold, told once, and its end', () => {
+    const hold = at('2026-11-25T12:00:00Z')
+    const [timeline] = go({ clusters: [clusterWith([targetWith(replicas(2), { hold })])] }, configOf({ rules: office }), { days: 2 })
+    expect(told(timeline!)).toEqual([
+      '2026-11-24T00:00:00Z held override config/evening replicas 2 -> replicas 2',
+      '2026-11-24T08:00:00Z held override config/morning replicas 2 -> replicas 5',
+      '2026-11-25T12:00:00Z change late config/morning replicas 2 -> replicas 5',
+      '2026-11-25T20:00:00Z change due config/evening replicas 5 -> replicas 2',
+    ])
+  })
+
+  test('a target that takes its turn, seconds after the firing', () => {
+    const rules = [ruleOf('up', '0 0 8 * * *', 5, { spread: '10m' })]
+    const targets = ['a', 'b', 'd'].map((name) => ({
+      ...ruleOf(name, '0 0 8 * * *', 5, { spread: '10m' }),
+      target: { kind: 'Deployment', name },
+    }))
+    const all = go(
+      { clusters: [clusterWith(['a', 'b', 'd'].map((name) => targetWith(replicas(2), { name })))] },
+      configOf({ rules: [...rules, ...targets] }),
+      { days: 1 },
+    )
+    const moments = all.flatMap(({ entries }) =>
+      entries.filter(({ verdict }) => verdict === 'change').map(({ atMs }) => atMs - at('2026-11-24T08:00:00Z')),
+    )
+    expect(moments).toHaveLength(3)
+    expect(new Set(moments).size).toBeGreaterThan(1)
+    for (const moment of moments) expect(moment).toBeLessThan(600_000)
+  })
+
+  test('ties, counted, with the first of them; and rules that never decide', () => {
+    const rules = [...office, ruleOf('low', '0 0 8 * * *', 1)]
+    const [timeline] = go({ clusters: [clusterWith([web])] }, configOf({ rules }))
+    expect(timeline?.ties).toEqual([{ winner: 'config/morning', loser: 'config/low', firstMs: at('2026-11-24T08:00:00Z'), count: 3 }])
+    expect(timeline?.rules.find(({ id }) => id === 'config/low')).toMatchObject({ firings: 3, decided: 0 })
+  })
+
+  test('what fires at the very beginning counts', () => {
+    const rules = [ruleOf('midnight', '0 0 0 * * *', 5), ruleOf('low', '0 0 0 * * *', 1)]
+    const [timeline] = go({ clusters: [clusterWith([web])] }, configOf({ rules }), { days: 1 })
+    expect(timeline).toMatchObject({ start: replicas(2), ties: [{ winner: 'config/midnight', loser: 'config/low', count: 1 }] })
+    expect(timeline?.rules.map(({ firings, decided }) => [firings, decided])).toEqual([
+      [1, 0],
+      [1, 1],
+    ])
+  })
+
+  test('rules of which every firing is excluded, and rules that do not fire', () => {
+    const rules = [ruleOf('none', '0 0 8 * * *', 5, { excludeDates: ['* * * * * *'] }), ruleOf('later', '0 0 8 1 1 *', 5)]
+    const [timeline] = go({ clusters: [clusterWith([web])] }, configOf({ rules }))
+    expect(timeline?.rules.map(({ id, firings, firesWithoutExcludes }) => [id, firings, firesWithoutExcludes])).toEqual([
+      ['config/later', 0, false],
+      ['config/none', 0, true],
+    ])
+  })
+
+  test('a rule of every second costs no more entries than what it changes', () => {
+    const rules = [ruleOf('always', '* * * * * *', 5)]
+    const [timeline] = go({ clusters: [clusterWith([web])] }, configOf({ rules }), { days: 1 })
+    expect(told(timeline!)).toEqual(['2026-11-24T00:00:00Z change due config/always replicas 2 -> replicas 5'])
+    expect(timeline?.rules[0]).toMatchObject({ firings: 86_400, decided: 86_400 })
+  })
+
+  test('rules that fire more often than anybody waits for are refused at once, and the worst of them is named', () => {
+    const rules = [...office, ruleOf('always', '* * * * * *', 5)]
+    expect(() => go({ clusters: [clusterWith([web])] }, configOf({ rules }), { days: 365 })).toThrow(
+      new TooManyFirings(
+        'the rules fire about 31,536,730 times until then, config/always alone 31,536,000 times; at most 20,000,000 are gone through: choose fewer days, or let it fire less often',
+      ),
+    )
+  })
+
+  test('leaves out what cannot be read, and keeps to the targets that rules name', () => {
+    const clusters = [
+      clusterWith([web, targetWith(replicas(1), { name: 'other' })]),
+      clusterWith([], { id: 'cls-2', problems: [{ part: 'cluster', text: 'away' }] }),
+    ]
+    const rules = [...office, ruleOf('two', '0 0 8 * * *', 5, { cluster: 'cls-2' })]
+    expect(go({ clusters }, configOf({ rules })).map(({ name }) => name)).toEqual(['cls-1/default/Deployment/web'])
+  })
+})
+
+describe('conflicts and outsiders', () => {
+  test('are told with what shows them', () => {
+    const rules = [
+      ...office,
+      ruleOf('low', '0 0 8 * * *', 1),
+      ruleOf('none', '0 0 9 * * *', 5, { excludeDates: ['* * * * * *'] }),
+      ruleOf('later', '0 0 8 1 1 *', 5),
+    ]
+    const autoscalers = [{ namespace: 'default', name: 'hpa', workload: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' } }]
+    const [timeline] = go({ clusters: [clusterWith([web], { autoscalers })] }, configOf({ rules }))
+    const conflicts = conflictsOf(timeline!, 'UTC')
+    expect(conflicts.map(({ code, rules }) => [code, ...rules])).toEqual([
+      ['tie', 'config/morning', 'config/low'],
+      ['does-not-fire', 'config/later'],
+      ['never-decides', 'config/low'],
+      ['always-excluded', 'config/none'],
+      ['hpa-conflict', 'config/evening'],
+    ])
+    expect(conflicts[0]?.text).toBe(
+      'config/morning (replicas 5) and config/low (replicas 1) fire at the same instant 3 times, first at Tue 2026-11-24 08:00:00 UTC; config/morning decides',
+    )
+  })
+
+  test('of a target that is missing, and of a firing that comes too late', () => {
+    const [missing] = go({ clusters: [clusterWith([])] }, configOf({ rules: office }))
+    expect(conflictsOf(missing!, 'UTC').map(({ code, text }) => [code, text.slice(0, 14)])).toEqual([['held', 'target-missing']])
+    const [late] = go({ clusters: [clusterWith([targetWith(replicas(9))])] }, configOf({ rules: office }))
+    expect(conflictsOf(late!, 'UTC').map(({ code }) => code)).toEqual(['missed'])
+  })
+
+  test('rules that are invalid or paused, and clusters that cannot be read, have no part in it and are named', () => {
+    const rules = [ruleOf('paused', '0 0 8 * * *', 5, { paused: true }), ruleOf('five', '0 8 * * *', 5)]
+    const clusters = [clusterWith([web]), clusterWith([], { id: 'cls-2', problems: [{ part: 'rules', text: 'forbidden' }] })]
+    const now = at('2026-11-24T00:00:00Z')
+    expect(outsidersOf({ clusters }, configOf({ rules }), now).map(({ code, cluster }) => [code, cluster])).toEqual([
+      ['rule-invalid', 'cls-1'],
+      ['rule-paused', 'cls-1'],
+      ['cluster-unreadable', 'cls-2'],
+    ])
   })
 })

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 
 const root = new URL('../../../', import.meta.url)
 
-/** Ways that a world never goes: it has its own store, credentials, network and frame around a run. */
+/** Ways that a world never goes: it has its own store, credentials, network and frame around a run, and nothing wrong in its settings. */
 const elsewhere = [
   'shared/runtime/config.ts',
   'shared/runtime/connect.ts',
