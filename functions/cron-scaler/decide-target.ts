@@ -61,13 +61,37 @@ export function planTarget(facts: TargetCase): ScaleStep[] {
     const firing = others.find((other) => other.rule === rule)
     steps.push(stepOf(facts, subjectOf(rule, firing?.atMs), 'held', 'calendar-unreadable', unreadText(rule)))
   }
-  if (effective !== undefined && others.length > 0) steps.push(...otherSteps(facts, effective, others))
-  steps.push(...idleOverrides(facts))
   const tied = effective !== undefined && others.some(({ atMs }) => atMs === effective.atMs)
   const own = decideTarget(facts, effective, tied)
+  const before = own?.reason.code === 'wave' && effective !== undefined ? turnBefore(facts, effective) : undefined
+  if (effective !== undefined && others.length > 0) steps.push(...otherSteps(facts, effective, withoutFiring(others, before?.firing)))
+  steps.push(...idleOverrides(facts))
   if (own !== undefined) steps.push(own)
   else if (steps.length === 0) steps.push(...nothingDue(facts))
+  if (before !== undefined) steps.push(before.step)
   return steps
+}
+
+/**
+ * What is to be done for the latest firing whose turn has come, while a later one still waits for its own: all firings of a target
+ * are put off by the same time, and none is lost to the next one. Undefined when it is done, or too late for it. What fires at the
+ * same instant as the one that waits has lost to it.
+ */
+function turnBefore(facts: TargetCase, waiting: Firing): { readonly firing: Firing; readonly step: ScaleStep } | undefined {
+  const { rules, target, config, now } = facts
+  const firings = rules.flatMap((rule): Firing[] => {
+    const waitMs = turnOf(fullNameOf(facts), 0, rule.spreadMs)
+    const { atMs } = latestFiring(rule, target?.record, Math.min(now - waitMs, waiting.atMs - 1), now - config.settings.lookBack)
+    return atMs === undefined ? [] : [{ rule, atMs }]
+  })
+  const [firing, next] = firings.sort(byPrecedence)
+  if (firing === undefined) return undefined
+  const step = decideTarget(facts, firing, next?.atMs === firing.atMs)
+  return step?.verdict === 'change' ? { firing, step } : undefined
+}
+
+function withoutFiring(firings: readonly Firing[], one: Firing | undefined): readonly Firing[] {
+  return one === undefined ? firings : firings.filter(({ rule, atMs }) => rule !== one.rule || atMs !== one.atMs)
 }
 
 /** What the firings that lost have to say, as far as it would have been time for them; the rest is history. */
@@ -169,26 +193,23 @@ function decideTarget(facts: TargetCase, effective: Firing | undefined, tied: bo
   const held = heldBack(facts, target, decision)
   if (held !== undefined) return stepOf(facts, decision.subject, 'held', held.code, held.text)
   if (decision.verdict !== 'change') return stepOf(facts, decision.subject, decision.verdict, decision.code, decision.text)
-  const step = stepFacts(facts, decision.subject)
-  const { onceKey, untilMs, ...rest } = decision.change
+  const { key, target: fullName, before, after } = stepFacts(facts, decision.subject)
+  const { rule, nominalMs, drift, onceKey, untilMs } = decision.change
   const change: ScaleChange = {
     cluster: facts.cluster.id,
     target: facts.named,
     uid: target.uid,
     from: target.size,
     to: decision.subject.size,
-    ...rest,
+    rule,
+    nominalMs,
+    drift,
     ...(onceKey === undefined ? {} : { onceKey }),
     ...(untilMs === undefined ? {} : { untilMs }),
     ...(target.record === undefined ? {} : { replaces: target.record.key }),
   }
-  return {
-    ...step,
-    verdict: 'change',
-    reason: reasonOf(decision.code, decision.text),
-    change,
-    ...(sizesEqual(change.from, change.to) ? {} : { undo: undoOf(change, step.key) }),
-  }
+  const step = { key, target: fullName, before, after, verdict: 'change', reason: reasonOf(decision.code, decision.text), change } as const
+  return sizesEqual(change.from, change.to) ? step : { ...step, undo: undoOf(change, key) }
 }
 
 /** For the sake of what a target is looked at: an override, a firing, or the end of an override when no rule has fired. */
@@ -458,9 +479,9 @@ function decideSize(facts: TargetCase, target: ObservedTarget, { rule, atMs }: F
   if (same && (tooLate || (enforce && rule.onceKey === undefined && record?.untilMs === undefined))) {
     return { verdict: 'no-change', code: 'in-place', text: `${fired}; the size is there already` }
   }
-  const ago = formatDuration(ageMs - (ageMs % 1000))
+  const ago = () => formatDuration(ageMs - (ageMs % 1000))
   if (tooLate && !enforce) {
-    const text = `${fired}, ${ago} ago, which is past its starting deadline of ${formatDuration(rule.startingDeadlineMs)}`
+    const text = `${fired}, ${ago()} ago, which is past its starting deadline of ${formatDuration(rule.startingDeadlineMs)}`
     return { verdict: 'missed', code: 'deadline-passed', text }
   }
   const turnMs = turnOf(fullNameOf(facts), atMs, rule.spreadMs)
@@ -474,7 +495,7 @@ function decideSize(facts: TargetCase, target: ObservedTarget, { rule, atMs }: F
     const text = `${fired}; the size is there already, and that is put on record so that later changes stay`
     return { verdict: 'change', code: 'record', text }
   }
-  if (now - turnMs > lateMs) return { verdict: 'change', code: 'late', text: `${fired}, ${ago} ago` }
+  if (now - turnMs > lateMs) return { verdict: 'change', code: 'late', text: `${fired}, ${ago()} ago` }
   return { verdict: 'change', code: 'due', text: fired }
 }
 

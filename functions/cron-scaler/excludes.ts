@@ -39,7 +39,7 @@ export interface Excludes {
 }
 
 /** For the many rules without any. */
-const noExcludes: Excludes = { entries: [], warnings: [] }
+const noneExcluded: Result<Excludes, ExcludeProblem> = success({ entries: [], warnings: [] })
 
 /** What is wrong with which entry. */
 export interface ExcludeProblem {
@@ -60,6 +60,31 @@ export function parseDateRange(text: string): Result<DateRange, string> {
   return success(range)
 }
 
+/** More different lists than this in one run, and all are forgotten. */
+const mostLists = 10_000
+
+const readLists = new WeakMap<ReadonlyMap<string, Calendar | UnreadCalendar>, Map<string, Result<Excludes, ExcludeProblem>>>()
+
+/** The same as `parseExcludes`, for the many rules that exclude the same days: the same texts with the same calendars are read once. */
+export function sharedExcludes(
+  texts: readonly string[],
+  calendars: ReadonlyMap<string, Calendar | UnreadCalendar>,
+): Result<Excludes, ExcludeProblem> {
+  if (texts.length === 0) return noneExcluded
+  let lists = readLists.get(calendars)
+  if (lists === undefined || lists.size >= mostLists) {
+    lists = new Map()
+    readLists.set(calendars, lists)
+  }
+  const key = JSON.stringify(texts)
+  let read = lists.get(key)
+  if (read === undefined) {
+    read = parseExcludes(texts, calendars)
+    lists.set(key, read)
+  }
+  return read
+}
+
 /**
  * Reads the entries of `excludeDates`: six-field cron expressions of which only the day of month, month and day of week
  * count (a date is the finest grain), dates and ranges of dates, and `@calendar/<name>`. One entry that cannot be read fails
@@ -69,7 +94,7 @@ export function parseExcludes(
   texts: readonly string[],
   calendars: ReadonlyMap<string, Calendar | UnreadCalendar>,
 ): Result<Excludes, ExcludeProblem> {
-  if (texts.length === 0) return success(noExcludes)
+  if (texts.length === 0) return noneExcluded
   const entries: Exclude[] = []
   const warnings: string[] = []
   for (const [index, text] of texts.entries()) {

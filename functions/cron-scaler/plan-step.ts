@@ -47,7 +47,8 @@ export function stepOf(
   code: ReasonCode,
   text: string,
 ): ScaleStep {
-  return { ...stepFacts(facts, subject), verdict, reason: reasonOf(code, text) }
+  const { key, target, before, after } = stepFacts(facts, subject)
+  return { key, target, before, after, verdict, reason: reasonOf(code, text) }
 }
 
 /** Everything of a step but what is decided. */

@@ -6,7 +6,7 @@ import { formatDuration } from '#shared/pure/duration.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
 import { isTimeZone } from '#shared/pure/zone.ts'
 import { longestPeriodMs } from './event.ts'
-import { type Calendar, type Excludes, parseExcludes, type UnreadCalendar } from './excludes.ts'
+import { type Calendar, type Excludes, sharedExcludes, type UnreadCalendar } from './excludes.ts'
 import { sharedCron, sharedNextFiring, sharedPreviousFiring } from './schedule-cache.ts'
 import { largestSize, readTarget, type Size, type Target, type TargetDraft } from './target.ts'
 
@@ -221,10 +221,15 @@ function warningsOf(own: readonly string[], schedule: CronSchedule, excludes: Ex
 }
 
 function excludesOf(draft: RuleDraft, calendars: RuleContext['calendars']): Result<Excludes, InvalidRule> {
-  const excludes = parseExcludes(draft.excludeDates, calendars)
+  const excludes = sharedExcludes(draft.excludeDates, calendars)
   if (excludes.ok) return excludes
   const { index, text } = excludes.error
   return failure({ code: 'exclude-invalid', text, field: `excludeDates[${index}]` })
+}
+
+function countProblem(field: 'targetSize' | 'minSize' | 'maxSize', value: number | undefined): InvalidRule | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= 0 && value <= largestSize)) return undefined
+  return { code: 'size-invalid', text: `${field} ${value} is no number of replicas: write a whole number from 0`, field }
 }
 
 /** The size that a rule or an override gives to a target of this kind. */
@@ -234,15 +239,8 @@ export function readSize(
   allowZeroMin: boolean,
 ): Result<Size, InvalidRule> {
   const { targetSize, minSize, maxSize } = draft
-  for (const [field, value] of [
-    ['targetSize', targetSize],
-    ['minSize', minSize],
-    ['maxSize', maxSize],
-  ] as const) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= largestSize)) {
-      return failure({ code: 'size-invalid', text: `${field} ${value} is no number of replicas: write a whole number from 0`, field })
-    }
-  }
+  const noCount = countProblem('targetSize', targetSize) ?? countProblem('minSize', minSize) ?? countProblem('maxSize', maxSize)
+  if (noCount !== undefined) return failure(noCount)
   if (target.kind !== 'HorizontalPodAutoscaler') {
     if (minSize !== undefined || maxSize !== undefined) {
       return failure({

@@ -42,8 +42,9 @@ const undoMark = 'undo of '
  * record so that it is not applied again.
  */
 export function undoOf(change: ScaleChange, key: string): ScaleChange {
-  const { onceKey: _, ...rest } = change
-  return { ...rest, from: change.to, to: change.from, drift: true, rule: undoOwner(change.rule), replaces: key }
+  const { cluster, target, uid, from, to, nominalMs, untilMs } = change
+  const undo = { cluster, target, uid, from: to, to: from, rule: undoOwner(change.rule), nominalMs, drift: true, replaces: key }
+  return untilMs === undefined ? undo : { ...undo, untilMs }
 }
 
 /** The owner of a size that came of taking back what a rule or an override had set. */

@@ -258,7 +258,8 @@ class Simulation {
     this.#target = recordUntil(world.target, period.observedMs)
     this.#countedMs = period.fromMs
     const isOverridden = overrides.length > 0 || this.#target?.override !== undefined || isOverride(this.#target?.record?.owner ?? '')
-    this.#asksAll = isOverridden || (cluster.controller !== 'absent' && rules.some(({ source }) => source === 'hpc'))
+    const takesTurns = this.#tracks.some(({ delayMs }) => delayMs > 0)
+    this.#asksAll = isOverridden || takesTurns || (cluster.controller !== 'absent' && rules.some(({ source }) => source === 'hpc'))
   }
 
   run(): TargetTimeline {
@@ -449,11 +450,15 @@ class Simulation {
     // Whether it was missed nobody knows either.
     if (what.verdict === 'missed' && knownSize(before) === undefined) return
     const { code } = reason
-    const key = JSON.stringify([code, what.rule])
     if (what.verdict === 'change') this.#said.clear()
-    else if (this.#said.has(key)) return
-    else this.#said.add(key)
-    const text = reason.text.replaceAll(/replicas NaN|min NaN, max NaN/g, 'a size that nobody knows')
+    else {
+      const key = JSON.stringify([code, what.rule])
+      if (this.#said.has(key)) return
+      this.#said.add(key)
+    }
+    const text = reason.text.includes('NaN')
+      ? reason.text.replaceAll(/replicas NaN|min NaN, max NaN/g, 'a size that nobody knows')
+      : reason.text
     this.#entries.push({ atMs, code, text, ...what, before: knownSize(before), after: knownSize(after) })
   }
 

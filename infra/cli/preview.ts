@@ -199,7 +199,10 @@ function notesOf({ observed, config, now }: World, { fromMs }: Period, zone: str
   return notes
 }
 
-/** The whole of it as JSON, a target a line, so that not all of it is in memory at once. */
+/** So many entries of a timeline are written in one line. */
+const entriesAtOnce = 500
+
+/** The whole of it as JSON, piece by piece, so that not all of it is in memory at once. */
 export function* jsonLines(report: Preview): Generator<string> {
   const { period, zone, days, isSeen, notes, outsiders } = report
   const all = report.timelines()
@@ -215,14 +218,18 @@ export function* jsonLines(report: Preview): Generator<string> {
   }
   yield `{${members({ ...head, notes })},`
   yield '"targets": ['
-  let line: string | undefined
+  let isFirst = true
   for (const timeline of all) {
     curve.add(curveOf(timeline, period.fromMs))
     conflicts.push(...conflictsOf(timeline, zone))
-    if (line !== undefined) yield `${line},`
-    line = JSON.stringify(jsonTarget(timeline))
+    yield `${isFirst ? '' : ','}{${members(jsonTarget(timeline))},"timeline": [`
+    for (let at = 0; at < timeline.entries.length; at += entriesAtOnce) {
+      const entries = timeline.entries.slice(at, at + entriesAtOnce).map((entry) => JSON.stringify(jsonEntry(entry)))
+      yield `${at === 0 ? '' : ','}${entries.join(',\n')}`
+    }
+    yield ']}'
+    isFirst = false
   }
-  if (line !== undefined) yield line
   yield '],'
   const points = curve.points()
   const { low, high } = curve.peaks(points)
@@ -235,7 +242,7 @@ function members(value: object): string {
   return JSON.stringify(value).slice(1, -1)
 }
 
-function jsonTarget({ name, cluster, target, start, end, hours, rules, ties, entries }: TargetTimeline): object {
+function jsonTarget({ name, cluster, target, start, end, hours, rules, ties }: TargetTimeline): object {
   return {
     name,
     cluster,
@@ -245,8 +252,11 @@ function jsonTarget({ name, cluster, target, start, end, hours, rules, ties, ent
     replicaHours: hours,
     rules,
     ties: ties.map(({ firstMs, ...rest }) => ({ ...rest, first: iso(firstMs) })),
-    timeline: entries.map(({ atMs, before, after, ...rest }) => ({ at: iso(atMs), ...rest, before: before ?? null, after: after ?? null })),
   }
+}
+
+function jsonEntry({ atMs, before, after, ...rest }: TimelineEntry): object {
+  return { at: iso(atMs), ...rest, before: before ?? null, after: after ?? null }
 }
 
 function iso(ms: number): string {

@@ -46,6 +46,20 @@ export function wantedAt(scenario: Scenario, target: number, now: number, circum
   return firingAt(scenario, target, now, circumstances)
 }
 
+/**
+ * What a target may be given at an instant where firings are spread: what it should be, and, as long as that may still wait for its
+ * turn, what was due before it. Where in a spread a turn comes nobody says here.
+ */
+export function mayBecomeAt(scenario: Scenario, target: number, now: number, circumstances: Circumstances = {}): readonly Wanted[] {
+  const latest = wantedAt(scenario, target, now, circumstances)
+  const found: Wanted[] = []
+  for (let next = latest; next !== undefined; next = firingAt(scenario, target, next.nominalMs - 1, circumstances, now)) {
+    found.push(next)
+    if (next.rule === undefined || now - next.nominalMs >= next.rule.spreadMs) break
+  }
+  return found
+}
+
 /** The override in force: the one on the target itself, else the one that began last, the larger one, the first by name. */
 function overrideAt(
   scenario: Scenario,
@@ -66,16 +80,16 @@ function overrideAt(
   return best
 }
 
-/** The latest firing that counts, of any rule of a target; of several at once the larger size. */
-function firingAt(scenario: Scenario, target: number, now: number, { ranFor }: Circumstances): Wanted | undefined {
+/** The latest firing that counts up to an instant, of any rule of a target; of several at once the larger size. */
+function firingAt(scenario: Scenario, target: number, untilMs: number, { ranFor }: Circumstances, now = untilMs): Wanted | undefined {
   let best: { readonly rule: SimRule; readonly nominalMs: number; readonly isTied: boolean } | undefined
   for (const rule of scenario.rules) {
     if (rule.target !== target) continue
     const beganMs = rule.source === 'hpc' ? scenario.startMs - objectAgeMs : Number.NEGATIVE_INFINITY
     const earliestMs = Math.max(now - scenario.lookBackMs, beganMs)
     const ran = rule.runOnce ? ranFor?.(rule) : undefined
-    const nominalMs = ran ?? lastFiring(scenario, rule, now, earliestMs)
-    if (nominalMs === undefined || nominalMs > now || nominalMs < now - scenario.lookBackMs) continue
+    const nominalMs = ran ?? lastFiring(scenario, rule, untilMs, earliestMs)
+    if (nominalMs === undefined || nominalMs > untilMs || nominalMs < now - scenario.lookBackMs) continue
     const isTied = nominalMs === best?.nominalMs
     if (best === undefined || nominalMs > best.nominalMs) best = { rule, nominalMs, isTied }
     else if (isTied) best = { rule: isLarger(rule.size, best.rule.size) ? rule : best.rule, nominalMs, isTied }

@@ -1,10 +1,11 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 
+const folder = new URL('../../functions/cron-scaler/', import.meta.url)
 let warmed: Promise<void> | undefined
 
 /**
- * Loads what the product loads only when it needs it: its own files, and the libraries behind them. Loading takes real time, of
- * which virtual time knows nothing, so it has to be over when a world begins. What is loaded already is there at once.
+ * Loads what the product loads only when it needs it: some of its own files, and the libraries behind them. Loading takes real
+ * time, of which virtual time knows nothing, so it has to be over when a world begins. What is loaded already is there at once.
  */
 export function warmUp(): Promise<void> {
   warmed ??= load()
@@ -12,12 +13,12 @@ export function warmUp(): Promise<void> {
 }
 
 async function load(): Promise<void> {
-  const folder = new URL('../../functions/cron-scaler/', import.meta.url)
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.ts') && name !== 'handler.ts')
-  await Promise.all([
-    ...files.map((name) => import(new URL(name, folder).href)),
-    import('ical.js'),
-    import('re2js'),
-    import('yaml'),
-  ])
+  const late = new Set<string>()
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith('.ts')) continue
+    const text = await readFile(new URL(name, folder), 'utf8')
+    for (const [, module = ''] of text.matchAll(/\bawait import\('(\.\/[^']+)'\)/g)) late.add(module)
+  }
+  const files = [...late].toSorted().map((module) => import(new URL(module, folder).href))
+  await Promise.all([...files, import('ical.js'), import('re2js'), import('yaml')])
 }

@@ -1,5 +1,5 @@
-import { short } from '../history.ts'
-import { type Wanted, wantedAt } from '../oracle.ts'
+import { type PlannedStep, short } from '../history.ts'
+import { mayBecomeAt, type Wanted } from '../oracle.ts'
 import type { SimRule } from '../scenario.ts'
 import { targetNameOf } from '../stage-world.ts'
 import { type EffectFacts, type Facts, isBy, type RunFacts, type Violation } from './facts.ts'
@@ -23,7 +23,9 @@ function unwanted(facts: Facts): Violation[] {
     const run = facts.runs.get(effect.owner)
     const index = scenario.targets.findIndex((target) => targetNameOf(target) === effect.target)
     if (run === undefined || index < 0 || Number.isNaN(run.planNow)) return []
-    const wanted = possible(facts, index, run, place)
+    const wanted = possible(facts, index, run, place).flatMap((each): readonly (Wanted | undefined)[] =>
+      each.length === 0 ? [undefined] : each,
+    )
     if (effect.by.startsWith('undo of override/')) {
       const original = sizeBeforeOverride(facts, one)
       if (wanted.some((size) => size === undefined) && (original === undefined || original.effect.before === effect.after)) return []
@@ -36,8 +38,11 @@ function unwanted(facts: Facts): Violation[] {
   })
 }
 
-/** What a target should be at the instant of a run's plan: with what stood on it at any time from when the run began to a place. */
-function possible(facts: Facts, index: number, run: RunFacts, untilPlace: number): readonly (Wanted | undefined)[] {
+/**
+ * What a target may be given at the instant of a run's plan: for everything that stood on it at any time from when the run began to
+ * a place in the history.
+ */
+function possible(facts: Facts, index: number, run: RunFacts, untilPlace: number): readonly (readonly Wanted[])[] {
   const { scenario } = facts.simulated
   const target = scenario.targets[index]
   if (target === undefined) return []
@@ -46,7 +51,7 @@ function possible(facts: Facts, index: number, run: RunFacts, untilPlace: number
     .of('person')
     .flatMap(([place, deed]) => (deed.target === name && place > run.place && place < untilPlace ? [place + 1] : []))
   return [run.place, ...places].map((place) =>
-    wantedAt(scenario, index, run.planNow, {
+    mayBecomeAt(scenario, index, run.planNow, {
       written: facts.writtenAt(name, place),
       ranFor: (rule) => facts.ranFor(name, rule, run.planPlace),
     }),
@@ -110,15 +115,22 @@ function turns(facts: Facts): Violation[] {
       for (const step of run.plan) {
         const isWaiting = step.code === 'wave'
         if (step.target !== name || (!isWaiting && (step.verdict !== 'change' || !turnCodes.has(step.code)))) continue
-        // Which firing it was about has to be certain.
-        const [wanted, ...others] = possible(facts, index, run, run.planPlace)
-        if (wanted?.rule === undefined || wanted.isTied === true || others.length > 0 || wanted.size !== step.after) continue
-        const passedMs = run.planNow - wanted.nominalMs
-        learn(wanted.rule, isWaiting ? { afterMs: passedMs } : { byMs: passedMs })
+        const [wanted = [], ...others] = possible(facts, index, run, run.planPlace)
+        const firing = onlyOne(wanted, step)
+        if (firing?.rule === undefined || others.length > 0) continue
+        const passedMs = run.planNow - firing.nominalMs
+        learn(firing.rule, isWaiting ? { afterMs: passedMs } : { byMs: passedMs })
       }
     }
   }
   return found
+}
+
+/** The firing that a step is about; undefined when that is not certain. */
+function onlyOne(wanted: readonly Wanted[], step: PlannedStep): Wanted | undefined {
+  const [firing, ...others] = wanted.filter(({ size }) => size === step.after)
+  if (firing === undefined || firing.isTied === true || others.length > 0) return undefined
+  return firing
 }
 
 /** What a change is called that came for its firing. */

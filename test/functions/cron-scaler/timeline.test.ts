@@ -329,6 +329,64 @@ describe('what a timeline tells', () => {
     ])
   })
 
+  test('a firing after a hold that ended beyond the look-back is not taken for a repetition of what was held', () => {
+    const config = configOf({ lookBack: '30m', rules: [ruleOf('weekdays', '0 * * * * 1-5', 0, { startingDeadline: '0s' })] })
+    const fromMs = at('2026-11-27T22:00:00Z')
+    const target = targetWith(replicas(1), { hold: at('2026-11-28T00:30:00Z') })
+    const all = [
+      ...timelines({ clusters: [clusterWith([target])] }, config, { observedMs: fromMs, fromMs, untilMs: at('2026-12-01T00:00:00Z') }),
+    ]
+    expect(told(all[0]!).slice(1)).toEqual(['2026-11-30T00:00:00Z change due config/weekdays replicas 1 -> replicas 0'])
+  })
+
+  test('what holds a target after the look-back is over is no firing any more', () => {
+    const config = configOf({ lookBack: '30m', rules: [ruleOf('up', '0 0 8 * * *', 5)] })
+    const target = targetWith(replicas(2), { hold: at('2026-11-24T10:00:00Z'), override: { problem: 'it does not say until when' } })
+    const [timeline] = go({ clusters: [clusterWith([target])] }, config, { days: 1 })
+    expect(timeline?.entries.map(({ atMs, code, rule }) => [iso(atMs), code, rule])).toEqual([
+      ['2026-11-24T00:00:00Z', 'override', 'override/annotation'],
+      ['2026-11-24T08:00:00Z', 'override', 'config/up'],
+      ['2026-11-24T10:00:00Z', 'override-invalid', 'override/annotation'],
+    ])
+  })
+
+  test('a rule that runs once fires once', () => {
+    const rules = [ruleOf('once', '0 0 8 * * *', 5, { runOnce: true }), ruleOf('night', '0 0 20 * * *', 1)]
+    const [timeline] = go({ clusters: [clusterWith([web])] }, configOf({ rules }))
+    expect(timeline?.rules.map(({ id, firings, decided }) => [id, firings, decided])).toEqual([
+      ['config/night', 3, 3],
+      ['config/once', 1, 1],
+    ])
+  })
+
+  test('an override is kept up for the sake of a rule that neither decides nor comes next', () => {
+    const rules = [
+      ruleOf('latest', '0 0 20 * * *', 2),
+      ruleOf('next', '0 0 4 * * *', 3),
+      ruleOf('enforcing', '0 0 12 * * *', 4, { enforce: true }),
+    ]
+    const beginMs = at('2026-11-23T21:00:00Z')
+    const untilMs = at('2026-11-24T03:00:00Z')
+    const override = { id: 'override/annotation/x', size: replicas(9), untilMs }
+    const record = {
+      epoch: 1,
+      owner: override.id,
+      key: 'k',
+      nominalMs: beginMs,
+      decidedMs: beginMs,
+      before: replicas(2),
+      after: replicas(9),
+      original: { size: replicas(2), epoch: 1 },
+      once: {},
+      untilMs,
+    }
+    const [timeline] = go({ clusters: [clusterWith([targetWith(replicas(7), { override, record })])] }, configOf({ rules }), { days: 1 })
+    expect(told(timeline!).slice(0, 2)).toEqual([
+      '2026-11-24T00:00:00Z change drift override/annotation/x replicas 7 -> replicas 9',
+      '2026-11-24T03:00:00Z change late config/latest replicas 9 -> replicas 2',
+    ])
+  })
+
   test('a target that takes its turn, seconds after the firing', () => {
     const rules = [ruleOf('up', '0 0 8 * * *', 5, { spread: '10m' })]
     const targets = ['a', 'b', 'd'].map((name) => ({
