@@ -327,13 +327,13 @@ function autoscalersIn(all: readonly ObservedAutoscaler[], namespace: string): r
 /** What keeps a decision from being carried out: the platform's own controller, or a pause. */
 function heldBack(facts: TargetCase, target: ObservedTarget, { subject, verdict, code, text }: Decision): Obstacle | undefined {
   const { cluster, config, rules, isOfHpc: isTheirs = rules.some(({ source }) => source === 'hpc') } = facts
-  const alone = `${verdict} (${code})`
+  const alone = () => `${verdict} (${code})`
   // What an override is about is the controller's as well, as soon as an HPC object names it.
   const isOfHpc = subject.id.startsWith('hpc/') || (isTheirs && !subject.id.startsWith('config/'))
   if (isOfHpc && config.settings.hpc.besideController === 'shadow') {
     if (cluster.controller === 'running') {
       const compared = compareWithController(facts, target)
-      const wish = verdict === 'change' ? `; alone it would be decided ${alone}` : ''
+      const wish = verdict === 'change' ? `; alone it would be decided ${alone()}` : ''
       return { code: compared.code, text: `tke-hpc-controller runs in this cluster, so this only compares: ${compared.text}${wish}` }
     }
     if (cluster.controller === 'unknown') {
@@ -345,7 +345,7 @@ function heldBack(facts: TargetCase, target: ObservedTarget, { subject, verdict,
     }
   }
   if (!config.settings.paused) return undefined
-  return { code: 'paused', text: `paused in the settings; else it would be decided ${alone}: ${text}` }
+  return { code: 'paused', text: `paused in the settings; else it would be decided ${alone()}: ${text}` }
 }
 
 /** What an override in force means for its target. */
@@ -484,7 +484,7 @@ function decideSize(facts: TargetCase, target: ObservedTarget, { rule, atMs }: F
     const text = `${fired}, ${ago()} ago, which is past its starting deadline of ${formatDuration(rule.startingDeadlineMs)}`
     return { verdict: 'missed', code: 'deadline-passed', text }
   }
-  const turnMs = turnOf(fullNameOf(facts), atMs, rule.spreadMs)
+  const turnMs = rule.spreadMs === 0 ? atMs : turnOf(fullNameOf(facts), atMs, rule.spreadMs)
   if (now < turnMs) {
     const text = `${fired}; it is this target's turn at ${instantText(turnMs, rule.zone)}: those of one instant are spread over ${formatDuration(rule.spreadMs)}`
     return { verdict: 'skipped', code: 'wave', text }

@@ -14,6 +14,8 @@ export type ScaleStep = Step<ScaleChange>
 export interface TargetCase {
   readonly cluster: ObservedCluster
   readonly named: Target
+  /** Its name within the cluster, where somebody has put it together already. */
+  readonly name?: string
   /** Those that can run and are not paused. */
   readonly rules: readonly Rule[]
   /**
@@ -62,8 +64,8 @@ export function stepFacts(facts: TargetCase, subject: Subject) {
 }
 
 /** `cls-1/default/Deployment/web`. */
-export function fullNameOf({ cluster, named }: Pick<TargetCase, 'cluster' | 'named'>): string {
-  return `${cluster.id}/${targetName(named)}`
+export function fullNameOf({ cluster, named, name = targetName(named) }: Pick<TargetCase, 'cluster' | 'named' | 'name'>): string {
+  return `${cluster.id}/${name}`
 }
 
 /**
@@ -71,12 +73,15 @@ export function fullNameOf({ cluster, named }: Pick<TargetCase, 'cluster' | 'nam
  * object, the record on it, and a hold whose end makes the firing count again. So each correction is a step of its own, and
  * what was done to an object that is gone does not stand for the one after it.
  */
-function keyParts({ cluster, named, target, now }: TargetCase, { id, size, atMs }: Subject): (string | number | null)[] {
+function keyParts(
+  { cluster, named, name = targetName(named), target, now }: TargetCase,
+  { id, size, atMs }: Subject,
+): (string | number | null)[] {
   const record = target?.record
   const isHoldOver = record !== undefined && record.nominalMs === atMs && !isOnRecord(record, atMs, target?.hold, now)
   return [
     cluster.id,
-    targetName(named),
+    name,
     id,
     atMs ?? null,
     sizeText(size),

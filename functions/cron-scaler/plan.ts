@@ -175,7 +175,7 @@ function planCluster(
   const planOne = (name: string, named: Target, rules: readonly Rule[], isOfHpc: boolean): void => {
     const own = overrides.get(name)?.map(({ override }) => override) ?? noOverrides
     if (unreadable === undefined) {
-      for (const step of planTarget({ cluster, named, rules, isOfHpc, overrides: own, target: targets.get(name), config, now }))
+      for (const step of planTarget({ cluster, named, name, rules, isOfHpc, overrides: own, target: targets.get(name), config, now }))
         steps.push(step)
     } else if (rules.length > 0 || own.length > 0) {
       // Which of its rules decides, nobody knows either.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Circumstances, wantedAt } from '#infra/sim/oracle.ts'
+import { type Circumstances, mayBecomeAt, wantedAt } from '#infra/sim/oracle.ts'
 import type { Scenario, SimRule } from '#infra/sim/scenario.ts'
 import { civilAt, dateText, offsetAt } from '#infra/sim/sim-time.ts'
 import { calmScenario } from './calm-scenario.ts'
@@ -119,6 +119,25 @@ describe('what a target should be', () => {
     expect(wanted(rules, at('08:15:00'))).toBe('replicas 5 since 03-02T08:10:00')
     expect(wanted(rules, at('08:45:00'))).toBe('replicas 5 since 03-02T08:40:00')
     expect(wanted(rules, at('08:45:00'), { ranFor: () => at('08:10:00') })).toBe('replicas 3 since 03-02T08:20:00')
+  })
+})
+
+describe('what a target may be given', () => {
+  const spread = { ...rule, minutes: [4, 10], spreadMs: 480_000 }
+  const sizes = (rules: readonly SimRule[], now: number): readonly string[] =>
+    mayBecomeAt({ ...calm, rules }, 0, now).map(({ size, nominalMs }) => `${size} since ${new Date(nominalMs).toISOString().slice(14, 19)}`)
+
+  it('is what should be there, and what was due before, as long as a firing may wait for its turn', () => {
+    const rules = [spread, { ...rule, minutes: [1], size: { replicas: 9 } }]
+    expect(sizes(rules, at('08:03:59'))).toEqual(['replicas 9 since 01:00'])
+    expect(sizes(rules, at('08:09:59'))).toEqual(['replicas 3 since 04:00', 'replicas 9 since 01:00'])
+    expect(sizes(rules, at('08:11:59'))).toEqual(['replicas 3 since 10:00', 'replicas 3 since 04:00', 'replicas 9 since 01:00'])
+    expect(sizes(rules, at('08:12:00'))).toEqual(['replicas 3 since 10:00', 'replicas 3 since 04:00'])
+    expect(sizes(rules, at('08:18:00'))).toEqual(['replicas 3 since 10:00'])
+  })
+
+  it('is nothing where nothing is due', () => {
+    expect(sizes([], at('08:11:00'))).toEqual([])
   })
 })
 

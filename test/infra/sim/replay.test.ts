@@ -32,26 +32,28 @@ async function traceOf(seed: number, of: SimFunction): Promise<string> {
 
 describe('27: the same seed', () => {
   it.for(simFunctions)('draws the same scenario and gives the same trace of %s, byte for byte', async (of) => {
-    for (const seed of [3, 6]) {
+    const traces = new Set<string>()
+    for (const seed of [66, 71]) {
       expect(JSON.stringify(drawScenario(seed, of))).toBe(JSON.stringify(drawScenario(seed, of)))
       const trace = await traceOf(seed, of)
       expect(trace.length).toBeGreaterThan(10_000)
       expect(await traceOf(seed, of)).toBe(trace)
+      traces.add(trace)
     }
-    expect(await traceOf(3, of)).not.toBe(await traceOf(6, of))
+    expect(traces.size).toBe(2)
   })
 
   it('gives the same trace while other worlds run beside it', async () => {
-    const alone = await traceOf(3, 'cron-scaler')
-    const [beside] = await Promise.all([traceOf(3, 'cron-scaler'), traceOf(1, 'cron-scaler'), traceOf(3, 'relative-probe')])
+    const alone = await traceOf(66, 'cron-scaler')
+    const [beside] = await Promise.all([traceOf(66, 'cron-scaler'), traceOf(1, 'cron-scaler'), traceOf(71, 'relative-probe')])
     expect(beside).toBe(alone)
   })
 
   it('gives the same trace in other processes, in whatever zone they live', async () => {
-    const trace = await traceOf(2, 'cron-scaler')
+    const trace = await traceOf(66, 'cron-scaler')
     const [one, other] = await Promise.all([
-      sim(['--seed', '2', '--trace'], 'Asia/Shanghai'),
-      sim(['--seed', '2', '--trace'], 'America/Lima'),
+      sim(['--seed', '66', '--trace'], 'Asia/Shanghai'),
+      sim(['--seed', '66', '--trace'], 'America/Lima'),
     ])
     expect(other).toEqual(one)
     expect(one.code).toBe(0)
@@ -63,9 +65,9 @@ describe('27: the same seed', () => {
 
 describe('the command', () => {
   it('says of many seeds what each of them says, on however many threads', async () => {
-    const { code, out } = await sim(['--seeds', '3', '--seed', '5', '--function', 'relative-probe', '--threads', '2'])
+    const { code, out } = await sim(['--seeds', '3', '--seed', '71', '--function', 'relative-probe', '--threads', '2'])
     let coverage = noCoverage
-    for (const seed of [5, 6, 7]) coverage = sumOf(coverage, (await runSeed(seed, 'relative-probe')).coverage)
+    for (const seed of [71, 72, 73]) coverage = sumOf(coverage, (await runSeed(seed, 'relative-probe')).coverage)
     expect(coverage.runs).toBeGreaterThan(50)
     expect(out).toBe(`${coverageText(coverage)}\nseeds 3 violations 0\n`)
     expect(code).toBe(0)

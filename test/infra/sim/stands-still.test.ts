@@ -41,9 +41,11 @@ describe.each(functions)('a run of %s', (of) => {
     const { problems } = await everywhere(scenario, (place) => [{ place, freezeMs: 5 * minuteMs }])
     expect(problems).toEqual([])
   })
+})
 
+describe('a run whose writes happen twice when they are repeated', () => {
   it('16: stands still at any place while the kill switch is set, and writes nothing more', async () => {
-    const calm = calmScenario(of)
+    const calm = calmScenario('relative-probe')
     const switchings = [
       { atMs: calm.startMs + 20_000, to: 'stop' },
       { atMs: calm.startMs + 15 * minuteMs, to: 'run' },
@@ -53,7 +55,7 @@ describe.each(functions)('a run of %s', (of) => {
   })
 
   it('17: stands still at any place until a freeze window has begun, and writes nothing in it', async () => {
-    const calm = calmScenario(of)
+    const calm = calmScenario('relative-probe')
     const minuteOfDay = (Math.floor(calm.startMs / minuteMs) + 1) % (24 * 60)
     const guard = { ...calm.guard, freeze: [{ name: 'w', kind: 'deny', minuteOfDay, minutes: 10 }] } as const
     const { problems } = await everywhere({ ...calm, guard }, (place) => [{ place, freezeMs: 2 * minuteMs }])
