@@ -4,7 +4,15 @@ import { decisionList, hiddenText } from '#infra/local/decision-list.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { silentLog } from '#shared/runtime/log.ts'
 import { countsText, hasFailed } from '#shared/runtime/report.ts'
-import { loadPlan, matchPlan, type PlanDocument, PlanError, type StepLike, selectSteps } from '#shared/safety/plan-document.ts'
+import {
+  loadPlan,
+  matchPlan,
+  type PlanDocument,
+  PlanError,
+  type PlanStep,
+  type StepLike,
+  selectSteps,
+} from '#shared/safety/plan-document.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
 import { type Opened, withStore } from './with-platform.ts'
@@ -43,10 +51,11 @@ Exit code 1 when the plan does not match or something failed, with nothing or on
         throw new Error(`${config.path} says mode ${config.mode}; nothing is written unless it says \`mode: enforce\``)
       }
       const chosen = selectSteps(document.steps, { targets: values.target ?? [] })
-      let gone: readonly { readonly target: string }[] = []
+      let gone: readonly PlanStep[] | undefined
       const review = (steps: readonly StepLike[]): ReadonlySet<StepLike> => {
         const matched = matchPlan({ ...document, steps: chosen }, steps, { redact: kernel.redact })
-        gone = matched.gone
+        // A run that goes part by part asks about each part; what no part has is gone.
+        gone = gone === undefined ? matched.gone : gone.filter((step) => matched.gone.includes(step))
         return new Set(matched.approved)
       }
       const now = platform.now()
@@ -71,25 +80,23 @@ Exit code 1 when the plan does not match or something failed, with nothing or on
       )
       const hidden = hiddenText(list)
       for (const line of list.lines) print(line)
-      for (const { target } of gone)
+      for (const { target } of gone ?? [])
         print(`${document.function}  ${target}  not done: it would not be done so any more; plan and review again`)
       if (report.failure !== undefined) io.err(`nothing was decided: ${kernel.redact(report.failure.text)}`)
       print(`${countsText(report.counts)}${hidden === '' ? '' : ` (${hidden})`}`)
-      return hasFailed(report) || gone.length > 0 ? 1 : 0
+      return hasFailed(report) || (gone ?? []).length > 0 ? 1 : 0
     })
   },
 }
 
 /** The plan with this digest, whichever function made it. */
 async function findPlan({ kernel, platform }: Opened, digest: string): Promise<PlanDocument> {
-  let unknown: PlanError | undefined
   for (const { name } of localFunctions) {
     try {
       return await loadPlan(kernel.store, name, digest, { now: platform.now(), key: kernel.key })
     } catch (error) {
       if (!(error instanceof PlanError) || error.kind !== 'plan.unknown') throw error
-      unknown = error
     }
   }
-  throw unknown ?? new UsageError('there are no functions')
+  throw new Error(`there is no plan ${digest}. Plans are kept for a week; make a new one and review it.`)
 }

@@ -19,6 +19,8 @@ export interface CommandIo {
   readonly signal: AbortSignal
   /** Columns of the terminal that `out` goes to, now; undefined when it goes somewhere else. Absent is nowhere a terminal. */
   readonly terminalColumns?: () => number | undefined
+  /** Replaces the last line of the terminal that `err` goes to by this one, or by nothing; absent when it goes somewhere else. */
+  readonly draw?: (line: string) => void
 }
 
 /** Why `signal` was aborted, and the exit code of what did not get done because of it. */

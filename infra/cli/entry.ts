@@ -29,4 +29,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   cwd: startFolder({ cwd: process.cwd(), npmFolder: process.env.INIT_CWD, projectRoot: join(import.meta.dirname, '../..') }),
   signal: stop.signal,
   terminalColumns: () => (process.stdout.isTTY ? process.stdout.columns || 120 : undefined),
+  ...(process.stderr.isTTY
+    ? { draw: (line: string) => process.stderr.write(`\r\u001b[K${line.slice(0, (process.stderr.columns || 80) - 1).toWellFormed()}`) }
+    : {}),
 })

@@ -27,6 +27,25 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     load: async () => (await import('./shadow.ts')).shadow,
   },
   apply: { summary: 'carry out a plan that was reviewed', load: async () => (await import('./apply.ts')).apply },
+  explain: {
+    summary: 'say why an image is kept, or why it goes',
+    load: async () => (await import('./explain.ts')).explain,
+  },
+  images: {
+    summary: 'say of every image in the registry what becomes of it and why',
+    load: async () => (await import('./images.ts')).images,
+  },
+  restore: {
+    summary: 'bring back a tag that the image cleaner removed',
+    load: async () => {
+      const [{ createRestoreCommand }, { askOnTerminal }] = await Promise.all([import('./restore.ts'), import('./ask.ts')])
+      return createRestoreCommand(askOnTerminal)
+    },
+  },
+  backtest: {
+    summary: 'replay what was seen of the registry against a policy',
+    load: async () => (await import('./backtest.ts')).backtest,
+  },
   journal: {
     summary: 'show what was done and why, and check that nobody changed it',
     load: async () => (await import('./journal.ts')).journal,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type * as z from 'zod/mini'
 import type { Step } from '#shared/pure/step.ts'
 import { type Config, type ConfigFault, functionConfig } from '#shared/runtime/config.ts'
-import type { FunctionName, ScheduleDefinition } from '#shared/runtime/definition.ts'
+import type { AnyScheduled, DefinitionFacts, FunctionName } from '#shared/runtime/definition.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
 import { makePlan, type RunOptions, readStep, runSchedule, runSteps } from '#shared/runtime/run.ts'
@@ -37,7 +37,7 @@ export class UndoError extends Error {
 
 /** Wraps a definition for the local runner, and its webhooks where it has some. */
 export function localFunction<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
+  definition: AnyScheduled<Settings, Observed, Change>,
   hooks?: LocalHooks,
 ): LocalFunction {
   return {
@@ -81,16 +81,16 @@ export function localHookFunction<Settings>(definition: DefinedSettings<Settings
   }
 }
 
-type DefinedSettings<Settings> = Pick<ScheduleDefinition<Settings, unknown, unknown>, 'name' | 'settings' | 'problems'>
+type DefinedSettings<Settings> = Pick<DefinitionFacts<Settings, unknown, unknown>, 'name' | 'settings' | 'problems'>
 
 /** What is wrong with a function's settings together with the rest of the configuration. */
 async function problemsIn<Settings>(definition: DefinedSettings<Settings>, config: Config): Promise<readonly ConfigFault[]> {
-  const found = definition.problems?.(await functionConfig(config, definition)) ?? []
+  const found = (await definition.problems?.(await functionConfig(config, definition))) ?? []
   return found.map(({ path, text }) => ({ path: `functions.${definition.name}${path === '' ? '' : `.${path}`}`, text }))
 }
 
 /** The step that takes back what an entry of the journal did. */
-function undoOf<Settings, Observed, Change>(definition: ScheduleDefinition<Settings, Observed, Change>, entry: JournalEntry): Step<Change> {
+function undoOf<Settings, Observed, Change>(definition: AnyScheduled<Settings, Observed, Change>, entry: JournalEntry): Step<Change> {
   const name = `entry ${entry.seq} of the journal of ${definition.name}`
   if (entry.kind !== 'intent')
     throw new UndoError(`${name} is no intent; name the entry that began the change (\`longshore journal list\` shows them)`)

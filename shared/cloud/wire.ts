@@ -7,7 +7,7 @@ export type WireHeaders = Readonly<Record<string, string | readonly string[] | u
 export interface WireRequest {
   /** `https://host` or `https://host:port`; its host must be listed. */
   readonly origin: string
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** With the query, starting with `/`. */
   readonly path: string
   /** Must include `host`; `content-length` and `connection` are the transport's. */

@@ -1,11 +1,12 @@
-import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
 import { allowedHosts } from '#cloud/allowed-hosts.ts'
 import { type ClientOptions, createClient } from '#cloud/client.ts'
 import type { Clock } from '#cloud/clock.ts'
-import type { CloudWriter, SendOptions } from '#cloud/cloud.ts'
+import type { CloudWriter } from '#cloud/cloud.ts'
 import { type CredentialSource, type Credentials, environmentCredentials, refreshingCredentials } from '#cloud/credentials.ts'
 import { ProxyError, proxyPasswords, proxyRule } from '#cloud/proxy.ts'
+import type { RegistryClient } from '#cloud/registry-client.ts'
 import type { TransportFactory } from '#cloud/wire.ts'
+import { withRegistry } from '#cloud/with-registry.ts'
 import { type Config, ConfigError, type Environment } from './config.ts'
 import type { FetchText } from './fetch-text.ts'
 import type { Fetcher } from './fetcher.ts'
@@ -74,15 +75,34 @@ export async function connect(config: Config, options: ConnectOptions): Promise<
     const { createFetcher } = await import('./fetcher.ts')
     return createFetcher({ settings: platform, clock, createTransport, environment, ca })
   }
+  let registries: RegistryClient | undefined
+  const cloud = withRegistry(client, async () => {
+    // Loaded here only: most installations have no registry beside the platform's.
+    const { createRegistryClient } = await import('#cloud/registry-client.ts')
+    registries ??= createRegistryClient({
+      clock: options.clock,
+      random: options.random,
+      createTransport: (allowInsecureHttp) =>
+        options.createTransport({
+          clock: options.clock,
+          allowedHosts: platform.allowedHosts,
+          allowInsecureHttp: allowInsecureHttp || platform.allowInsecureHttp,
+          environment: options.env,
+          ...(ca === undefined ? {} : { ca: [ca, ...process.getBuiltinModule('node:tls').rootCertificates] }),
+        }),
+      resolve: options.resolveReference ?? createResolver({ env: options.env }),
+      onSecret: (secret) => options.redactor.add(secret),
+    })
+    return registries
+  })
   return {
-    send: async <A extends Action>(action: A, request: RequestOf<A>, sendOptions?: SendOptions): Promise<ResponseOf<A>> =>
-      await client.send(action, request, sendOptions),
+    send: cloud.send,
     fetchText: async (url, fetchOptions) => {
       fetcher ??= openFetcher()
       return await (await fetcher).fetchText(url, fetchOptions)
     },
     close: async () => {
-      await Promise.all([client.close(), fetcher?.then((opened) => opened.close())])
+      await Promise.all([client.close(), fetcher?.then((opened) => opened.close()), registries?.close()])
     },
   }
 }

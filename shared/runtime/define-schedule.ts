@@ -5,7 +5,7 @@ import type { TransportFactory } from '#cloud/wire.ts'
 import { type Store, StoreError } from '#shared/safety/store.ts'
 import { type Config, type Environment, functionConfig, loadConfig } from './config.ts'
 import { type Connection, connect } from './connect.ts'
-import type { ScheduleDefinition } from './definition.ts'
+import type { AnyScheduled } from './definition.ts'
 import type { Kernel } from './kernel.ts'
 import { createLog, type Log } from './log.ts'
 import { logAttempt } from './log-attempt.ts'
@@ -20,7 +20,7 @@ import { once, type ProcessSurroundings, processSurroundings } from './surroundi
 /** A handler for Lambda and SCF, with the definition it was made from, for whoever runs it another way. */
 export interface ScheduleHandler<Settings, Observed, Change> {
   (event: unknown, context?: PlatformContext): Promise<RunReport>
-  readonly definition: ScheduleDefinition<Settings, Observed, Change>
+  readonly definition: AnyScheduled<Settings, Observed, Change>
 }
 
 /** What a handler takes from its surroundings; tests put their own in place. */
@@ -51,7 +51,7 @@ const timeoutEarlyMs = 500
  * what becomes due before the next trigger.
  */
 export function defineSchedule<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
+  definition: AnyScheduled<Settings, Observed, Change>,
   surroundings: Partial<Surroundings> = {},
 ): ScheduleHandler<Settings, Observed, Change> {
   const around: Surroundings = { ...real, ...surroundings }

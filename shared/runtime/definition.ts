@@ -55,22 +55,23 @@ export interface RunFacts<Settings, Observed, Change> {
   readonly now: number
 }
 
+/** Faults of settings, each with its path below `functions.<name>`. */
+export type ConfigProblems = readonly { readonly path: string; readonly text: string }[]
+
 /**
  * A function that a schedule starts. `observe` reads, `plan` decides without reading or writing, `apply` carries out one
  * step. The runtime calls `apply` in mode `enforce` only, one step at a time per target, and reports every step.
  */
-export interface ScheduleDefinition<Settings, Observed, Change> {
+export interface DefinitionFacts<Settings, Observed, Change> {
   readonly name: FunctionName
   /** zod schema of `functions.<name>` in the configuration. Must accept `{}` or fail with what is missing. */
   readonly settings: z.ZodMiniType<Settings>
-  /** Reads the cloud into plain types. One failing cluster or object becomes part of the result, it does not throw. */
-  readonly observe: (cloud: CloudReader, config: FunctionConfig<Settings>, now: number, around: ObserveAround) => Promise<Observed>
   /** Pure. `now` is epoch milliseconds, read once per event. */
   readonly plan: (observed: Observed, config: FunctionConfig<Settings>, now: number) => readonly Step<Change>[]
   /** zod schema of a change, for reading back what plans and journals keep. Strict: what it does not know, nobody approved. */
   readonly change: z.ZodMiniType<Change>
   /** What is wrong with settings that only make sense together with the rest of the configuration; paths are below `functions.<name>`. */
-  readonly problems?: (config: FunctionConfig<Settings>) => readonly { readonly path: string; readonly text: string }[]
+  readonly problems?: (config: FunctionConfig<Settings>) => ConfigProblems | Promise<ConfigProblems>
   /** How much a change counts against caps (nodes, tags); 1 when absent. */
   readonly units?: (change: Change) => number
   /** Says by reading whether a write of the step has arrived, when its answer was lost. Without it only a person can. */
@@ -92,6 +93,14 @@ export interface ScheduleDefinition<Settings, Observed, Change> {
    * the memory. When it throws, that is logged and changes no outcome. Not called for a plan that is only printed.
    */
   readonly remember?: (facts: RunFacts<Settings, Observed, Change>, memory: MemoryWriter) => Promise<void>
+  /** The same after steps that come from no plan of now, such as the undoing of an earlier one: nothing was observed then. */
+  readonly rememberSteps?: (facts: Omit<RunFacts<Settings, Observed, Change>, 'observed'>, memory: MemoryWriter) => Promise<void>
+}
+
+/** A function whose world is looked at in one go. */
+export interface ScheduleDefinition<Settings, Observed, Change> extends DefinitionFacts<Settings, Observed, Change> {
+  /** Reads the cloud into plain types. One failing cluster or object becomes part of the result, it does not throw. */
+  readonly observe: (cloud: CloudReader, config: FunctionConfig<Settings>, now: number, around: ObserveAround) => Promise<Observed>
   /** How far apart its triggers are: how far a run looks ahead. A minute when absent. */
   readonly everyMs?: number
   /**
@@ -100,3 +109,33 @@ export interface ScheduleDefinition<Settings, Observed, Change> {
    */
   readonly ahead?: (observed: Observed, config: FunctionConfig<Settings>, now: number, untilMs: number) => readonly number[]
 }
+
+/** What became of one part of a run. */
+export interface PartOutcome<Change> {
+  readonly steps: readonly Step<Change>[]
+  readonly decisions: readonly Decision[]
+  /** The time when all of it was done, epoch milliseconds. */
+  readonly now: number
+}
+
+/**
+ * A function whose world is too large to be looked at in one go: it is read, planned, carried out and remembered part by part.
+ * `plan` and `remember` are called for each.
+ */
+export interface PartedDefinition<Settings, Observed, Change> extends DefinitionFacts<Settings, Observed, Change> {
+  /**
+   * Reads the cloud, one part after another. The next one is asked for when the last one has been carried out, and is told what
+   * became of it. Where a run stops between two parts, the next run has to find out by what was remembered where to go on.
+   */
+  readonly observeParts: (
+    cloud: CloudReader,
+    config: FunctionConfig<Settings>,
+    now: number,
+    around: ObserveAround,
+  ) => AsyncGenerator<Observed, void, PartOutcome<Change>>
+}
+
+/** A function that a schedule starts, however it looks at its world. */
+export type AnyScheduled<Settings, Observed, Change> =
+  | ScheduleDefinition<Settings, Observed, Change>
+  | PartedDefinition<Settings, Observed, Change>

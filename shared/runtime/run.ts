@@ -4,11 +4,21 @@ import { asReader } from '#cloud/client.ts'
 import type { CloudReader, CloudWriter, SendOptions } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import type { Decision, Outcome, Reason, Step, StepResult, Verdict } from '#shared/pure/step.ts'
+import { contentDigest, plainCopy } from '#shared/safety/canonical-json.ts'
 import type { StepLike } from '#shared/safety/plan-document.ts'
 import type { SettledStep } from '#shared/safety/settle-open.ts'
 import type { Store } from '#shared/safety/store.ts'
 import { type Config, functionConfig } from './config.ts'
-import type { FunctionConfig, FunctionName, ObserveAround, RunFacts, ScheduleDefinition } from './definition.ts'
+import type {
+  AnyScheduled,
+  DefinitionFacts,
+  FunctionConfig,
+  FunctionName,
+  ObserveAround,
+  PartOutcome,
+  RunFacts,
+  ScheduleDefinition,
+} from './definition.ts'
 import { type FetchText, noFetch } from './fetch-text.ts'
 import type { FunctionKernel, Kernel } from './kernel.ts'
 import { type Log, levelOf } from './log.ts'
@@ -70,12 +80,12 @@ type ChangeStep<Change> = Step<Change> & { readonly verdict: 'change' }
  * instant. The reports of these runs are `followUps` of the one that is answered.
  */
 export async function runSchedule<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
+  definition: AnyScheduled<Settings, Observed, Change>,
   options: RunOptions,
 ): Promise<RunReport> {
   const first = await observeAndRun(definition, options)
   options.onReport?.(first.report)
-  if (options.waitClock === undefined || definition.ahead === undefined) return first.report
+  if (options.waitClock === undefined || !('observe' in definition) || definition.ahead === undefined) return first.report
   const followUps = await followUp(definition, options, options.waitClock, first)
   return followUps.length === 0 ? first.report : { ...first.report, followUps }
 }
@@ -89,13 +99,38 @@ interface Run<Settings, Observed> {
 }
 
 async function observeAndRun<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
+  definition: AnyScheduled<Settings, Observed, Change>,
   options: RunOptions,
 ): Promise<Run<Settings, Observed>> {
-  return await run(definition, options, async (cloud, config, memory) => {
-    const observed = await definition.observe(cloud, config, options.now, aroundOf(options, memory))
-    return { seen: { observed }, steps: definition.plan(observed, config, options.now) }
-  })
+  return await run(definition, options, (cloud, config, memory) => plannedParts(definition, { ...options, cloud, config, memory }))
+}
+
+/** What a plan is made from, part by part. */
+async function* plannedParts<Settings, Observed, Change>(
+  definition: AnyScheduled<Settings, Observed, Change>,
+  options: Parameters<typeof aroundOf>[0] & {
+    readonly cloud: CloudReader
+    readonly config: FunctionConfig<Settings>
+    readonly memory: MemoryWriter | undefined
+  },
+): AsyncGenerator<Planned<Observed, Change>, void, PartOutcome<Change>> {
+  const { cloud, config, memory, now } = options
+  const around = aroundOf(options, memory)
+  if ('observe' in definition) {
+    const observed = await definition.observe(cloud, config, now, around)
+    yield { seen: { observed }, steps: definition.plan(observed, config, now) }
+    return
+  }
+  const parts = definition.observeParts(cloud, config, now, around)
+  try {
+    for (let part = await parts.next(); part.done !== true; ) {
+      const observed = part.value
+      const outcome: PartOutcome<Change> = yield { seen: { observed }, steps: definition.plan(observed, config, now) }
+      part = await parts.next(outcome)
+    }
+  } finally {
+    await parts.return()
+  }
 }
 
 const defaultEveryMs = 60_000
@@ -150,20 +185,29 @@ const leftTexts: Readonly<Record<LookAheadEnd, string>> = {
  * rules as `runSchedule`.
  */
 export async function runSteps<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
+  definition: AnyScheduled<Settings, Observed, Change>,
   steps: readonly Step<Change>[],
   options: RunOptions,
 ): Promise<RunReport> {
-  const { report } = await run(definition, options, () => Promise.resolve({ steps }))
+  const { report } = await run(definition, options, () => givenSteps<Observed, Change>(steps))
   return report
+}
+
+async function* givenSteps<Observed, Change>(
+  steps: readonly Step<Change>[],
+): AsyncGenerator<Planned<Observed, Change>, void, PartOutcome<Change>> {
+  yield await Promise.resolve({ steps })
 }
 
 /** A plan of now and what it was made from. */
 export interface MadePlan<Observed, Change> {
   readonly config: FunctionConfig<unknown>
-  readonly observed: Observed
+  /** What was seen; of a function that looks at its world part by part the digests of its parts, as all of them may not fit into memory. */
+  readonly observed: Observed | readonly string[]
   readonly steps: readonly Step<Change>[]
 }
+
+type PlanOptions = Pick<RunOptions, 'config' | 'cloud' | 'kernel' | 'store' | 'fetchText' | 'now' | 'signal' | 'remainingMs'>
 
 /**
  * Observes and plans, and does nothing more: it remembers nothing either. Everything is looked at as it is now. Throws what
@@ -171,12 +215,42 @@ export interface MadePlan<Observed, Change> {
  */
 export async function makePlan<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
-  options: Pick<RunOptions, 'config' | 'cloud' | 'kernel' | 'store' | 'fetchText' | 'now' | 'signal' | 'remainingMs'>,
+  options: PlanOptions,
+): Promise<MadePlan<Observed, Change> & { readonly observed: Observed }>
+export async function makePlan<Settings, Observed, Change>(
+  definition: AnyScheduled<Settings, Observed, Change>,
+  options: PlanOptions,
+): Promise<MadePlan<Observed, Change>>
+export async function makePlan<Settings, Observed, Change>(
+  definition: AnyScheduled<Settings, Observed, Change>,
+  options: PlanOptions,
 ): Promise<MadePlan<Observed, Change>> {
   const config = await functionConfig(options.config, definition)
-  const around = aroundOf({ ...options, fresh: true }, memoryOf(options, definition.name))
-  const observed = await definition.observe(readerOf(options.cloud, limitsOf(options)), config, options.now, around)
-  return { config, observed, steps: definition.plan(observed, config, options.now) }
+  const cloud = readerOf(options.cloud, limitsOf(options))
+  const memory = memoryOf(options, definition.name)
+  if ('observe' in definition) {
+    const observed = await definition.observe(cloud, config, options.now, aroundOf({ ...options, fresh: true }, memory))
+    return { config, observed, steps: definition.plan(observed, config, options.now) }
+  }
+  const observed: string[] = []
+  const steps: Step<Change>[] = []
+  const parts = plannedParts(definition, { ...options, fresh: true, cloud, config, memory })
+  for (let part = await parts.next(); part.done !== true; ) {
+    const { seen, steps: own } = part.value
+    if (seen !== undefined) observed.push(contentDigest(plainCopy(seen.observed)))
+    steps.push(...own)
+    part = await parts.next({
+      steps: own,
+      decisions: own.map((step) => decisionOf(definition.name, step, plannedResult(step))),
+      now: options.now,
+    })
+  }
+  return { config, observed, steps }
+}
+
+/** What becomes of a step where nothing is carried out. */
+function plannedResult(step: Step<unknown>): Result {
+  return { outcome: step.verdict === 'change' ? 'Planned' : outcomeOf[step.verdict] }
 }
 
 function aroundOf(
@@ -214,9 +288,13 @@ interface Planned<Observed, Change> {
 }
 
 async function run<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
+  definition: AnyScheduled<Settings, Observed, Change>,
   options: RunOptions,
-  planOf: (cloud: CloudReader, config: FunctionConfig<Settings>, memory: MemoryWriter | undefined) => Promise<Planned<Observed, Change>>,
+  planOf: (
+    cloud: CloudReader,
+    config: FunctionConfig<Settings>,
+    memory: MemoryWriter | undefined,
+  ) => AsyncGenerator<Planned<Observed, Change>, void, PartOutcome<Change>>,
 ): Promise<Run<Settings, Observed>> {
   const { now, scheduledAt, trigger } = options
   const config = await functionConfig(options.config, definition)
@@ -229,19 +307,89 @@ async function run<Settings, Observed, Change>(
     lateMs: now - scheduledAt,
   })
   const facts = { function: definition.name, runId, mode: config.mode, trigger, scheduledAt, now } as const
-
   const memory = memoryOf(options, definition.name)
-  let planned: Planned<Observed, Change>
-  try {
-    planned = await planOf(readerOf(options.cloud, limits), config, memory)
-  } catch (error) {
-    const failure = reasonOf(error, 'run.no-plan')
-    log.write('error', 'run-failed', { code: failure.code, reason: failure.text, error: stackOfBug(error) })
-    return { report: { ...facts, decisions: [], counts: countOutcomes([]), failure }, config }
+  const kernel = kernelOf(options, definition.name)
+  const work: RunWork<Settings, Observed, Change> = {
+    definition,
+    config,
+    options,
+    limits,
+    runId,
+    kernel,
+    log,
+    keys: new Set(),
+    settled: undefined,
   }
 
-  const { steps, seen } = planned
-  const digest = planDigest(steps)
+  const made: Decision[] = []
+  const changes: Step<Change>[] = []
+  let seen: Run<Settings, Observed>['seen']
+  let failure: Reason | undefined
+  let hasPlan = false
+  const parts = planOf(readerOf(options.cloud, limits), config, memory)
+  try {
+    for (let part = await parts.next(); part.done !== true; ) {
+      hasPlan = true
+      const { steps } = part.value
+      seen = part.value.seen
+      const decisions = await carryOutPart(steps, work)
+      made.push(...decisions)
+      changes.push(...steps.filter(({ verdict }) => verdict === 'change'))
+      const came = { steps, decisions, config, now }
+      await keepMemory(seen === undefined ? came : { ...came, ...seen }, definition, { memory, limits, log })
+      const stop = 'observe' in definition ? undefined : whyNoNextPart(options, limits)
+      if (stop !== undefined) {
+        log.write('info', 'left-to-next-trigger', { code: stop.code, reason: stop.text })
+        break
+      }
+      part = await parts.next({ steps, decisions, now: options.kernel?.now() ?? now })
+    }
+  } catch (error) {
+    failure = reasonOf(error, 'run.no-plan')
+    log.write('error', 'run-failed', { code: failure.code, reason: failure.text, error: stackOfBug(error) })
+  } finally {
+    await parts.return()
+  }
+  if (!hasPlan && failure !== undefined) return { report: { ...facts, decisions: [], counts: countOutcomes([]), failure }, config }
+
+  const digest = planDigest(changes)
+  const unread = failure === undefined ? unreadable(made, config.clusters) : undefined
+  if (unread !== undefined) log.write('error', 'run-failed', { code: unread.code, reason: unread.text })
+  const why = failure ?? unread
+  const report = {
+    ...facts,
+    decisions: made,
+    counts: countOutcomes(made),
+    planDigest: digest,
+    ...(why === undefined ? {} : { failure: why }),
+  }
+  log.write('info', 'run-finished', { counts: countsText(report.counts), planDigest: digest })
+  return { report, config, ...(seen === undefined || failure !== undefined ? {} : { seen }) }
+}
+
+/** Why a run ends between two parts, if so. */
+function whyNoNextPart({ remainingMs, callTimeoutMs = defaultCallTimeoutMs }: RunOptions, limits: Limits): Reason | undefined {
+  const stop = limits.whyStop()
+  if (stop !== undefined) return stop
+  if (remainingMs === undefined || remainingMs() >= callTimeoutMs + marginMs) return undefined
+  return { code: 'no-time', text: 'the time that is left does not reach for another part; the next trigger goes on there' }
+}
+
+/** What the parts of one run have in common. */
+interface RunWork<Settings, Observed, Change> extends Omit<StepWork<Settings, Observed, Change>, 'targetsInPlan'> {
+  readonly log: Log
+  /** Of changes that this run has decided about. */
+  readonly keys: Set<string>
+  /** What earlier runs had left open; settled before the first change of this one, and reported once. */
+  settled: readonly SettledStep[] | undefined
+}
+
+/** Carries out the steps of one part, and answers a decision for each, in their order. */
+async function carryOutPart<Settings, Observed, Change>(
+  steps: readonly Step<Change>[],
+  work: RunWork<Settings, Observed, Change>,
+): Promise<readonly Decision[]> {
+  const { definition, config, options, limits, log, keys } = work
   const decide = (step: Step<Change>, result: Result): Decision => {
     const decision = decisionOf(definition.name, step, result)
     log.write(levelOf(decision), 'decision', {
@@ -258,7 +406,6 @@ async function run<Settings, Observed, Change>(
   const approved = options.review?.(steps)
   const decisions: (Decision | undefined)[] = steps.map(() => undefined)
   const queues = new Map<string, { readonly index: number; readonly step: ChangeStep<Change> }[]>()
-  const keys = new Set<string>()
   for (const [index, step] of steps.entries()) {
     if (step.verdict !== 'change') {
       decisions[index] = decide(step, { outcome: outcomeOf[step.verdict] })
@@ -286,51 +433,40 @@ async function run<Settings, Observed, Change>(
     }
   }
 
-  const kernel = kernelOf(options, definition.name)
-  const targetsInPlan = steps.map(({ target }) => target)
-  const work: StepWork<Settings, Observed, Change> = { definition, config, options, limits, runId, kernel, targetsInPlan }
+  const own: StepWork<Settings, Observed, Change> = { ...work, targetsInPlan: steps.map(({ target }) => target) }
   const waiting = [...queues.values()]
   const workOff = async (): Promise<void> => {
     for (let queue = waiting.shift(); queue !== undefined; queue = waiting.shift()) {
-      for (const { index, step } of queue) decisions[index] = decide(step, await carryOutStep(step, work))
+      for (const { index, step } of queue) decisions[index] = decide(step, await carryOutStep(step, own))
     }
   }
-  const settled = config.mode === 'enforce' && limits.whyStop() === undefined ? await settleEarlier(work, log) : []
+  const isFirst = work.settled === undefined
+  work.settled ??= config.mode === 'enforce' && limits.whyStop() === undefined ? await settleEarlier(own, log) : []
   await Promise.all(Array.from({ length: Math.max(1, options.concurrency ?? 6) }, workOff))
 
   const made = decisions.filter((decision) => decision !== undefined)
-  for (const { key, target, result } of settled) {
+  for (const { key, target, result } of isFirst ? work.settled : []) {
     const reason = result.reason ?? { code: 'settled', text: 'an earlier run had left it open' }
     made.push(decide({ key, target, before: '', after: '', reason, verdict: 'skipped' }, result))
   }
-  if (seen !== undefined) await keepMemory(definition, { ...seen, steps, decisions: made, config, now }, { memory, limits, log })
-  const failure = unreadable(made, config.clusters)
-  if (failure !== undefined) log.write('error', 'run-failed', { code: failure.code, reason: failure.text })
-  const report = {
-    ...facts,
-    decisions: made,
-    counts: countOutcomes(made),
-    planDigest: digest,
-    ...(failure === undefined ? {} : { failure }),
-  }
-  log.write('info', 'run-finished', { counts: countsText(report.counts), planDigest: digest })
-  return { report, config, ...(seen === undefined ? {} : { seen }) }
+  return made
 }
 
 /** Lets the function keep what later runs should know. Nothing that goes wrong with it changes what was decided. */
 async function keepMemory<Settings, Observed, Change>(
-  definition: ScheduleDefinition<Settings, Observed, Change>,
-  facts: RunFacts<Settings, Observed, Change>,
+  facts: RunFacts<Settings, Observed, Change> | Omit<RunFacts<Settings, Observed, Change>, 'observed'>,
+  { remember, rememberSteps }: DefinitionFacts<Settings, Observed, Change>,
   { memory, limits, log }: { readonly memory: MemoryWriter | undefined; readonly limits: Limits; readonly log: Log },
 ): Promise<void> {
-  if (definition.remember === undefined || memory === undefined) return
+  const isSeen = 'observed' in facts
+  if (memory === undefined || (isSeen ? remember : rememberSteps) === undefined) return
   const stop = limits.whyStop()
   if (stop !== undefined) {
     log.write('warn', 'memory-not-kept', { code: stop.code, reason: 'the run was stopped; later runs look at everything again' })
     return
   }
   try {
-    await definition.remember(facts, memory)
+    await (isSeen ? remember?.(facts, memory) : rememberSteps?.(facts, memory))
   } catch (error) {
     const reason = reasonOf(error, 'memory-failed')
     log.write('warn', 'memory-not-kept', { code: reason.code, reason: reason.text, error: stackOfBug(error) })
@@ -339,7 +475,7 @@ async function keepMemory<Settings, Observed, Change>(
 
 /** What the steps of one run have in common. */
 interface StepWork<Settings, Observed, Change> {
-  readonly definition: ScheduleDefinition<Settings, Observed, Change>
+  readonly definition: AnyScheduled<Settings, Observed, Change>
   readonly config: FunctionConfig<Settings>
   readonly options: RunOptions
   readonly limits: Limits
@@ -425,7 +561,7 @@ const StoredStep = z.looseObject({
 
 /** A change step as a journal or a plan kept it; undefined when it is none of this function's. */
 export function readStep<Settings, Observed, Change>(
-  definition: Pick<ScheduleDefinition<Settings, Observed, Change>, 'change'>,
+  definition: Pick<DefinitionFacts<Settings, Observed, Change>, 'change'>,
   stored: unknown,
 ): ChangeStep<Change> | undefined {
   const step = z.safeParse(StoredStep, stored)

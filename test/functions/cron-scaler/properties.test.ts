@@ -244,6 +244,13 @@ test('a target of which something fires again before its turn has come still get
   }
 })
 
+test('what fires at the same instant and need not wait does not take the place of what asks for more and waits', () => {
+  const rules = [ruleOf('less', '0 0 8 * * *', 3), ruleOf('more', '0 0 8 * * *', 5, { spread: '10m' })]
+  const ticks = everyMinute('2026-11-24T08:00:00Z', '2026-11-24T08:20:00Z')
+  const { changes } = playThrough(targetWith(replicas(2)), configOf({ rules }), ticks)
+  expect(changes.map(({ rule, to }) => [rule, to])).toEqual([['config/more', replicas(5)]])
+})
+
 describe('a duplicate tick is a no-op', () => {
   test('of the product: no write, no other record, whatever had been done', async () => {
     await fc.assert(

@@ -252,7 +252,7 @@ describe('2: a plan', () => {
     const other = digest.startsWith('0') ? digest.replace('0', '1') : digest.replace(/./, '0')
     expect(await longshore('apply', '--plan', other)).toMatchObject({
       code: 1,
-      err: `longshore apply: Plan: cron-scaler has no plan ${other}. Plans are kept for a week; make a new one and review it.`,
+      err: `longshore apply: there is no plan ${other}. Plans are kept for a week; make a new one and review it.`,
     })
     expect((await longshore('apply', '--plan', 'latest')).err).toMatch(/"latest" is no digest of a plan\. Give its first 8 or more digits/)
     expect(writes()).toBe(0)

@@ -280,7 +280,11 @@ describe('the launcher', () => {
     })
     await ticking
     const health = /status at (\S+)\./.exec(out)?.[1] ?? ''
-    expect(await (await fetch(health)).json()).toMatchObject({ ok: true, mode: 'enforce', functions: [{ function: 'cron-scaler' }] })
+    expect(await (await fetch(health)).json()).toMatchObject({
+      ok: true,
+      mode: 'enforce',
+      functions: [{ function: 'cron-scaler' }, { function: 'image-cleaner' }],
+    })
     child.kill('SIGINT')
     const code = await new Promise((resolve) => child.on('exit', resolve))
     expect({ code, err }).toEqual({ code: 0, err: '' })

@@ -92,7 +92,7 @@ describe('longshore guard', () => {
       'the mode is plan; only enforce changes anything; the kill switch says stop',
     ])
     expect(ran.out).toContain('Protected: cls-9f3kq2vd/kube-system/**')
-    const plain = JSON.parse((await guard('--json')).out)
+    const plain = JSON.parse((await guard('cron-scaler', '--json')).out)
     expect(plain).toMatchObject({ mode: 'plan', killSwitch: { state: 'stop', why: expect.stringContaining('on-call') } })
     expect(plain.functions).toEqual([
       {
@@ -176,7 +176,7 @@ describe('longshore guard', () => {
     expect(plain.caps[2]).toEqual({ function: 'cron-scaler', percent: 10, window: '3h', used: 1, roomAt: expect.any(String) })
     expect(plain.caps[3]).toEqual({ window: 'run', amount: 3, limit: 3, room: 3 })
     expect(plain.caps).toHaveLength(5)
-    expect(JSON.parse((await guard('--json')).out).caps).toHaveLength(5)
+    expect(JSON.parse((await guard('--json')).out).caps).toHaveLength(6)
   })
 
   it('changes nothing and takes nothing of the caps', async () => {
@@ -198,7 +198,7 @@ describe('what cannot be told', () => {
     )
     expect(rowOf(ran, 'cron-scaler')).toEqual(['cron-scaler', 'held', 'the kill switch cannot be read'])
     // Without credentials it is the same: nobody knows what it says.
-    const without = await guard('--json')
+    const without = await guard('cron-scaler', '--json')
     expect(without.code).toBe(1)
     expect(JSON.parse(without.out)).toMatchObject({
       killSwitch: { state: 'unreachable', why: expect.stringContaining('cannot be read') },

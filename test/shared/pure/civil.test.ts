@@ -126,6 +126,26 @@ describe('zones', () => {
     expect(isTimeZone('')).toBe(false)
   })
 
+  test('more names than are kept are all known, and what was forgotten is known again', () => {
+    expect(stretchAt(0, 'Asia/Kathmandu').offsetMs).toBe(5.5 * 3_600_000)
+    for (let minute = 0; minute < 14 * 60; minute += 1) {
+      const text = `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
+      for (const sign of [1, -1]) {
+        const name = `${sign === 1 ? '+' : '-'}${text}`
+        expect(isTimeZone(name)).toBe(true)
+        expect(stretchAt(1_800_000_000_000, name).offsetMs).toBe(minute === 0 ? 0 : sign * minute * 60_000)
+      }
+    }
+    for (const name of ['asia/kathmandu', 'ASIA/Kathmandu', 'Asia/KATHMANDU']) {
+      for (let flips = 0; flips < 200; flips += 1) {
+        const spelt = [...name].map((letter, index) => ((flips >> (index % 8)) & 1 ? letter.toUpperCase() : letter.toLowerCase())).join('')
+        expect(isTimeZone(spelt)).toBe(true)
+      }
+    }
+    expect(stretchAt(1_800_000_000_000, 'Asia/Kathmandu').offsetMs).toBe(5.75 * 3_600_000)
+    expect(isTimeZone('Asia/Atlantis')).toBe(false)
+  })
+
   test('an instant is written as people of the zone write it', () => {
     expect(formatInstant(Date.parse('2026-10-01T23:00:00Z'), 'Asia/Shanghai')).toBe('Fri 2026-10-02 07:00:00 Asia/Shanghai')
   })

@@ -1,0 +1,188 @@
+import * as z from 'zod/mini'
+import type { CloudReader } from '#cloud/cloud.ts'
+import { CloudError } from '#cloud/errors.ts'
+import { KubeError, type KubeObject, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
+import type { Mode } from '#shared/runtime/definition.ts'
+import type { ImageCleanerConfig } from './event.ts'
+import { type ImageName, parseImageName } from './image-name.ts'
+import type { MissingImage } from './plan-copies.ts'
+import { type AskedImage, imagesOfSpec, imagesOfStatus, PodSpec, PodStatus } from './pod-images.ts'
+import type { ImageReference } from './references.ts'
+
+/** What one cluster asks for, or why nobody knows. */
+export type ObservedUses =
+  | {
+      readonly id: string
+      readonly problem?: undefined
+      readonly references: readonly ImageReference[]
+      /** Images that a container waits for and cannot get. */
+      readonly missing: readonly MissingImage[]
+      readonly pods: number
+      /** Objects of all kinds that were read. */
+      readonly objects: number
+    }
+  | { readonly id: string; readonly problem: string }
+
+const clustersAtOnce = 8
+
+/**
+ * Reads from every configured cluster everything that asks for an image, or would if it were scaled up, resumed or rolled back.
+ * A cluster of which one list cannot be read has a problem and no references at all: half of the truth would look like the
+ * whole of it.
+ */
+export async function observeUses(cloud: CloudReader, config: ObserveUsesConfig, now: number): Promise<readonly ObservedUses[]> {
+  const uses: ObservedUses[] = []
+  const waiting = [...config.clusters.entries()]
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, { id, region }] = next
+      uses[index] = await observeCluster(kubeReader(cloud, id, region === undefined ? {} : { region }), config.settings.hosts, now)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(clustersAtOnce, waiting.length) }, work))
+  return uses
+}
+
+export interface ObserveUsesConfig extends ImageCleanerConfig {
+  readonly clusters: readonly { readonly id: string; readonly region?: string | undefined }[]
+  readonly mode?: Mode | undefined
+}
+
+interface Kind {
+  readonly group: string
+  readonly resource: string
+  readonly kind: string
+  readonly via: ImageReference['via']
+  /** Where the pod's spec is. */
+  readonly specOf: (object: KubeObject) => unknown
+}
+
+function at(value: unknown, ...path: readonly string[]): unknown {
+  let found = value
+  for (const key of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined
+    found = Reflect.get(found, key)
+  }
+  return found
+}
+
+const ofTemplate = (object: KubeObject): unknown => at(object, 'spec', 'template', 'spec')
+
+/** Everything built in that holds the spec of a pod. ReplicaSets and ControllerRevisions are what a rollback goes back to. */
+const kinds: readonly Kind[] = [
+  { group: '', resource: 'pods', kind: 'Pod', via: 'pod', specOf: (object) => at(object, 'spec') },
+  { group: '', resource: 'replicationcontrollers', kind: 'ReplicationController', via: 'workload', specOf: ofTemplate },
+  { group: '', resource: 'podtemplates', kind: 'PodTemplate', via: 'pod-template', specOf: (object) => at(object, 'template', 'spec') },
+  { group: 'apps', resource: 'deployments', kind: 'Deployment', via: 'workload', specOf: ofTemplate },
+  { group: 'apps', resource: 'statefulsets', kind: 'StatefulSet', via: 'workload', specOf: ofTemplate },
+  { group: 'apps', resource: 'daemonsets', kind: 'DaemonSet', via: 'workload', specOf: ofTemplate },
+  { group: 'apps', resource: 'replicasets', kind: 'ReplicaSet', via: 'replica-set', specOf: ofTemplate },
+  {
+    group: 'apps',
+    resource: 'controllerrevisions',
+    kind: 'ControllerRevision',
+    via: 'controller-revision',
+    specOf: (object) => at(object, 'data', 'spec', 'template', 'spec'),
+  },
+  { group: 'batch', resource: 'jobs', kind: 'Job', via: 'job', specOf: ofTemplate },
+  {
+    group: 'batch',
+    resource: 'cronjobs',
+    kind: 'CronJob',
+    via: 'cron-job',
+    specOf: (object) => at(object, 'spec', 'jobTemplate', 'spec', 'template', 'spec'),
+  },
+]
+
+/** What every cluster has; where one of these is not to be listed, something is hidden. */
+const required = ['Pod', 'Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job']
+
+async function observeCluster(reader: KubeReader, hosts: readonly string[], now: number): Promise<ObservedUses> {
+  const { clusterId: id } = reader
+  const own = new Set(hosts.map((host) => host.toLowerCase()))
+  const references = new Map<string, ImageReference>()
+  const missing: MissingImage[] = []
+  let pods = 0
+  let objects = 0
+  const add = (name: ImageName | undefined, facts: Pick<ImageReference, 'via' | 'object'>): void => {
+    if (name === undefined || !own.has(name.host)) return
+    const { repository, tag, digest } = name
+    const reference: ImageReference = {
+      repository,
+      ...(tag === undefined ? {} : { tag }),
+      ...(digest === undefined ? {} : { digest }),
+      ...facts,
+      cluster: id,
+      seenMs: now,
+    }
+    // Of a hundred pods of one Deployment one will do. What names a place of its own stays.
+    const key = JSON.stringify([repository, tag, digest, facts.via === 'pod' || facts.via === 'pod-status' ? facts.via : facts.object])
+    if (!references.has(key)) references.set(key, reference)
+  }
+  try {
+    const served = await servedKinds(reader)
+    const lacking = required.filter((name) => !served.some(([{ kind }]) => kind === name))
+    if (lacking.length > 0)
+      return { id, problem: `${id} does not offer ${lacking.join(', ')} to these credentials, so nobody knows what it uses` }
+    for (const [kind, path] of served) {
+      const { items } = await reader.list(path)
+      objects += items.length
+      for (const object of items) {
+        if (kind.kind === 'Pod') pods += 1
+        const where = `${kind.kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`
+        const spec = z.safeParse(PodSpec, kind.specOf(object))
+        if (!spec.success) {
+          // A revision of something that is no workload of pods holds none; anything else without a spec is not understood.
+          if (kind.via === 'controller-revision') continue
+          return { id, problem: `${where} does not look like one, so nobody knows what it uses` }
+        }
+        for (const { image, place } of imagesOfSpec(spec.data)) add(parseImageName(image), { via: kind.via, object: `${where}, ${place}` })
+        if (kind.kind === 'Pod') addStatus(object, where, imagesOfSpec(spec.data))
+      }
+    }
+  } catch (error) {
+    if (error instanceof KubeError || error instanceof CloudError) return { id, problem: error.message }
+    throw error
+  }
+  return { id, references: [...references.values()], missing, pods, objects }
+
+  function addStatus(pod: KubeObject, where: string, asked: readonly AskedImage[]): void {
+    const status = z.safeParse(PodStatus, at(pod, 'status') ?? {})
+    if (!status.success) return
+    for (const { image, imageId, place, waiting } of imagesOfStatus(status.data)) {
+      add(parseImageName(completed(imageId, image)), { via: 'pod-status', object: `${where}, ${place}` })
+      if (waiting !== 'ErrImagePull' && waiting !== 'ImagePullBackOff') continue
+      const wanted = parseImageName(asked.find((one) => one.place === place)?.image ?? image)
+      if (wanted === undefined || !own.has(wanted.host)) continue
+      const { repository, tag, digest } = wanted
+      missing.push({
+        repository,
+        ...(tag === undefined ? {} : { tag }),
+        ...(digest === undefined ? {} : { digest }),
+        object: `${where}, ${place}`,
+        cluster: id,
+        why: waiting,
+      })
+    }
+  }
+}
+
+/** An imageID as a name with a digest: some runtimes leave the name out. */
+function completed(imageId: string, image: string): string {
+  if (!/^sha256:[0-9a-f]{64}$/.test(imageId)) return imageId
+  const name = parseImageName(image)
+  return name === undefined ? '' : `${name.host}/${name.repository}@${imageId}`
+}
+
+/** The paths of all kinds that a cluster serves, each in the version that the cluster prefers. */
+async function servedKinds(reader: KubeReader): Promise<readonly (readonly [Kind, string])[]> {
+  const groups = [...new Set(kinds.map(({ group }) => group))]
+  const found = new Map(await Promise.all(groups.map(async (group) => [group, await reader.discover(group)] as const)))
+  return kinds.flatMap((kind) => {
+    const versions = found.get(kind.group)?.resources ?? []
+    const served = versions.find(({ resource, verbs }) => resource === kind.resource && verbs.includes('list'))
+    if (served === undefined) return []
+    const { group, resource } = kind
+    return [[kind, kubePath({ ...(group === '' ? {} : { group }), version: served.version, resource })] as const]
+  })
+}

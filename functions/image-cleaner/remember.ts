@@ -1,0 +1,216 @@
+import type { FunctionConfig, Mode, RunFacts } from '#shared/runtime/definition.ts'
+import type { MemoryWriter } from '#shared/runtime/memory.ts'
+import { canaryAfter, canaryCounted, canaryUndone, dayOf } from './canary.ts'
+import type { Settings } from './event.ts'
+import { keepFirstSeen } from './first-seen.ts'
+import { changeHistory, historyAfter, historyRestored, historyWithout } from './history.ts'
+import type { ObservedRepository } from './image.ts'
+import type { ImageChange } from './image-change.ts'
+import { mayHaveRemoved } from './observe.ts'
+import type { ObservedAnnouncement, ObservedPart } from './plan.ts'
+import type { ObservedImages } from './plan-repository.ts'
+import { isFor } from './policy.ts'
+import { copyTag } from './quarantine.ts'
+import { keepReferences } from './reference-memory.ts'
+import {
+  canaryKey,
+  copyKey,
+  type DayState,
+  dayKey,
+  pendingCounted,
+  type Restored,
+  recallCanaries,
+  recallCopies,
+  recallDay,
+  restoredKey,
+} from './run-memory.ts'
+
+const dayMs = 86_400_000
+/** After so long it does not matter any more how something came to where it is. */
+const restoredForMs = 365 * dayMs
+
+/**
+ * Keeps what later runs should know of one part: what clusters use, how far the day's run has come and what it removed, what each
+ * policy removed, and where the copies are. What is kept of removed tags is written before the run is said to have passed them.
+ */
+export async function remember(
+  { observed, steps, decisions, config, now }: RunFacts<Settings, ObservedPart, ImageChange>,
+  memory: MemoryWriter,
+): Promise<void> {
+  const { settings } = config
+  if (observed.kind === 'clusters') {
+    await keepReferences(memory, { clusters: observed.uses, before: observed.before, keepMs: settings.referenceMemory, now })
+    return
+  }
+  if (observed.kind === 'announcement') {
+    await keepAnnounced(observed, config, memory, now)
+    return
+  }
+  const done = await rememberSteps({ steps, decisions, config, now }, memory)
+  if (observed.kind === 'repository') {
+    await keepHistory(observed, done, settings, memory, now)
+    if (settings.registry.kind === 'docker') await keepTimes(observed.repository, done, memory)
+    await keepProgress(observed.repository.name, observed.repository.tags.length, { steps, decisions, config, now }, memory)
+  }
+  if (observed.kind === 'server-policies') await keepEnd(config, memory, now)
+}
+
+/**
+ * Keeps what steps have come to, those of a part or those that somebody asked for: where copies are, and which policies had
+ * something removed that was needed. Answers the changes that were made.
+ */
+export async function rememberSteps(
+  { steps, decisions, config, now }: Omit<RunFacts<Settings, ObservedPart, ImageChange>, 'observed'>,
+  memory: MemoryWriter,
+): Promise<readonly ImageChange[]> {
+  const outcomes = new Map(decisions.map(({ key, outcome }) => [key, outcome]))
+  const changes = steps.flatMap((step) =>
+    step.verdict === 'change' ? [{ change: step.change, why: step.reason.text, outcome: outcomes.get(step.key) }] : [],
+  )
+  // What failed or is in doubt may have left copies, too. Whether one is there is looked at before it is used.
+  const tried = changes.filter(({ outcome }) => outcome === 'Applied' || outcome === 'Failed' || outcome === 'Held')
+  for (const { change } of tried) await keepCopies(change, memory, now)
+  const done = changes.filter(({ outcome }) => outcome === 'Applied')
+  for (const { change, why } of done) await keepUndone(change, why, config.settings, memory, now)
+  return done.map(({ change }) => change)
+}
+
+/** What was seen of a repository, for judging policies by it later. What is in use is only known when nothing is frozen. */
+async function keepHistory(
+  { repository, references, frozen }: ObservedImages,
+  done: readonly ImageChange[],
+  settings: Settings,
+  memory: MemoryWriter,
+  now: number,
+): Promise<void> {
+  if (repository.problem !== undefined || frozen !== undefined) return
+  const { name, tags } = repository
+  const removed = new Set(done.flatMap((change) => (change.kind === 'remove' ? change.tags.map((tag) => tag.name) : [])))
+  const day = dayOf(now, settings.timeZone)
+  await changeHistory(memory, name, now, (before) => {
+    if (before === undefined && tags.length === 0) return undefined
+    const after = historyAfter(before, { repository: name, tags, references, now, day })
+    return removed.size === 0 ? after : historyWithout(after, removed, day)
+  })
+}
+
+/** When tags were first seen, for a registry that does not tell when they were pushed. What was removed and comes back is new. */
+async function keepTimes({ name, tags, problem }: ObservedRepository, done: readonly ImageChange[], memory: MemoryWriter): Promise<void> {
+  if (problem !== undefined) return
+  const removed = new Set(done.flatMap((change) => (change.kind === 'remove' ? change.tags.map((tag) => tag.name) : [])))
+  await keepFirstSeen(
+    name,
+    tags.filter((tag) => !removed.has(tag.name)),
+    memory,
+  )
+}
+
+/** Where the copies of removed tags are. */
+async function keepCopies(change: ImageChange, memory: MemoryWriter, now: number): Promise<void> {
+  if (change.kind !== 'remove' || change.quarantine === undefined) return
+  const { repository, tags, policies, quarantine } = change
+  const untilMs = now + quarantine.days * dayMs
+  for (const { name, contentId } of tags) {
+    const copy = copyTag(repository, name)
+    // Kept longer than the copy is, so that the run which purges it still knows it.
+    const expiresAt = untilMs + 90 * dayMs
+    await memory.put(copyKey(copy), { repository, name, contentId, copy, untilMs, policies }, { expiresAt })
+  }
+}
+
+/** What came back had been removed too early; what was purged cannot come back any more. */
+async function keepUndone(change: ImageChange, why: string, settings: Settings, memory: MemoryWriter, now: number): Promise<void> {
+  if (change.kind === 'purge') for (const { name } of change.tags) await memory.delete(copyKey(name))
+  if (change.kind !== 'restore') return
+  for (const { name, contentId, copy } of change.tags) {
+    const entry: Restored = { repository: change.repository, name, contentId, restoredMs: now }
+    await memory.put(restoredKey(copy), entry, { expiresAt: now + restoredForMs })
+  }
+  const restored = new Set(change.tags.map(({ name }) => name))
+  await changeHistory(memory, change.repository, now, (before) =>
+    before === undefined ? undefined : historyRestored(before, restored, why, dayOf(now, settings.timeZone)),
+  )
+  const canaries = await recallCanaries(memory)
+  for (const policy of settings.policies.filter(({ name }) => change.policies.includes(name))) {
+    await memory.put(canaryKey(policy.name), canaryUndone(policy, canaries[policy.name], settings, now))
+  }
+}
+
+/** What a run is about to remove. A run that is cut off before it says what came of it is counted with this. */
+async function keepAnnounced(
+  { repository, changes }: ObservedAnnouncement,
+  { settings }: Pick<FunctionConfig<Settings>, 'settings'>,
+  memory: MemoryWriter,
+  now: number,
+): Promise<void> {
+  await keepPending(settings, memory, now)
+  const tags = changes.reduce((sum, change) => sum + change.tags.length, 0)
+  const policies = [...new Set(changes.flatMap((change) => change.policies))]
+  await keepDay({ pending: { repository, tags, policies } }, settings, memory, now, 'enforce')
+  const known = new Set((await recallCopies(memory)).map(({ copy }) => copy))
+  for (const change of changes) {
+    const tagsWithout = change.tags.filter(({ name }) => !known.has(copyTag(repository, name)))
+    if (tagsWithout.length > 0) await keepCopies({ ...change, tags: tagsWithout }, memory, now)
+  }
+}
+
+/** Counts for good what a run that was cut off had announced. */
+async function keepPending(settings: Settings, memory: MemoryWriter, now: number): Promise<void> {
+  const before = await recallDay(memory, dayOf(now, settings.timeZone), 'enforce')
+  const { pending } = before
+  if (pending === undefined) return
+  const canaries = await recallCanaries(memory)
+  for (const policy of settings.policies.filter(({ name }) => pending.policies.includes(name))) {
+    const facts = { now, removed: pending.tags, tags: 0 }
+    await memory.put(canaryKey(policy.name), canaryAfter(policy, canaries[policy.name], settings, facts))
+  }
+  await memory.put(dayKey('enforce'), pendingCounted(before))
+}
+
+/** Reasons for which a change waits for the next trigger rather than for the next day. */
+const cutShort = new Set(['guard.no-time-left', 'aborted'])
+
+/** What a repository's turn has come to: its policies have removed so many tags, and it is done for the day. */
+async function keepProgress(
+  repository: string,
+  tags: number,
+  { steps, decisions, config, now }: Pick<RunFacts<Settings, ObservedPart, ImageChange>, 'steps' | 'decisions' | 'config' | 'now'>,
+  memory: MemoryWriter,
+): Promise<void> {
+  const { settings, mode } = config
+  const outcomes = new Map(decisions.map((decision) => [decision.key, decision]))
+  const changes = steps.flatMap((step) => (step.verdict === 'change' ? [{ change: step.change, decision: outcomes.get(step.key) }] : []))
+  const gone = changes.filter(({ decision }) => decision !== undefined && mayHaveRemoved(decision))
+  const removed = gone.reduce((sum, { change }) => sum + (change.kind === 'remove' ? change.tags.length : 0), 0)
+  // What was announced for this repository has come to what is counted here; without an announcement it is an earlier run's.
+  const isAnnounced = mode === 'enforce' && changes.length > 0
+  if (!isAnnounced && mode === 'enforce') await keepPending(settings, memory, now)
+  const canaries = await recallCanaries(memory)
+  for (const policy of settings.policies.filter((one) => isFor(one, repository))) {
+    const state = canaries[policy.name]
+    await memory.put(canaryKey(policy.name), canaryAfter(policy, state, settings, { now, removed, tags }))
+  }
+  const { pending: _, ...before } = await recallDay(memory, dayOf(now, settings.timeZone), mode)
+  const ofRepository = (before.byRepository[repository] ?? 0) + removed
+  const isCut = decisions.some(({ outcome, reason }) => outcome === 'Held' && cutShort.has(reason.code))
+  await memory.put(dayKey(mode), {
+    ...before,
+    ...(isCut ? {} : { through: repository }),
+    removed: before.removed + removed,
+    byRepository: ofRepository === 0 ? before.byRepository : { ...before.byRepository, [repository]: ofRepository },
+  })
+}
+
+/** The run of the day is finished. */
+async function keepEnd({ settings, mode }: FunctionConfig<Settings>, memory: MemoryWriter, now: number): Promise<void> {
+  const today = dayOf(now, settings.timeZone)
+  for (const [name, state] of Object.entries(await recallCanaries(memory))) {
+    if (state.day === today) await memory.put(canaryKey(name), canaryCounted(state))
+  }
+  await keepDay({ finished: true }, settings, memory, now, mode)
+}
+
+async function keepDay(change: Partial<DayState>, settings: Settings, memory: MemoryWriter, now: number, mode: Mode): Promise<void> {
+  const before = await recallDay(memory, dayOf(now, settings.timeZone), mode)
+  await memory.put(dayKey(mode), { ...before, ...change })
+}
