@@ -1,7 +1,7 @@
 import { configuredRules, ruleContext } from './configured-rules.ts'
 import type { CronScalerConfig } from './event.ts'
 import { configuredOverrides } from './override.ts'
-import { ruleProblems, spreadProblem } from './rules.ts'
+import { lookBackProblem, ruleProblems, spreadProblem } from './rules.ts'
 
 export interface RuleProblem {
   /** Below the function's section: `rules[0].schedule`. */
@@ -27,7 +27,13 @@ export function configProblems(config: CronScalerConfig): readonly RuleProblem[]
     return at('rules', index, [...(problem === undefined ? [] : [problem]), ...problems])
   })
   const overrides = configuredOverrides(config).flatMap(({ problems }, index) => at('overrides', index, problems))
-  return [...(tooLong === undefined ? [] : [{ path: 'spread', text: tooLong }]), ...rules, ...overrides]
+  const tooShort = lookBackProblem(settings)
+  return [
+    ...(tooShort === undefined ? [] : [{ path: 'lookBack', text: tooShort }]),
+    ...(tooLong === undefined ? [] : [{ path: 'spread', text: tooLong }]),
+    ...rules,
+    ...overrides,
+  ]
 }
 
 function at(

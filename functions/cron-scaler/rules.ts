@@ -5,7 +5,7 @@ import { digestOf } from '#shared/pure/digest.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
 import { isTimeZone } from '#shared/pure/zone.ts'
-import { longestPeriodMs } from './event.ts'
+import { longestPeriodMs, type Settings } from './event.ts'
 import { type Calendar, type Excludes, sharedExcludes, type UnreadCalendar } from './excludes.ts'
 import { sharedCron, sharedNextFiring, sharedPreviousFiring } from './schedule-cache.ts'
 import { largestSize, readTarget, type Size, type Target, type TargetDraft } from './target.ts'
@@ -206,6 +206,21 @@ function validityOf({ validFrom, validUntil }: RuleDraft, zone: string): Result<
 function spreadOf({ spreadMs = 0, startingDeadlineMs }: RuleDraft): Result<number, InvalidRule> {
   const text = spreadProblem(spreadMs, startingDeadlineMs)
   return text === undefined ? success(spreadMs) : failure({ code: 'spread-too-long', text, field: 'spread' })
+}
+
+/**
+ * Why firings would be lost between settings that do not go together: what is looked back has to reach over the starting deadline
+ * and beyond the last turn of a wave. Undefined when it does.
+ */
+export function lookBackProblem({
+  lookBack,
+  startingDeadline,
+  spread,
+}: Pick<Settings, 'lookBack' | 'startingDeadline' | 'spread'>): string | undefined {
+  const lost = (what: string, ms: number): string =>
+    `a look back of ${formatDuration(lookBack)} does not reach over the ${what} of ${formatDuration(ms)}, so firings would be lost: lengthen lookBack`
+  if (lookBack < startingDeadline) return lost('starting deadline', startingDeadline)
+  return lookBack <= spread ? lost('spread', spread) : undefined
 }
 
 /** Why some targets' turn would come too late; undefined when every turn comes within the deadline. */

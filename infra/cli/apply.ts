@@ -27,7 +27,7 @@ more, at most once, within the guard, and journaled. Changes that are not the sa
 --target carries out only the steps about targets like that, --all also prints rules that were superseded, --wide whole reasons
 on a narrow terminal. The configuration has to say \`mode: enforce\`.
 
-Exit code 1 when the plan does not match or something failed, with nothing or only the rest left undone.`,
+Exit code 1 when the plan does not match, or something of it failed or was held, with nothing or only the rest left undone.`,
   run: async (words, io) => {
     const { values } = parseArgs({
       args: [...words],
@@ -84,7 +84,9 @@ Exit code 1 when the plan does not match or something failed, with nothing or on
         print(`${document.function}  ${target}  not done: it would not be done so any more; plan and review again`)
       if (report.failure !== undefined) io.err(`nothing was decided: ${kernel.redact(report.failure.text)}`)
       print(`${countsText(report.counts)}${hidden === '' ? '' : ` (${hidden})`}`)
-      return hasFailed(report) || (gone ?? []).length > 0 ? 1 : 0
+      const keys = new Set(chosen.map(({ key }) => key))
+      const isHeld = report.decisions.some(({ key, outcome }) => outcome === 'Held' && keys.has(key))
+      return hasFailed(report) || isHeld || (gone ?? []).length > 0 ? 1 : 0
     })
   },
 }

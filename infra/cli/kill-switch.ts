@@ -1,8 +1,10 @@
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '#cloud/clock.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { readConfig } from '#infra/local/platform.ts'
-import type { Config } from '#shared/runtime/config.ts'
+import { type Config, ConfigError, checkConfig, readConfigFile } from '#shared/runtime/config.ts'
+import { readJson } from '#shared/runtime/config-text.ts'
 import { openStore } from '#shared/runtime/kernel.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
@@ -22,7 +24,8 @@ export const killSwitch: Command = {
 
 Shows or sets the kill switch in the store. It is read before each change and again right before each write: once it says
 stop, no further write starts, in any process that uses this store. Needs the store only, no platform and no credentials. Who
-has set it, when and why is noted in the journal of every function. Where the configuration puts the switch elsewhere
+has set it, when and why is noted in the journal of every function. Faults of the configuration that have nothing to do with
+the switch keep nobody from stopping. Where the configuration puts the switch elsewhere
 (guard.killSwitch: ssm or configMap), set it there.
 
 For example: longshore switch stop --by on-call --reason 'database migration'
@@ -41,7 +44,8 @@ Exit code 1 when it was not set, or was set and could not be noted in every jour
     if (state !== undefined && (given(by) === undefined || given(reason) === undefined)) {
       throw new UsageError('say who sets it and why: --by NAME --reason TEXT')
     }
-    const config = await readConfig({ env: io.env, path: configPathOf(values.config, io.env), folder: io.cwd })
+    const path = configPathOf(values.config, io.env)
+    const config = state === 'run' ? await readConfig({ env: io.env, path, folder: io.cwd }) : await readWhatMatters(io, path)
     const { guard } = config
     if (guard !== undefined && guard.killSwitch.kind !== 'store') {
       throw new Error(`the configuration has its kill switch elsewhere (${guard.killSwitch.kind}); set it there`)
@@ -69,6 +73,44 @@ Exit code 1 when it was not set, or was set and could not be noted in every jour
       await store.close()
     }
   },
+}
+
+/**
+ * The configuration; where something is wrong with it that has nothing to do with the switch, only the sections that say where the
+ * switch and the journals are. Somebody who wants to stop everything must not have to mend a file first. Throws ConfigError when
+ * those sections are at fault themselves.
+ */
+async function readWhatMatters(io: CommandIo, path: string): Promise<Config> {
+  try {
+    return await readConfig({ env: io.env, path, folder: io.cwd })
+  } catch (error) {
+    if (!(error instanceof ConfigError) || error.kind !== 'config.invalid') throw error
+    const file = resolve(io.cwd, path)
+    const { value } = await readConfigFile(file)
+    const all = sectionOf(value)
+    const { killSwitch } = sectionOf(all.guard)
+    const sections = {
+      store: all.store,
+      journal: all.journal,
+      ...(killSwitch === undefined ? {} : { guard: { killSwitch }, clusters: all.clusters }),
+    }
+    const own = Object.fromEntries(Object.entries(io.env).filter(([name]) => !name.startsWith('TENCENTCLOUD_')))
+    const config = await checkConfig({
+      env: own,
+      schemas: {},
+      text: readJson(JSON.stringify(sections)),
+      purpose: 'package',
+      source: file,
+      path: file,
+      folder: io.cwd,
+    })
+    io.err(`${file} has faults, which \`longshore validate\` lists; only what it says about the store and the kill switch is used here.`)
+    return config
+  }
+}
+
+function sectionOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {}
 }
 
 function given(word: string | undefined): string | undefined {

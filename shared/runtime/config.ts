@@ -235,11 +235,22 @@ async function guardFaults(
   for (const { path, pattern } of globs) {
     // A target in a cluster begins with the cluster's id.
     const id = /^(cls-[a-z0-9]+)(?:\/|$)/.exec(pattern)?.[1]
-    if (id === undefined || ids.includes(id)) continue
+    if (id === undefined) continue
+    if (ids.includes(id)) {
+      const parts = pattern.split('/').length
+      // Targets are a cluster, or something in it; * stops at a slash, and protecting less than was meant would go unnoticed.
+      if (pattern.includes('**') || parts === 1 || parts === targetParts) continue
+      const text = `${JSON.stringify(pattern)} fits nothing, because * stops at a slash and targets are cluster/namespace/kind/name: write ${id}/** for all of the cluster`
+      faults.push({ path, text })
+      continue
+    }
     faults.push({ path, text: `the cluster ${id} is none of \`clusters\`, so nothing would fit${await meant(id, ids)}` })
   }
   return faults
 }
+
+/** Of what is in a cluster: its id, namespace, kind and name. */
+const targetParts = 4
 
 /**
  * What one function gets: the common part and its own section, read by its schema. A missing section is `{}`. Throws

@@ -162,7 +162,13 @@ export function guardSchema(functionNames: readonly string[]) {
     z
       .strictObject({
         function: z.optional(FunctionName.check(z.describe('Whose changes count; when absent, those of all functions together.'))),
-        target: z.optional(parsedText(parsePattern).check(z.describe('Glob over targets; when absent, all count.'))),
+        target: z.optional(
+          parsedText(parsePattern).check(
+            z.describe(
+              'Glob over targets (cluster/namespace/kind/name, or namespace/repository): * stops at a slash, ** does not. All count when absent.',
+            ),
+          ),
+        ),
         amount: z.optional(z.int().check(z.minimum(0), z.maximum(1_000_000), z.describe('Changes within the window; 0 means none.'))),
         percent: z.optional(
           z

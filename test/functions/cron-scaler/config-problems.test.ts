@@ -108,3 +108,14 @@ test.each([
   expect(problems.map(({ path }) => path)).toEqual([field === undefined ? 'overrides[1]' : `overrides[1].${field}`])
   expect(problems[0]?.text).toContain(text)
 })
+
+test.each([
+  [{ lookBack: '1m', spread: '4m', startingDeadline: '1m' }, ['lookBack', 'spread'], 'the spread of 4m'],
+  [{ lookBack: '4m', spread: '4m', startingDeadline: '4m1s' }, ['lookBack'], 'the starting deadline of 4m1s'],
+  [{ lookBack: '29m' }, ['lookBack'], 'the starting deadline of 30m'],
+  [{ lookBack: '30m' }, [], ''],
+] as const)('a look back through which firings would be lost: %j', (settings, paths, text) => {
+  const problems = configProblems(configOf(settings))
+  expect(problems.map(({ path }) => path)).toEqual(paths)
+  expect(problems[0]?.text ?? '').toContain(text)
+})

@@ -85,6 +85,9 @@ const put = async (store: Store, item: StoreItem, data: object): Promise<void> =
 
 const dataOf = (item: StoreItem): Record<string, unknown> => z.parse(z.record(z.string(), z.unknown()), item.data)
 
+/** The one way to set the switch that wants a sound configuration. */
+const switchRun = ['switch', 'run', '--by', 'on-call', '--reason', 'x']
+
 describe('a damaged store file', () => {
   const damages: readonly (readonly [string, () => Promise<void>, RegExp])[] = [
     [
@@ -320,12 +323,23 @@ describe('22: a configuration that speaks of what is not there', () => {
     ['a setting of one function only', { more: 'guard: { mode: enforce }' }, /guard\.mode: unknown key; valid here: caps, freeze/],
   ])('%s is an error before anything is called', async (_, options, why) => {
     await configure(options)
-    for (const words of [['validate'], ['start', '--once', '--config', 'longshore.yaml'], ['plan', 'cron-scaler'], ['guard'], ['switch']]) {
+    for (const words of [['validate'], ['start', '--once', '--config', 'longshore.yaml'], ['plan', 'cron-scaler'], ['guard'], switchRun]) {
       const { code, err } = await longshore(...words)
       expect([words[0], code]).toEqual([words[0], 1])
       expect(err).toMatch(why)
     }
     expect(sandbox.journal).toEqual([])
+  })
+
+  it('a fault that has nothing to do with the switch keeps nobody from stopping', async () => {
+    await configure({ more: 'guard: { mode: enforce }' })
+    const stopped = await longshore('switch', 'stop', '--by', 'on-call', '--reason', 'too much happens')
+    expect(stopped.code).toBe(0)
+    expect(stopped.out).toMatch(/^stop: set by on-call at .*: too much happens/)
+    expect(stopped.err).toMatch(/longshore\.yaml has faults, which `longshore validate` lists/)
+    await configure()
+    expect((await longshore('switch')).out).toMatch(/^stop: set by on-call/)
+    expect(writes()).toBe(0)
   })
 
   it('enforce without a cluster, for a cluster that the platform does not have, and with a misspelt function', async () => {

@@ -400,11 +400,14 @@ guard:
     - cls-00000000
     - cls-9f3kq2vd/**
     - library/cls-00000000
+    - cls-9f3kq2vd/*
+    - cls-9f3kq2vd/pay/Deployment/*
 `),
     )
     expect(faults.map(({ path, line, text }) => `${line} ${path}: ${text}`)).toEqual([
       '5 guard.caps[0].target: the cluster cls-9f3kq2vx is none of `clusters`, so nothing would fit; did you mean "cls-9f3kq2vd"?',
       '10 guard.protect[1]: the cluster cls-00000000 is none of `clusters`, so nothing would fit',
+      '13 guard.protect[4]: "cls-9f3kq2vd/*" fits nothing, because * stops at a slash and targets are cluster/namespace/kind/name: write cls-9f3kq2vd/** for all of the cluster',
     ])
   })
 
