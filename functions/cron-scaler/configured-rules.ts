@@ -29,33 +29,52 @@ function wholeCalendar(inline: Calendar, read: Calendar | UnreadCalendar | undef
 /** The rules of the configuration as drafts, in its order, their cluster given by id. */
 export function configuredRules(config: CronScalerConfig): RuleDraft[] {
   const { settings } = config
-  return settings.rules.map((rule): RuleDraft => {
-    const cluster = clusterOf(rule.cluster, config.clusters)
-    return {
-      source: 'config',
-      id: `config/${rule.name}`,
-      identity: `config/${rule.name}`,
-      cluster: cluster.ok ? cluster.value : rule.cluster,
-      target: rule.target,
-      namespace: 'default',
-      schedule: rule.schedule,
-      timeZone: rule.timeZone ?? settings.timeZone,
-      targetSize: rule.targetSize,
-      minSize: rule.minSize,
-      maxSize: rule.maxSize,
-      excludeDates: rule.excludeDates,
-      runOnce: rule.runOnce,
-      startingDeadlineMs: rule.startingDeadline ?? settings.startingDeadline,
-      spreadMs: rule.spread ?? settings.spread,
-      validFrom: rule.validFrom,
-      validUntil: rule.validUntil,
-      enforce: rule.enforce ?? settings.enforce,
-      allowHpaConflict: rule.allowHpaConflict ?? settings.allowHpaConflict,
-      paused: rule.paused,
-      problem: cluster.ok ? undefined : cluster.error,
-      warnings: [],
+  const find = clusterFinder(config.clusters)
+  return settings.rules.map((rule) => draftOf(rule, find(rule.cluster), settings))
+}
+
+/** One rule of the configuration as a draft, given what its cluster is. */
+export function draftOf(rule: Settings['rules'][number], cluster: Result<string, InvalidRule>, settings: Settings): RuleDraft {
+  const id = `config/${rule.name}`
+  return {
+    source: 'config',
+    id,
+    identity: id,
+    cluster: cluster.ok ? cluster.value : rule.cluster,
+    target: rule.target,
+    namespace: 'default',
+    schedule: rule.schedule,
+    timeZone: rule.timeZone ?? settings.timeZone,
+    targetSize: rule.targetSize,
+    minSize: rule.minSize,
+    maxSize: rule.maxSize,
+    excludeDates: rule.excludeDates,
+    runOnce: rule.runOnce,
+    startingDeadlineMs: rule.startingDeadline ?? settings.startingDeadline,
+    spreadMs: rule.spread ?? settings.spread,
+    validFrom: rule.validFrom,
+    validUntil: rule.validUntil,
+    enforce: rule.enforce ?? settings.enforce,
+    allowHpaConflict: rule.allowHpaConflict ?? settings.allowHpaConflict,
+    paused: rule.paused,
+    problem: cluster.ok ? undefined : cluster.error,
+    warnings: noWarnings,
+  }
+}
+
+const noWarnings: readonly string[] = []
+
+/** The same as `clusterOf`, for the many rules that name the same clusters. */
+export function clusterFinder(clusters: CronScalerConfig['clusters']): (wanted: string) => Result<string, InvalidRule> {
+  const found = new Map<string, Result<string, InvalidRule>>()
+  return (wanted) => {
+    let cluster = found.get(wanted)
+    if (cluster === undefined) {
+      cluster = clusterOf(wanted, clusters)
+      found.set(wanted, cluster)
     }
-  })
+    return cluster
+  }
 }
 
 /** The rules that are certainly for a cluster. */

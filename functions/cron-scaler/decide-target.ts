@@ -55,7 +55,8 @@ export function planTarget(facts: TargetCase): ScaleStep[] {
     }
   }
   if (firings.length > 1) firings.sort(byPrecedence)
-  const [effective, ...others] = firings
+  const [effective] = firings
+  const others = firings.length > 1 ? firings.slice(1) : noFirings
   for (const rule of rules) {
     if (rule.excludes.unread === undefined || rule === effective?.rule) continue
     const firing = others.find((other) => other.rule === rule)
@@ -89,6 +90,8 @@ function turnBefore(facts: TargetCase, waiting: Firing): { readonly firing: Firi
   const step = decideTarget(facts, firing, next?.atMs === firing.atMs)
   return step?.verdict === 'change' ? { firing, step } : undefined
 }
+
+const noFirings: readonly Firing[] = []
 
 function withoutFiring(firings: readonly Firing[], one: Firing | undefined): readonly Firing[] {
   return one === undefined ? firings : firings.filter(({ rule, atMs }) => rule !== one.rule || atMs !== one.atMs)
@@ -194,22 +197,23 @@ function decideTarget(facts: TargetCase, effective: Firing | undefined, tied: bo
   if (held !== undefined) return stepOf(facts, decision.subject, 'held', held.code, held.text)
   if (decision.verdict !== 'change') return stepOf(facts, decision.subject, decision.verdict, decision.code, decision.text)
   const { key, target: fullName, before, after } = stepFacts(facts, decision.subject)
-  const { rule, nominalMs, drift, onceKey, untilMs } = decision.change
-  const change: ScaleChange = {
-    cluster: facts.cluster.id,
-    target: facts.named,
-    uid: target.uid,
-    from: target.size,
-    to: decision.subject.size,
-    rule,
-    nominalMs,
-    drift,
+  const change = changeOf(facts, target, decision)
+  const reason = reasonOf(decision.code, decision.text)
+  if (sizesEqual(change.from, change.to)) return { key, target: fullName, before, after, verdict: 'change', reason, change }
+  return { key, target: fullName, before, after, verdict: 'change', reason, change, undo: undoOf(change, key) }
+}
+
+/** What is written. Of most changes these are all the fields, and an object that is copied once more stays in memory twice. */
+function changeOf(facts: TargetCase, { uid, size, record }: ObservedTarget, { subject, change }: Decision): ScaleChange {
+  const { rule, nominalMs, drift, onceKey, untilMs } = change
+  const usual = { cluster: facts.cluster.id, target: facts.named, uid, from: size, to: subject.size, rule, nominalMs, drift }
+  if (onceKey === undefined && untilMs === undefined && record === undefined) return usual
+  return {
+    ...usual,
     ...(onceKey === undefined ? {} : { onceKey }),
     ...(untilMs === undefined ? {} : { untilMs }),
-    ...(target.record === undefined ? {} : { replaces: target.record.key }),
+    ...(record === undefined ? {} : { replaces: record.key }),
   }
-  const step = { key, target: fullName, before, after, verdict: 'change', reason: reasonOf(decision.code, decision.text), change } as const
-  return sizesEqual(change.from, change.to) ? step : { ...step, undo: undoOf(change, key) }
 }
 
 /** For the sake of what a target is looked at: an override, a firing, or the end of an override when no rule has fired. */

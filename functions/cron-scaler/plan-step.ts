@@ -92,7 +92,8 @@ function keyParts(
 }
 
 export function keyOf(values: readonly (string | number | null)[]): string {
-  return `cron-scaler:${digestOf(values)}`
+  // Joined, the key is one text; put together by `+` it would hold on to its parts as long as the step lives.
+  return ['cron-scaler:', digestOf(values)].join('')
 }
 
 export function reasonOf(code: ReasonCode, text: string): Reason {

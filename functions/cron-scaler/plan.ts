@@ -1,7 +1,8 @@
 import { clip } from '#shared/pure/clip.ts'
-import { configuredRules, ruleContext } from './configured-rules.ts'
+import { success } from '#shared/pure/result.ts'
+import { clusterFinder, draftOf, ruleContext } from './configured-rules.ts'
 import { planTarget } from './decide-target.ts'
-import type { CronScalerConfig } from './event.ts'
+import type { CronScalerConfig, Settings } from './event.ts'
 import type { Calendar, UnreadCalendar } from './excludes.ts'
 import type { FieldManager } from './field-manager.ts'
 import { configuredOverrides, type Override, type OverrideProblem } from './override.ts'
@@ -128,22 +129,32 @@ export type ReasonCode =
 export function plan(observed: Observed, config: CronScalerConfig, now: number): ScaleStep[] {
   const context = ruleContext(config.settings, now, observed.calendars)
   const steps: ScaleStep[] = []
-  const known = new Set(observed.clusters.map(({ id }) => id))
-  const byCluster = new Map<string, { readonly drafts: RuleDraft[]; readonly overrides: Placed[] }>(
-    observed.clusters.map(({ id, rules }) => [id, { drafts: [...rules], overrides: [] }]),
+  // As they are written: drafts of all of them at once would take as much room again.
+  const byCluster = new Map<string, { readonly rules: Settings['rules']; readonly overrides: Placed[] }>(
+    observed.clusters.map(({ id }) => [id, { rules: [], overrides: [] }]),
   )
-  for (const draft of configuredRules(config)) {
+  const find = clusterFinder(config.clusters)
+  for (const rule of config.settings.rules) {
+    const cluster = find(rule.cluster)
+    const own = cluster.ok ? byCluster.get(cluster.value) : undefined
+    if (own !== undefined) {
+      own.rules.push(rule)
+      continue
+    }
+    const draft = draftOf(rule, cluster, config.settings)
     if (draft.problem !== undefined) steps.push(ruleStep(draft, 'invalid', draft.problem.code, draft.problem.text))
-    else if (!known.has(draft.cluster)) steps.push(ruleStep(draft, 'held', 'cluster-unreadable', `nobody has looked at ${draft.cluster}`))
-    else byCluster.get(draft.cluster)?.drafts.push(draft)
+    else steps.push(ruleStep(draft, 'held', 'cluster-unreadable', `nobody has looked at ${draft.cluster}`))
   }
   for (const draft of configuredOverrides(config)) {
     if (!draft.read.ok) steps.push(ruleStep(draft, 'invalid', draft.read.error.code, draft.read.error.text))
-    else if (!known.has(draft.cluster)) steps.push(ruleStep(draft, 'held', 'cluster-unreadable', `nobody has looked at ${draft.cluster}`))
+    else if (!byCluster.has(draft.cluster))
+      steps.push(ruleStep(draft, 'held', 'cluster-unreadable', `nobody has looked at ${draft.cluster}`))
     else byCluster.get(draft.cluster)?.overrides.push(draft.read.value)
   }
   for (const cluster of observed.clusters) {
-    const { drafts = [], overrides = [] } = byCluster.get(cluster.id) ?? {}
+    const { rules = [], overrides = [] } = byCluster.get(cluster.id) ?? {}
+    const drafts =
+      rules.length === 0 ? cluster.rules : [...cluster.rules, ...rules.map((rule) => draftOf(rule, success(cluster.id), config.settings))]
     for (const step of planCluster(cluster, drafts, overrides, context, config, now)) steps.push(step)
   }
   return steps.sort((left, right) => compareTexts(left.target, right.target) || compareTexts(left.reason.text, right.reason.text))
@@ -182,7 +193,10 @@ function planCluster(
       steps.push(clusterStep(cluster.id, `${cluster.id}/${name}`, 'held', 'cluster-unreadable', unreadable))
     }
   }
-  for (const [name, group] of book.byTarget) {
+  // In the order in which steps come, so that there is nothing left to sort but what is said beside.
+  for (const name of [...book.byTarget.keys()].sort()) {
+    const group = book.byTarget.get(name)
+    if (group === undefined) continue
     // Those of one target after the other, so that not all of them are in memory at once.
     const { rules, paused, invalid } = checkGroup(group, context)
     for (const { draft, problem } of invalid) steps.push(ruleStep(draft, 'invalid', problem.code, problem.text))

@@ -116,7 +116,7 @@ export function compileRule(draft: RuleDraft, context: RuleContext, named?: Targ
   if (!validity.ok) return validity
   if (!spread.ok) return spread
   const { kind, namespace, name } = target.value
-  return success({
+  const rule: Rule = {
     source: draft.source,
     id: draft.id,
     target: target.value,
@@ -124,8 +124,6 @@ export function compileRule(draft: RuleDraft, context: RuleContext, named?: Targ
     zone: zone.value,
     size: size.value,
     excludes: excludes.value,
-    // The schedule and what it acts on, and nothing else: editing a size, a zone or an exclude does not arm the rule again.
-    ...(draft.runOnce ? { onceKey: digestOf([draft.identity, schedule.value.spec, kind, namespace, name]) } : {}),
     startingDeadlineMs: draft.startingDeadlineMs,
     spreadMs: spread.value,
     enforce: draft.enforce,
@@ -133,7 +131,10 @@ export function compileRule(draft: RuleDraft, context: RuleContext, named?: Targ
     existsSinceMs: Math.max(draft.existsSinceMs ?? Number.NEGATIVE_INFINITY, validity.value.fromMs),
     validUntilMs: validity.value.untilMs,
     warnings: warningsOf(draft.warnings, schedule.value, excludes.value),
-  })
+  }
+  if (!draft.runOnce) return success(rule)
+  // The schedule and what it acts on, and nothing else: editing a size, a zone or an exclude does not arm the rule again.
+  return success({ ...rule, onceKey: digestOf([draft.identity, schedule.value.spec, kind, namespace, name]) })
 }
 
 /** Everything that is wrong with a rule, where `compileRule` stops at the first. */

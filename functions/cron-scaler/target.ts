@@ -105,5 +105,9 @@ export function compareSizes(left: Size, right: Size): number {
 
 /** `replicas 5`, `min 2, max 6`. */
 export function sizeText(size: Size): string {
-  return size.kind === 'replicas' ? `replicas ${size.replicas}` : `min ${size.min}, max ${size.max}`
+  if (size.kind === 'replicas') return usualSizes[size.replicas] ?? `replicas ${size.replicas}`
+  return `min ${size.min}, max ${size.max}`
 }
+
+/** Nearly all sizes are these, and a plan names them over and over. */
+const usualSizes = Array.from({ length: 100 }, (_, replicas) => `replicas ${replicas}`)

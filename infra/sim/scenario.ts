@@ -188,7 +188,7 @@ export function drawScenario(seed: number, of: SimFunction): Scenario {
       [3, 2],
       [4, 5],
     ]) * minuteMs
-  const ticks = timing.whole(16, 48)
+  const ticks = timing.whole(10, 30)
   const quietMs = startMs + ticks * tickMs
   const targets = drawTargets(chance.of('targets'), of)
   const clusters = clusterIds.filter((id) => targets.some(({ cluster }) => cluster === id))

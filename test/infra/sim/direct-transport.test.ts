@@ -138,7 +138,8 @@ const faults: readonly Fault[] = [
   { kind: 'forward-body', body: '' },
 ]
 
-describe('a call ends as over real sockets, and leaves the same behind', () => {
+// Each has a world and a server of its own, and most of its time it waits.
+describe.concurrent('a call ends as over real sockets, and leaves the same behind', () => {
   it.for(faults)('a write under $kind', async (fault) => {
     expect(await direct(fault, 9, write)).toEqual(await overSockets(fault, 9, write))
   })
