@@ -87,8 +87,9 @@ export function readTarget(draft: TargetDraft, defaultNamespace: string): Result
 }
 
 /** `default/Deployment/web`: names a target within its cluster. */
-export function targetName(target: Target): string {
-  return `${target.namespace}/${target.kind}/${target.name}`
+export function targetName({ namespace, kind, name }: Target): string {
+  // Joined it is one text, as a key of a map should be: of one that `+` put together every comparison goes through its parts.
+  return [namespace, kind, name].join('/')
 }
 
 export function sizesEqual(left: Size, right: Size): boolean {

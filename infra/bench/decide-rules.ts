@@ -13,6 +13,20 @@ const [shapeName = '', temperature = '', ...counts] = process.argv.slice(2)
 const shape = rulesShapes.find(({ name }) => name === shapeName)
 if (shape === undefined) throw new Error(`there is no shape ${shapeName}`)
 
+const DrawnRules = z.array(
+  z.object({
+    cluster: z.string(),
+    namespace: z.string(),
+    app: z.string(),
+    name: z.string(),
+    isAutoscaler: z.boolean(),
+    schedule: z.string(),
+    timeZone: z.string(),
+    targetSize: z.number(),
+    excludeDates: z.array(z.string()),
+  }),
+)
+
 const now = Date.parse('2026-11-24T00:00:05Z')
 if (temperature === 'warm') for (let round = 0; round < 4; round += 1) decide(shape, 5000)
 const measured = counts.map((count) => decide(shape, Number(count)))
@@ -43,7 +57,8 @@ function decide(drawn: RulesShape, count: number): Decided {
 
 /** What a run has when it decides: rules of the clusters or of the configuration, and their targets. */
 function world(drawn: RulesShape, count: number): { readonly observed: Observed; readonly config: CronScalerConfig } {
-  const rules = drawRules(drawn, count)
+  // As texts that were read from an answer or a file.
+  const rules = z.parse(DrawnRules, JSON.parse(JSON.stringify(drawRules(drawn, count))))
   const clusters = clusterIdsOf(drawn)
   const config: CronScalerConfig = {
     clusters: clusters.map((id) => ({ id })),

@@ -5,7 +5,7 @@ export interface RulesShape {
   readonly rulesPerTarget: number
   /** Whether all of them fire at the instant that is decided, or each at a minute of its own. */
   readonly allDue: boolean
-  /** Twenty when absent. */
+  /** A hundred when absent. */
   readonly clusters?: number
   /** Whether every second target is an autoscaler. */
   readonly autoscalers?: boolean
@@ -37,7 +37,7 @@ const zones = ['Asia/Shanghai', 'UTC', 'Europe/Berlin', 'America/New_York', 'Asi
 const excludes: readonly (readonly string[])[] = [[], [], [], ['* * * * * 0,6'], ['2026-10-01..2026-10-07', '* * * 1 1 *']]
 
 /** The clusters that the rules are spread over. */
-export function clusterIdsOf({ clusters = 20 }: RulesShape): readonly string[] {
+export function clusterIdsOf({ clusters = 100 }: RulesShape): readonly string[] {
   return Array.from({ length: clusters }, (_, index) => `cls-${String(index).padStart(8, '0')}`)
 }
 

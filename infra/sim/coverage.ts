@@ -1,4 +1,4 @@
-import type { Facts } from './check/facts.ts'
+import { type Facts, isFollowUp } from './check/facts.ts'
 
 /** What there is to count, each with the words that say it. */
 const counts = {
@@ -49,7 +49,7 @@ export function coverageOf(facts: Facts): Coverage {
   const by = (pattern: RegExp): number => facts.effects.filter(({ effect }) => pattern.test(effect.by)).length
   return {
     runs: facts.runs.size,
-    followUps: [...facts.runs.keys()].filter((owner) => owner.split('/').length > 2).length,
+    followUps: [...facts.runs.keys()].filter(isFollowUp).length,
     effects: facts.effects.length,
     lateEffects: facts.effects.filter(({ from, place }) => from?.ended === undefined || from.ended.place < place).length,
     cuts: lives.filter((text) => text === 'is cut' || text.startsWith('is ended')).length,

@@ -91,10 +91,19 @@ function wasReadAgain(facts: Facts, { call, place }: CallFacts, planPlace: numbe
 function twice(facts: Facts): Violation[] {
   const byKey = Map.groupBy(facts.effects, ({ effect }) => effect.key)
   return [...byKey].flatMap(([key, effects]) => {
-    if (effects.length < 2) return []
+    // Who takes the record off a target wants to start afresh, and takes away what tells of a write whose answer was lost.
+    const apart = effects.filter((one, index) => index === 0 || !isForgotten(facts, one.effect.target, effects[index - 1], one))
+    if (apart.length < 2) return []
     const who = effects.map(({ effect }) => `${effect.owner} @${effect.wireId}`).join(', ')
     return [{ check: 'effect-twice', text: `the key [${short(key)}] had ${effects.length} effects: ${who}`, about: [short(key), key] }]
   })
+}
+
+/** Whether somebody took the record off a target between two effects on it. */
+function isForgotten(facts: Facts, target: string, before: EffectFacts | undefined, after: EffectFacts): boolean {
+  return facts
+    .of('person')
+    .some(([place, deed]) => deed.target === target && deed.what === 'forget' && place > (before?.place ?? 0) && place < after.place)
 }
 
 function blindRepeats(facts: Facts): Violation[] {

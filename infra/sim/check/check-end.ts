@@ -2,7 +2,7 @@ import type { Decision } from '#shared/pure/step.ts'
 import { type PersonDeed, short } from '../history.ts'
 import { type Wanted, wantedAt } from '../oracle.ts'
 import { objectOfTarget, probePeriodMs, sizeTextOf, targetNameOf } from '../stage-world.ts'
-import { type Facts, ownerOf, type Violation } from './facts.ts'
+import { type Facts, isFollowUp, ownerOf, type Violation } from './facts.ts'
 
 /**
  * Promise 14, and that nothing stays stuck: when it has been quiet for a while everything is as if every tick had come on time,
@@ -63,7 +63,7 @@ function differing(facts: Facts): Violation[] {
     const wanted = wantedAt(scenario, index, now, { written, ranFor: (rule) => facts.ranFor(name, rule, facts.all.length) })
     const found = sizeTextOf(objectOfTarget(platform.core.world, target))
     if (wanted === undefined || found === wanted.size) return []
-    if (decisions.some((decision) => isRightlyHeld(facts, decision, now, wanted.nominalMs))) return []
+    if (decisions.some((decision) => isRightlyHeld(facts, decision, now, wanted.nominalMs, isFollowUp(last.doer.owner)))) return []
     if (wasInterfered(facts, index, wanted)) return []
     const why = decisions.map(({ outcome, reason }) => `${outcome} (${reason.code})`).join(', ')
     const text = `${name} is ${found || 'not there'} at the end; ${wanted.size} was due since ${new Date(wanted.nominalMs).toISOString()}. The last run says ${why || 'nothing'}`
@@ -72,7 +72,7 @@ function differing(facts: Facts): Violation[] {
 }
 
 /** Whether a change was held for a reason that lasts. */
-function isRightlyHeld(facts: Facts, { outcome, reason, target }: Decision, now: number, nominalMs: number): boolean {
+function isRightlyHeld(facts: Facts, { outcome, reason, target }: Decision, now: number, nominalMs: number, isLate = false): boolean {
   const { scenario } = facts.simulated
   if (outcome === 'Missed') return now - nominalMs > scenario.startingDeadlineMs
   if (outcome !== 'Held' && reason.code !== 'wave') return false
@@ -86,6 +86,9 @@ function isRightlyHeld(facts: Facts, { outcome, reason, target }: Decision, now:
       return now - nominalMs < 10 * 60_000
     case 'fought-over':
       return facts.deeds.filter((deed) => deed.target === target && deed.what === 'scale').length >= scenario.maxCorrections
+    case 'guard.no-time-left':
+      // The next trigger would do it, and after the last one there is none.
+      return isLate
     case 'guard.protected':
       return scenario.guard.protect.length > 0
     default:

@@ -187,6 +187,11 @@ export function isBy({ by, target }: Pick<Effect, 'by' | 'target'>, { name, sour
   return by === (source === 'hpc' ? `hpc/default/${object}-hpc/${name}` : `config/${object}-${name}`)
 }
 
+/** Whether a run was waited for within an earlier one. */
+export function isFollowUp(owner: string): boolean {
+  return owner.split('/').length > 2
+}
+
 /** The run that a claim belongs to. */
 export function ownerOf(claimId: string): string {
   return claimId.slice(0, claimId.lastIndexOf('#'))
