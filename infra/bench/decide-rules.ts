@@ -59,7 +59,7 @@ function decide(drawn: RulesShape, count: number): Decided {
 function world(drawn: RulesShape, count: number): { readonly observed: Observed; readonly config: CronScalerConfig } {
   // As texts that were read from an answer or a file.
   const rules = z.parse(DrawnRules, JSON.parse(JSON.stringify(drawRules(drawn, count))))
-  const clusters = clusterIdsOf(drawn)
+  const clusters = clusterIdsOf(drawn, count)
   const config: CronScalerConfig = {
     clusters: clusters.map((id) => ({ id })),
     settings: z.parse(Settings, {

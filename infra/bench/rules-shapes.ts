@@ -5,18 +5,20 @@ export interface RulesShape {
   readonly rulesPerTarget: number
   /** Whether all of them fire at the instant that is decided, or each at a minute of its own. */
   readonly allDue: boolean
-  /** A hundred when absent. */
-  readonly clusters?: number
+  /** All in one cluster; a thousand in each when absent. */
+  readonly isOneCluster?: boolean
   /** Whether every second target is an autoscaler. */
   readonly autoscalers?: boolean
+  /** Beyond what was promised: schedules come in pairs, one that goes up and one that comes down. */
+  readonly isBeyond?: boolean
 }
 
 export const rulesShapes: readonly RulesShape[] = [
   { name: 'two a target, any minute', source: 'hpc', rulesPerTarget: 2, allDue: false },
   { name: 'two a target, all at 08:00', source: 'hpc', rulesPerTarget: 2, allDue: true },
-  { name: 'one a target, all at 08:00', source: 'hpc', rulesPerTarget: 1, allDue: true },
+  { name: 'one a target, all at 08:00', source: 'hpc', rulesPerTarget: 1, allDue: true, isBeyond: true },
   { name: 'ten a target, any minute', source: 'hpc', rulesPerTarget: 10, allDue: false },
-  { name: 'half of autoscalers, one cluster', source: 'hpc', rulesPerTarget: 2, allDue: false, clusters: 1, autoscalers: true },
+  { name: 'half of autoscalers, one cluster', source: 'hpc', rulesPerTarget: 2, allDue: false, isOneCluster: true, autoscalers: true },
   { name: 'of the configuration', source: 'config', rulesPerTarget: 2, allDue: false },
 ]
 
@@ -36,14 +38,14 @@ export interface DrawnRule {
 const zones = ['Asia/Shanghai', 'UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kathmandu', 'Australia/Lord_Howe']
 const excludes: readonly (readonly string[])[] = [[], [], [], ['* * * * * 0,6'], ['2026-10-01..2026-10-07', '* * * 1 1 *']]
 
-/** The clusters that the rules are spread over. */
-export function clusterIdsOf({ clusters = 100 }: RulesShape): readonly string[] {
-  return Array.from({ length: clusters }, (_, index) => `cls-${String(index).padStart(8, '0')}`)
+/** The clusters that so many rules are spread over. */
+export function clusterIdsOf({ isOneCluster = false }: RulesShape, count: number): readonly string[] {
+  return Array.from({ length: isOneCluster ? 1 : Math.ceil(count / 1000) }, (_, index) => `cls-${String(index).padStart(8, '0')}`)
 }
 
 /** The rules of a platform with 2,000 namespaces; the same every time. */
 export function drawRules(shape: RulesShape, count: number): DrawnRule[] {
-  const clusterIds = clusterIdsOf(shape)
+  const clusterIds = clusterIdsOf(shape, count)
   return Array.from({ length: count }, (_, index) => {
     const target = Math.floor(index / shape.rulesPerTarget)
     const place = index % shape.rulesPerTarget

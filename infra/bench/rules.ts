@@ -64,24 +64,25 @@ export async function measureRules(
         timesTenth: Math.round(median(ratios) * 10) / 10,
       })
     }
-    const most = (of: (row: RulesRow) => number): number => Math.max(...rows.map(of))
+    const promised = rows.filter((_, index) => chosen[index]?.isBeyond !== true)
+    const most = (of: (row: RulesRow) => number): number => Math.max(...promised.map(of))
     return {
       rows,
       goals: [
         goal(
-          'the slowest of them',
+          'the slowest with at least two rules a target',
           most(({ cpuMs }) => cpuMs),
           { most: 1000 },
           'ms',
         ),
         goal(
-          'the largest of them',
+          'the largest of these',
           most(({ peakMib }) => peakMib),
           { most: 400 },
           'MiB',
         ),
         goal(
-          'ten times the rules',
+          'ten times the rules, of these',
           most(({ timesTenth }) => timesTenth),
           { most: 11 },
           'times the time',
