@@ -9,14 +9,12 @@ export interface RulesShape {
   readonly isOneCluster?: boolean
   /** Whether every second target is an autoscaler. */
   readonly autoscalers?: boolean
-  /** Beyond what was promised: schedules come in pairs, one that goes up and one that comes down. */
-  readonly isBeyond?: boolean
 }
 
 export const rulesShapes: readonly RulesShape[] = [
   { name: 'two a target, any minute', source: 'hpc', rulesPerTarget: 2, allDue: false },
   { name: 'two a target, all at 08:00', source: 'hpc', rulesPerTarget: 2, allDue: true },
-  { name: 'one a target, all at 08:00', source: 'hpc', rulesPerTarget: 1, allDue: true, isBeyond: true },
+  { name: 'one a target, all at 08:00', source: 'hpc', rulesPerTarget: 1, allDue: true },
   { name: 'ten a target, any minute', source: 'hpc', rulesPerTarget: 10, allDue: false },
   { name: 'half of autoscalers, one cluster', source: 'hpc', rulesPerTarget: 2, allDue: false, isOneCluster: true, autoscalers: true },
   { name: 'of the configuration', source: 'config', rulesPerTarget: 2, allDue: false },

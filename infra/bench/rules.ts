@@ -64,25 +64,24 @@ export async function measureRules(
         timesTenth: Math.round(median(ratios) * 10) / 10,
       })
     }
-    const promised = rows.filter((_, index) => chosen[index]?.isBeyond !== true)
-    const most = (of: (row: RulesRow) => number): number => Math.max(...promised.map(of))
+    const most = (of: (row: RulesRow) => number): number => Math.max(...rows.map(of))
     return {
       rows,
       goals: [
         goal(
-          'the slowest with at least two rules a target',
+          'the slowest',
           most(({ cpuMs }) => cpuMs),
           { most: 1000 },
           'ms',
         ),
         goal(
-          'the largest of these',
+          'the largest',
           most(({ peakMib }) => peakMib),
           { most: 400 },
           'MiB',
         ),
         goal(
-          'ten times the rules, of these',
+          'ten times the rules',
           most(({ timesTenth }) => timesTenth),
           { most: 11 },
           'times the time',

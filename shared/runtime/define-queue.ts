@@ -2,10 +2,11 @@ import middy from '@middy/core'
 import { createInbox, type Inbox } from '#shared/safety/inbox.ts'
 import { InboxError } from '#shared/safety/inbox-entry.ts'
 import { StoreError } from '#shared/safety/store.ts'
-import { type Config, type Environment, functionConfig, loadConfig } from './config.ts'
+import type { Config, Environment } from './config.ts'
 import { type EventSurroundings, realSurroundings, uniqueOwner } from './event-surroundings.ts'
 import { createLog, type Log } from './log.ts'
 import type { PlatformTools } from './open-platform.ts'
+import { loadOwnConfig } from './own-config.ts'
 import { lambdaContext, type PlatformContext } from './platform-context.ts'
 import { processEntry } from './process-entry.ts'
 import type { Opened, Process, QueueDefinition } from './queue-definition.ts'
@@ -68,13 +69,7 @@ export function defineQueue<Settings, Tools>(
   const log = createLog({ write: around.writeLine, redactor }).with({ function: definition.name })
   const start = once(async (): Promise<{ readonly inbox: Inbox; readonly process: Process }> => {
     const env = around.environment()
-    const wholeConfig = await loadConfig({
-      env,
-      beside: around.compiledConfig,
-      schemas: { [definition.name]: definition.settings },
-      others: 'ignore',
-    })
-    const config = await functionConfig(wholeConfig, definition)
+    const { whole: wholeConfig, own: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
     const store = await around.openStore(wholeConfig)
     const opened: Opened<Settings> = { config, store, log }
     const { clock, random } = around

@@ -3,12 +3,13 @@ import middy from '@middy/core'
 import { createTransport as createHttpsTransport } from '#cloud/transport-https.ts'
 import type { TransportFactory } from '#cloud/wire.ts'
 import { type Store, StoreError } from '#shared/safety/store.ts'
-import { type Config, type Environment, functionConfig, loadConfig } from './config.ts'
+import type { Config, Environment } from './config.ts'
 import { type Connection, connect } from './connect.ts'
 import type { AnyScheduled } from './definition.ts'
 import type { Kernel } from './kernel.ts'
 import { createLog, type Log } from './log.ts'
 import { logAttempt } from './log-attempt.ts'
+import { loadOwnConfig } from './own-config.ts'
 import { lambdaContext, type PlatformContext } from './platform-context.ts'
 import { createRedactor, type Redactor } from './redact.ts'
 import { cameToNothing, countsText, type RunReport, redactReport, reportsOf, whollyFailed } from './report.ts'
@@ -59,13 +60,7 @@ export function defineSchedule<Settings, Observed, Change>(
   const log = createLog({ write: around.writeLine, redactor }).with({ function: definition.name })
   const start = once(async () => {
     const env = around.environment()
-    const config = await loadConfig({
-      env,
-      beside: around.compiledConfig,
-      schemas: { [definition.name]: definition.settings },
-      others: 'ignore',
-    })
-    await functionConfig(config, definition)
+    const { whole: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
     const { clock, random, createTransport } = around
     const cloud = await connect(config, { env, redactor, clock, random, createTransport, onAttempt: (attempt) => logAttempt(log, attempt) })
     const kernel = await kernelFor(config, cloud, env)

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini'
 import { createInbox } from '#shared/safety/inbox.ts'
 import { sweepInbox } from '#shared/safety/sweep-inbox.ts'
-import { functionConfig, loadConfig } from './config.ts'
 import { type EventSurroundings, realSurroundings } from './event-surroundings.ts'
 import { createLog } from './log.ts'
+import { loadOwnConfig } from './own-config.ts'
 import type { PlatformContext } from './platform-context.ts'
 import { createRedactor } from './redact.ts'
 import { reportedFailure } from './report-failure.ts'
@@ -61,13 +61,7 @@ export function defineSweep<Settings>(
   const log = createLog({ write: around.writeLine, redactor }).with({ function: definition.name })
   const start = once(async () => {
     const env = around.environment()
-    const config = await loadConfig({
-      env,
-      beside: around.compiledConfig,
-      schemas: { [definition.name]: definition.settings },
-      others: 'ignore',
-    })
-    await functionConfig(config, definition)
+    const { whole: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
     const nudge = around.createNudge(env)
     if (nudge === undefined) {
       throw new SweepError(

@@ -1,9 +1,9 @@
 import middy from '@middy/core'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createInbox } from '#shared/safety/inbox.ts'
-import { functionConfig, loadConfig } from './config.ts'
 import { type EventSurroundings, realSurroundings } from './event-surroundings.ts'
 import { createLog } from './log.ts'
+import { loadOwnConfig } from './own-config.ts'
 import { lambdaContext, type PlatformContext } from './platform-context.ts'
 import { createRedactor } from './redact.ts'
 import { once } from './surroundings.ts'
@@ -43,13 +43,8 @@ export function defineWebhook<Settings>(
   const log = createLog({ write: around.writeLine, redactor }).with({ function: definition.name })
   const start = once(async () => {
     const env = around.environment()
-    const config = await loadConfig({
-      env,
-      beside: around.compiledConfig,
-      schemas: { [definition.name]: definition.settings },
-      others: 'ignore',
-    })
-    const sources = definition.sources(await functionConfig(config, definition))
+    const { whole: config, own } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
+    const sources = definition.sources(own)
     const store = await around.openStore(config)
     return createWebhookDesk({
       function: definition.name,
