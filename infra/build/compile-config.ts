@@ -18,11 +18,7 @@ const caName = 'ca.pem'
  * their environment. Throws ConfigError with every problem, and for paths that lead out of a package. What repeats in a calendar's
  * file is followed from `now`.
  */
-export async function readPackagedConfig(
-  root: string,
-  schemas: SettingsSchemas,
-  now: number = Date.now(),
-): Promise<PackagedConfig | undefined> {
+export async function readPackagedConfig(root: string, schemas: SettingsSchemas, now: number): Promise<PackagedConfig | undefined> {
   const config = await loadConfig({ env: {}, folder: root, schemas, purpose: 'package' })
   if (config.path === undefined) return undefined
   const { value } = await readConfigFile(config.path)

@@ -36,7 +36,7 @@ export interface PackagedFunction {
  */
 export async function packageAll(root: string): Promise<readonly PackagedFunction[]> {
   const budgets = Budgets.parse(JSON.parse(await readFile(join(root, 'infra/build/budgets.json'), 'utf8')))
-  const config = await readPackagedConfig(root, settingsSchemas)
+  const config = await readPackagedConfig(root, settingsSchemas, Date.now())
   const clusterIds = config?.config.clusters.map(({ id }) => id) ?? []
   const problems: string[] = []
   const packaged: PackagedFunction[] = []

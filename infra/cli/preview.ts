@@ -109,7 +109,12 @@ Example: longshore preview cron-scaler --from 2026-11-24 --days 365 --html year.
     else {
       const path = resolve(io.cwd, values.html)
       const page = redactor.text(pageOf(report))
-      await writeFile(path, page)
+      await writeFile(path, page).catch((error: unknown) => {
+        throw new Error(
+          `the page cannot be written to ${path}: ${error instanceof Error ? error.message : String(error)}. Name a file in a folder that exists and may be written to`,
+          { cause: error },
+        )
+      })
       print(`${path}: ${counted(report.count(), 'target')}, ${Math.ceil(page.length / 1024)} KiB. Open it in a browser.`)
       for (const { code, text } of report.outsiders) if (code !== 'rule-paused') io.err(redactor.text(text))
     }

@@ -144,7 +144,7 @@ describe('a function out of the package', () => {
         clone,
         `mode: plan\nplatform:\n  endpoint: ${cloud.url}\n  region: ap-guangzhou\nclusters:\n  - id: ${baseClusters.production}\nfunctions:\n  cron-scaler: {}\n`,
       )
-      const config = await readPackagedConfig(clone, settingsSchemas)
+      const config = await readPackagedConfig(clone, settingsSchemas, Date.parse('2026-11-24T00:00:00Z'))
       if (config === undefined) throw new Error('the configuration was not found')
       const bundle = await bundleFunction(clone, 'cron-scaler')
       await compileConfig(config, 'cron-scaler', join(clone, bundle.folder))

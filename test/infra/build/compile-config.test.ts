@@ -24,7 +24,7 @@ afterEach(async () => {
 
 async function compile(text: string): Promise<unknown> {
   await writeFile(join(root, 'longshore.yaml'), text)
-  const packaged = await readPackagedConfig(root, schemas)
+  const packaged = await readPackagedConfig(root, schemas, Date.parse('2026-11-24T00:00:00Z'))
   if (packaged === undefined) throw new Error('there is a file')
   await compileConfig(packaged, 'cron-scaler', folder)
   return JSON.parse(await readFile(join(folder, 'longshore.json'), 'utf8'))
@@ -64,7 +64,7 @@ describe('the compiled configuration', () => {
   })
 
   it('is none without a file: everything then comes from the environment', async () => {
-    expect(await readPackagedConfig(root, schemas)).toBeUndefined()
+    expect(await readPackagedConfig(root, schemas, Date.parse('2026-11-24T00:00:00Z'))).toBeUndefined()
   })
 
   it('is refused with all its faults before anything is packaged', async () => {
