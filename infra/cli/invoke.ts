@@ -9,6 +9,7 @@ import { type Platform, realPlatform, sandboxPlatform } from '#infra/local/platf
 import { createSandboxClock } from '#infra/sandbox/clock.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
 import { nearest } from '#shared/pure/nearest.ts'
+import { readJson } from '#shared/runtime/config-text.ts'
 import { createLog, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { countsText, hasFailed } from '#shared/runtime/report.ts'
@@ -16,7 +17,7 @@ import { parseScheduleEvent } from '#shared/runtime/schedule-event.ts'
 import type { Command } from './command.ts'
 import { stoppedCode, UsageError } from './command.ts'
 import { introduce } from './introduce.ts'
-import { parseInstant } from './words.ts'
+import { fileTrouble, parseInstant } from './words.ts'
 
 export const invoke: Command = {
   summary: 'run one function on one event file',
@@ -118,13 +119,11 @@ async function readEvent(path: string): Promise<unknown> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (error instanceof Error && 'code' in error)
-      throw new Error(`the event file ${path} cannot be read (${String(error.code)})`, { cause: error })
+      throw new Error(`the event file ${path} cannot be read: ${fileTrouble(error)}`, { cause: error })
     throw error
   }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new Error(`the event file ${path} is not JSON: ${error.message}`, { cause: error })
-    throw error
-  }
+  const { value, problems } = readJson(text)
+  const [problem] = problems
+  if (problem !== undefined) throw new Error(`the event file ${path}, line ${problem.line ?? 1}: ${problem.text}`)
+  return value
 }
