@@ -1,6 +1,7 @@
 import type { Decision } from '#shared/pure/step.ts'
 import { type PersonDeed, short } from '../history.ts'
 import { type Wanted, wantedAt } from '../oracle.ts'
+import type { SimTarget } from '../scenario.ts'
 import { objectOfTarget, probePeriodMs, sizeTextOf, targetNameOf } from '../stage-world.ts'
 import { checkImageEnd } from './check-image-end.ts'
 import { type Facts, isFollowUp, ownerOf, type Violation } from './facts.ts'
@@ -68,6 +69,7 @@ function differing(facts: Facts): Violation[] {
     const found = sizeTextOf(objectOfTarget(platform.core.world, target))
     if (wanted === undefined || found === wanted.size) return []
     if (decisions.some((decision) => isRightlyHeld(facts, decision, now, wanted.nominalMs, isFollowUp(last.doer.owner)))) return []
+    if (isToldMissed(facts, target, last.decisions, wanted.nominalMs)) return []
     if (wasInterfered(facts, index, wanted)) return []
     const why = decisions.map(({ outcome, reason }) => `${outcome} (${reason.code})`).join(', ')
     const text = `${name} is ${found || 'not there'} at the end; ${wanted.size} was due since ${new Date(wanted.nominalMs).toISOString()}. The last run says ${why || 'nothing'}`
@@ -98,6 +100,20 @@ function isRightlyHeld(facts: Facts, { outcome, reason, target }: Decision, now:
     default:
       return false
   }
+}
+
+/**
+ * Whether nothing is due in a target's cluster by the last run, so that nobody looked, and whoever looked last told that the firing was
+ * missed: that is told by those who look.
+ */
+function isToldMissed(facts: Facts, target: SimTarget, decisions: readonly Decision[], nominalMs: number): boolean {
+  const isQuiet = (made: readonly Decision[]): boolean =>
+    made.some(({ target: of, reason }) => of === target.cluster && reason.code === 'nothing-due')
+  if (!isQuiet(decisions)) return false
+  const look = facts.of('run-ended').findLast(([, { failure, decisions: made }]) => failure === undefined && !isQuiet(made))?.[1]
+  const lookedMs = facts.runs.get(look?.doer.owner ?? '')?.planNow ?? Number.NaN
+  const told = look?.decisions.filter(({ target: of, outcome }) => of === targetNameOf(target) && outcome === 'Missed') ?? []
+  return told.some((decision) => isRightlyHeld(facts, decision, lookedMs, nominalMs))
 }
 
 /** Whether people did something that keeps a target from being what rules and overrides say. */

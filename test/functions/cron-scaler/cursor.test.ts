@@ -231,6 +231,16 @@ describe('a tick with nothing due', () => {
     expect(await minutes(settings, '2026-11-24T00:30:05Z', 30)).toEqual([2, ...Array.from({ length: 29 }, () => 0)])
   })
 
+  test('makes no call after a firing was missed, which is told whenever somebody looks', async () => {
+    stage.at('2026-11-24T09:00:05Z')
+    expect((await tick(config)).codes).toEqual(['Missed deadline-passed'])
+    stage.at('2026-11-24T09:01:05Z')
+    expect(await tick(config)).toMatchObject({ codes: ['Skipped nothing-due'], calls: [] })
+    expect((await tick(config, { fresh: true })).codes).toEqual(['Missed deadline-passed'])
+    stage.at('2026-11-25T00:00:05Z')
+    expect((await tick(config)).codes).toEqual(['Applied due'])
+  })
+
   test('reads targets every lookEvery where that is set', async () => {
     const looking = { ...config, lookEvery: '5m' }
     await tick(looking)
