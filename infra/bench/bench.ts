@@ -13,6 +13,7 @@ import { measureSignatures } from './signatures.ts'
 import { startPlatform } from './start-platform.ts'
 import { store } from './store.ts'
 import { measureThroughput } from './throughput.ts'
+import { webhooks } from './webhooks.ts'
 
 export interface BenchReport {
   readonly machine: MachineFacts
@@ -50,7 +51,7 @@ const coldStart: Section = {
 }
 
 /** Everything that is measured, in this order. */
-export const sections: readonly Section[] = [throughput, signatures, coldStart, kernelSize, rules, quietTick, store, preview]
+export const sections: readonly Section[] = [throughput, signatures, coldStart, kernelSize, rules, quietTick, store, preview, webhooks]
 
 /** Measures these sections once, on this machine only: all of them take about five minutes, quick about one. */
 export async function runBench(chosen: readonly Section[], options: SectionOptions): Promise<BenchReport> {

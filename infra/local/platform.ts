@@ -5,7 +5,7 @@ import { systemClock } from '#cloud/clock.ts'
 import type { SendOptions } from '#cloud/cloud.ts'
 import { createTransport } from '#cloud/transport.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '#infra/sandbox/server.ts'
-import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
+import { sandboxCredential, sandboxHookSecrets } from '#infra/sandbox/test-credentials.ts'
 import { type Config, ConfigError, type Environment, loadConfig } from '#shared/runtime/config.ts'
 import { type Connection, connect } from '#shared/runtime/connect.ts'
 import { createKernel, type Kernel, openStore } from '#shared/runtime/kernel.ts'
@@ -191,7 +191,7 @@ export async function sandboxPlatform(options: {
     })
     return {
       ...platform,
-      env: { ...options.env, ...env },
+      env: { ...sandboxHookSecrets, ...options.env, ...env },
       sandbox,
       close: async () => {
         await platform.close()
