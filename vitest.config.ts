@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { CountingReporter } from './infra/build/counting-reporter.ts'
 
@@ -6,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/e2e/**'],
     pool: 'forks',
+    // One core more than vitest takes by itself, which on two cores is one file at a time: its main process has little to do here.
+    maxWorkers: availableParallelism(),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ['default', new CountingReporter()],

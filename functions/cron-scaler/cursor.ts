@@ -5,24 +5,27 @@ import { StoreError } from '#shared/safety/store.ts'
 import type { CalendarReadings, calendarWarnings } from './calendar-reading.ts'
 import type { ConfiguredFor } from './configured-for.ts'
 import type { ReadCalendars } from './configured-rules.ts'
-import type { Settings } from './event.ts'
+import { longestPeriodMs, type Settings } from './event.ts'
 import type { Observed } from './plan.ts'
 import type { RuleDraft } from './rules.ts'
+import { type Target, targetKinds } from './target.ts'
 
 /** How far apart the triggers of this function are. */
 export const everyMs = 60_000
 
-/**
- * A cluster in which all is done is looked at again at least so often, so that what people do there is seen. The same goes for
- * which kinds of HPC objects it serves.
- */
-export const lookAgainMs = 5 * 60_000
+/** Which kinds of HPC objects a cluster serves is looked for again after so long, where it serves none or is read anyway. */
+export const kindsAgainMs = 5 * 60_000
+
+/** The same in a cluster that serves some and in which nothing is due: it takes the place of listing the objects for once. */
+export const quietKindsAgainMs = 3_600_000
 
 /** Where a cluster serves HPC objects, as somebody found out at an instant. */
 export interface ServedKinds {
   readonly at: number
   /** The API group that the settings named then. */
   readonly named?: string | undefined
+  /** The groups that looked like HPC's then, whether they serve such objects or not. */
+  readonly groups: readonly string[]
   readonly paths: readonly string[]
 }
 
@@ -30,11 +33,16 @@ export interface ServedKinds {
 export interface Cursor {
   /** Of everything that the decisions were made from beside the targets: rules, overrides, calendars, settings. */
   readonly digest: string
+  /** The same without HPC objects. */
+  readonly configDigest: string
+  readonly ruleCount: number
   readonly lookedAt: number
-  /** Until then it may stand for looking. */
-  readonly untilMs: number
+  /** Until then it may stand for looking; as long as nothing else changes when absent. */
+  readonly untilMs?: number | undefined
   /** When something becomes due. */
   readonly dueMs?: number | undefined
+  /** When there is something to be said that nobody needs to look for. */
+  readonly newsMs?: number | undefined
   readonly firing?: { readonly rule: string; readonly atMs: number; readonly zone: string } | undefined
 }
 
@@ -42,13 +50,21 @@ export interface Cursor {
 export interface KnownCluster {
   readonly kinds?: ServedKinds | undefined
   readonly cursor?: Cursor | undefined
+  /**
+   * Targets to which an override gave their size. They are read until it has been taken back, even when neither the configuration
+   * nor an HPC object names them any more.
+   */
+  readonly overridden?: readonly Target[] | undefined
 }
 
 /** A cluster of which the targets were not read, because nothing is due there. */
 export interface QuietCluster {
   readonly id: string
-  readonly ruleCount: number
   readonly cursor: Cursor
+  /** Whether no rule and no override is about it. */
+  readonly isEmpty: boolean
+  /** Its rules, where they have something to say. */
+  readonly drafts?: readonly RuleDraft[]
 }
 
 /** What was seen of all clusters, with what is for the next run to know. Plain JSON. */
@@ -65,6 +81,7 @@ export interface Seen extends Observed {
 export interface ClusterNote {
   readonly id: string
   readonly digest: string
+  readonly configDigest: string
   readonly kinds?: ServedKinds | undefined
   /** What was remembered before, and which version of it; absent when nobody looked. */
   readonly before?: { readonly known: KnownCluster; readonly version: number | 'absent' } | undefined
@@ -72,13 +89,19 @@ export interface ClusterNote {
 
 const Remembered = z.strictObject({
   format: z.literal(1),
-  kinds: z.optional(z.strictObject({ at: z.number(), named: z.optional(z.string()), paths: z.array(z.string()) })),
+  kinds: z.optional(
+    z.strictObject({ at: z.number(), named: z.optional(z.string()), groups: z.array(z.string()), paths: z.array(z.string()) }),
+  ),
+  overridden: z.optional(z.array(z.strictObject({ kind: z.enum(targetKinds), namespace: z.string(), name: z.string() }))),
   cursor: z.optional(
     z.strictObject({
       digest: z.string(),
+      configDigest: z.string(),
+      ruleCount: z.number(),
       lookedAt: z.number(),
-      untilMs: z.number(),
+      untilMs: z.optional(z.number()),
       dueMs: z.optional(z.number()),
+      newsMs: z.optional(z.number()),
       firing: z.optional(z.strictObject({ rule: z.string(), atMs: z.number(), zone: z.string() })),
     }),
   ),
@@ -86,8 +109,11 @@ const Remembered = z.strictObject({
 
 const prefix = 'cluster/'
 
-/** Nobody comes back to a cluster after so long. */
+/** What is remembered is needed no longer than this after it was of use. */
 const forgottenMs = 86_400_000
+
+/** What nothing ends is forgotten after so long: then somebody looks once more. */
+const longForgottenMs = longestPeriodMs
 
 /** What earlier runs left of the clusters, by their ids; undefined when the store cannot be read: then everything is looked at. */
 export async function recallClusters(memory: MemoryReader): Promise<ReadonlyMap<string, ClusterNote['before']> | undefined> {
@@ -105,8 +131,12 @@ export async function recallClusters(memory: MemoryReader): Promise<ReadonlyMap<
   }
 }
 
-function knownOf({ kinds, cursor }: z.infer<typeof Remembered>): KnownCluster {
-  return { ...(kinds === undefined ? {} : { kinds }), ...(cursor === undefined ? {} : { cursor }) }
+function knownOf({ kinds, cursor, overridden }: z.infer<typeof Remembered>): KnownCluster {
+  return {
+    ...(kinds === undefined ? {} : { kinds }),
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(overridden === undefined ? {} : { overridden }),
+  }
 }
 
 /** Digest of what is the same for all clusters. Their own rules and overrides come on top, see `clusterDigest`. */
@@ -116,23 +146,33 @@ export function commonDigest(mode: string, { rules: _, overrides: __, ...setting
   return digestOf([mode, JSON.stringify(settings), JSON.stringify(days)])
 }
 
+/** Digest of what the configuration alone adds to the decisions about a cluster. */
+export function configDigestOf(common: string, { drafts, overrides }: ConfiguredFor): string {
+  return digestOf([common, JSON.stringify(drafts), JSON.stringify(overrides)])
+}
+
 /** Digest of everything that decisions about a cluster are made from, beside its targets. */
-export function clusterDigest(common: string, hpc: readonly RuleDraft[], { drafts, overrides }: ConfiguredFor): string {
-  return digestOf([common, JSON.stringify(hpc), JSON.stringify(drafts), JSON.stringify(overrides)])
+export function clusterDigest(configDigest: string, hpc: readonly RuleDraft[]): string {
+  return digestOf([configDigest, JSON.stringify(hpc)])
 }
 
 /**
- * Whether a cursor stands for looking at a cluster. One of other rules or settings, one from the future (a clock was set back) and
- * one that is too old do not: that costs reads and nothing else.
+ * Whether a cursor stands for looking at a cluster, going by its time. One from the future (a clock was set back) and one that is
+ * too old do not: that costs reads and nothing else. That the rules are the same is for the caller to see.
  */
-export function standsFor(cursor: Cursor | undefined, digest: string, now: number): cursor is Cursor {
-  return cursor !== undefined && cursor.digest === digest && now >= cursor.lookedAt && now < cursor.untilMs
+export function isInTime({ lookedAt, untilMs }: Cursor, now: number): boolean {
+  return now >= lookedAt && (untilMs === undefined || now < untilMs)
 }
 
 /** Keeps what is known of a cluster, unless it is there already or another run has written since. */
-export async function keepCluster({ id, before }: ClusterNote, known: KnownCluster, now: number, memory: MemoryWriter): Promise<void> {
+export async function keepCluster(
+  { id, before }: Pick<ClusterNote, 'id' | 'before'>,
+  known: KnownCluster,
+  now: number,
+  memory: MemoryWriter,
+): Promise<void> {
   if (before !== undefined && JSON.stringify(known) === JSON.stringify(before.known)) return
-  const expiresAt = now + forgottenMs
+  const expiresAt = Math.max(now + forgottenMs, endOf(known, now))
   try {
     await memory.put(
       `${prefix}${id}`,
@@ -141,5 +181,23 @@ export async function keepCluster({ id, before }: ClusterNote, known: KnownClust
     )
   } catch (error) {
     if (!(error instanceof MemoryError && error.kind === 'memory.conflict')) throw error
+  }
+}
+
+/** How long what is known may be of use. */
+function endOf({ cursor, overridden }: KnownCluster, now: number): number {
+  if (overridden !== undefined) return now + longForgottenMs
+  if (cursor === undefined) return now
+  return Math.min(now + longForgottenMs, (cursor.untilMs ?? Number.POSITIVE_INFINITY) + forgottenMs)
+}
+
+/** Lets clusters be looked at again that somebody has changed in a way that no plan of now asked for. */
+export async function dropCursors(clusters: ReadonlySet<string>, now: number, memory: MemoryWriter): Promise<void> {
+  const recalled = await recallClusters(memory)
+  for (const id of clusters) {
+    const before = recalled?.get(id)
+    if (before?.known.cursor === undefined) continue
+    const { cursor: _, ...known } = before.known
+    await keepCluster({ id, before }, known, now, memory)
   }
 }

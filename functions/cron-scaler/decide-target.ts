@@ -1,11 +1,13 @@
 import { clip, quote } from '#shared/pure/clip.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
+import { withOne } from '#shared/pure/with-one.ts'
 import { adviceFor } from './field-manager.ts'
-import { byPrecedence, type Firing, latestFiring, upcomingFiring } from './firings.ts'
-import { instantText } from './instant-text.ts'
+import { byPrecedence, type Firing, isTie, latestFiring, upcomingFiring } from './firings.ts'
+import { firedText, instantText, nextText } from './instant-text.ts'
 import { isOverride, type Override, overrideInForce } from './override.ts'
 import type { ObservedAutoscaler, ObservedTarget, ReasonCode } from './plan.ts'
 import {
+  type ChangeStep,
   compareTexts,
   fullNameOf,
   reasonOf,
@@ -15,10 +17,11 @@ import {
   stepOf,
   subjectOf,
   type TargetCase,
+  withUndo,
 } from './plan-step.ts'
 import { correctionsWithin, correctionWindowMs, isOnRecord, type ScaleRecord } from './record.ts'
 import type { Rule } from './rules.ts'
-import { type ScaleChange, undoneRule, undoOf, undoOwner } from './scale-change.ts'
+import { type ScaleChange, undoneRule, undoOwner } from './scale-change.ts'
 import { compareWithController } from './shadow.ts'
 import { sizesEqual, sizeText } from './target.ts'
 import { turnOf } from './waves.ts'
@@ -41,10 +44,10 @@ const backAtOnceMs = 120_000
 export function planTarget(facts: TargetCase): ScaleStep[] {
   const { rules, config, now } = facts
   const steps: ScaleStep[] = []
-  const firings: Firing[] = []
+  let fired: Firing[] | undefined
   for (const rule of rules) {
     const { atMs, excluded } = latestFiring(rule, facts.target?.record, now, now - config.settings.lookBack)
-    if (atMs !== undefined) firings.push({ rule, atMs })
+    if (atMs !== undefined) fired = withOne(fired, { rule, atMs })
     if (excluded !== undefined && now - excluded.atMs <= rule.startingDeadlineMs) {
       const text = `${rule.id} does not run: ${instantText(excluded.atMs, rule.zone)} is excluded by "${excluded.by}"`
       steps.push(stepOf(facts, subjectOf(rule, excluded.atMs), 'skipped', 'excluded-date', text))
@@ -54,23 +57,26 @@ export function planTarget(facts: TargetCase): ScaleStep[] {
       steps.push(stepOf(facts, subjectOf(rule, rule.validUntilMs), 'skipped', 'validity-over', text))
     }
   }
-  if (firings.length > 1) firings.sort(byPrecedence)
-  const [effective] = firings
-  const others = firings.length > 1 ? firings.slice(1) : noFirings
+  if (fired !== undefined && fired.length > 1) fired.sort(byPrecedence)
+  const effective = fired?.[0]
+  const others = fired !== undefined && fired.length > 1 ? fired.slice(1) : noFirings
   for (const rule of rules) {
     if (rule.excludes.unread === undefined || rule === effective?.rule) continue
-    const firing = others.find((other) => other.rule === rule)
-    steps.push(stepOf(facts, subjectOf(rule, firing?.atMs), 'held', 'calendar-unreadable', unreadText(rule)))
+    steps.push(stepOf(facts, subjectOf(rule, firingOf(rule, others)), 'held', 'calendar-unreadable', `${rule.id}${unreadText(rule)}`))
   }
-  const tied = effective !== undefined && others.some(({ atMs }) => atMs === effective.atMs)
-  const own = decideTarget(facts, effective, tied)
+  const own = decideTarget(facts, effective, effective !== undefined && others[0]?.atMs === effective.atMs && isTie(others[0], effective))
   const before = own?.reason.code === 'wave' && effective !== undefined ? turnBefore(facts, effective) : undefined
   if (effective !== undefined && others.length > 0) steps.push(...otherSteps(facts, effective, withoutFiring(others, before?.firing)))
   steps.push(...idleOverrides(facts))
+  // So it is for nearly every target.
+  if (steps.length === 0 && before === undefined) return own === undefined ? nothingDue(facts) : [own]
   if (own !== undefined) steps.push(own)
-  else if (steps.length === 0) steps.push(...nothingDue(facts))
   if (before !== undefined) steps.push(before.step)
   return steps
+}
+
+function firingOf(rule: Rule, firings: readonly Firing[]): number | undefined {
+  return firings.find((firing) => firing.rule === rule)?.atMs
 }
 
 /**
@@ -103,8 +109,8 @@ function otherSteps(facts: TargetCase, effective: Firing, others: readonly Firin
   const record = facts.target?.record
   for (const { rule, atMs } of others) {
     if (facts.now - atMs > rule.startingDeadlineMs || rule.excludes.unread !== undefined) continue
-    const fired = `${rule.id} fired at ${instantText(atMs, rule.zone)}`
-    if (atMs === effective.atMs) {
+    const fired = `${rule.id}${firedText(atMs, rule.zone)}`
+    if (atMs === effective.atMs && isTie({ rule, atMs }, effective)) {
       const wish = sizesEqual(rule.size, effective.rule.size) ? 'asks for the same' : 'asks for less'
       const text = `${fired}, at the same instant as ${effective.rule.id}, and ${wish}; ${tieText}`
       steps.push(stepOf(facts, subjectOf(rule, atMs), 'skipped', 'tie-lost', text))
@@ -146,20 +152,25 @@ function nothingDue(facts: TargetCase): ScaleStep[] {
   const { rules, config, now } = facts
   const [first] = rules.length > 1 ? rules.toSorted((left, right) => compareTexts(left.id, right.id)) : rules
   if (first === undefined) return []
-  const text = `no rule has fired since it was made, or within ${formatDuration(config.settings.lookBack)}; ${nextText(rules, now, facts.target?.record)}`
+  const text = `no rule has fired since it was made, or within ${formatDuration(config.settings.lookBack)}${textOfNext(nextOf(rules, now, facts.target?.record))}`
   return [stepOf(facts, subjectOf(first, undefined), 'skipped', 'not-due', text)]
 }
 
-function nextText(rules: readonly Rule[], now: number, record: ScaleRecord | undefined): string {
+/** What fires next. */
+function nextOf(rules: readonly Rule[], now: number, record: ScaleRecord | undefined): Firing | undefined {
   let next: Firing | undefined
   for (const rule of rules) {
     const atMs = upcomingFiring(rule, record, now)
-    if (atMs === undefined) continue
+    if (atMs === undefined || (next !== undefined && atMs > next.atMs)) continue
     const firing = { rule, atMs }
-    if (next === undefined || atMs < next.atMs || (atMs === next.atMs && byPrecedence(firing, next) < 0)) next = firing
+    if (next === undefined || atMs < next.atMs || byPrecedence(firing, next) < 0) next = firing
   }
-  if (next === undefined) return 'no rule fires again'
-  return `next: ${sizeText(next.rule.size)} at ${instantText(next.atMs, next.rule.zone)} by ${next.rule.id}`
+  return next
+}
+
+function textOfNext(next: Firing | undefined): string {
+  if (next === undefined) return '; no rule fires again'
+  return `${nextText(sizeText(next.rule.size), next.atMs, next.rule.zone)}${next.rule.id}`
 }
 
 /** What is decided about a target, and for the sake of what. */
@@ -199,8 +210,8 @@ function decideTarget(facts: TargetCase, effective: Firing | undefined, tied: bo
   const { key, target: fullName, before, after } = stepFacts(facts, decision.subject)
   const change = changeOf(facts, target, decision)
   const reason = reasonOf(decision.code, decision.text)
-  if (sizesEqual(change.from, change.to)) return { key, target: fullName, before, after, verdict: 'change', reason, change }
-  return { key, target: fullName, before, after, verdict: 'change', reason, change, undo: undoOf(change, key) }
+  const step: ChangeStep = { key, target: fullName, before, after, verdict: 'change', reason, change }
+  return sizesEqual(change.from, change.to) ? step : withUndo(step)
 }
 
 /** What is written. Of most changes these are all the fields, and an object that is copied once more stays in memory twice. */
@@ -247,6 +258,7 @@ function whyNoTarget(facts: TargetCase, subject: Subject): Obstacle {
 }
 
 function unreadableText({ cluster, named }: TargetCase): Obstacle | undefined {
+  if (cluster.problems.length === 0) return undefined
   const problem = cluster.problems.find(
     ({ part, object }) =>
       part === named.kind && (object === undefined || (object.namespace === named.namespace && object.name === named.name)),
@@ -295,6 +307,7 @@ export function hpaConflict({ cluster, named, rules, config }: TargetCase): Obst
   if (kind === 'HorizontalPodAutoscaler' || config.settings.allowHpaConflict || rules.some((rule) => rule.allowHpaConflict))
     return undefined
   const inNamespace = autoscalersIn(cluster.autoscalers, namespace)
+  if (inNamespace.length === 0 && cluster.problems.length === 0) return undefined
   const found = inNamespace.find(
     ({ workload }) =>
       workload.name === name && workload.kind.toLowerCase() === kind.toLowerCase() && /^(apps|extensions)\/|^$/.test(workload.apiVersion),
@@ -331,13 +344,12 @@ function autoscalersIn(all: readonly ObservedAutoscaler[], namespace: string): r
 /** What keeps a decision from being carried out: the platform's own controller, or a pause. */
 function heldBack(facts: TargetCase, target: ObservedTarget, { subject, verdict, code, text }: Decision): Obstacle | undefined {
   const { cluster, config, rules, isOfHpc: isTheirs = rules.some(({ source }) => source === 'hpc') } = facts
-  const alone = () => `${verdict} (${code})`
   // What an override is about is the controller's as well, as soon as an HPC object names it.
   const isOfHpc = subject.id.startsWith('hpc/') || (isTheirs && !subject.id.startsWith('config/'))
   if (isOfHpc && config.settings.hpc.besideController === 'shadow') {
     if (cluster.controller === 'running') {
       const compared = compareWithController(facts, target)
-      const wish = verdict === 'change' ? `; alone it would be decided ${alone()}` : ''
+      const wish = verdict === 'change' ? `; alone it would be decided ${verdict} (${code})` : ''
       return { code: compared.code, text: `tke-hpc-controller runs in this cluster, so this only compares: ${compared.text}${wish}` }
     }
     if (cluster.controller === 'unknown') {
@@ -349,7 +361,7 @@ function heldBack(facts: TargetCase, target: ObservedTarget, { subject, verdict,
     }
   }
   if (!config.settings.paused) return undefined
-  return { code: 'paused', text: `paused in the settings; else it would be decided ${alone()}: ${text}` }
+  return { code: 'paused', text: `paused in the settings; else it would be decided ${verdict} (${code}): ${text}` }
 }
 
 /** What an override in force means for its target. */
@@ -429,29 +441,41 @@ function endSubject(target: ObservedTarget | undefined): Subject | undefined {
 /** What a firing means for its target. */
 function decideFiring(facts: TargetCase, target: ObservedTarget, effective: Firing, tied: boolean): Decision {
   const { rule, atMs } = effective
-  const { verdict, code, text } = rule.excludes.unread === undefined ? decideSize(facts, target, effective) : unreadDecision(rule)
-  const words = [text]
-  if (tied) words.push(`another rule fires at the same instant; ${tieText}`)
-  words.push(nextText(facts.rules, facts.now, target.record))
-  for (const warning of rule.warnings.slice(0, mostWarnings)) words.push(`warning: ${warning}`)
-  if (rule.warnings.length > mostWarnings) words.push(`and ${rule.warnings.length - mostWarnings} more warnings`)
+  const { verdict, code, about, text } =
+    rule.excludes.unread === undefined
+      ? decideSize(facts, target, effective)
+      : verdictOn(rule, 'held', 'calendar-unreadable', unreadText(rule))
+  const said = tied ? `${text}; another rule fires at the same instant; ${tieText}` : text
   return {
     subject: subjectOf(rule, atMs),
     verdict,
     code,
-    text: words.join('; '),
+    text: `${about}${said}${textOfNext(nextOf(facts.rules, facts.now, target.record))}${warningsText(rule)}`,
     change: { rule: rule.id, nominalMs: atMs, drift: code === 'drift', onceKey: rule.onceKey },
   }
 }
 
-type Verdict = Pick<Decision, 'verdict' | 'code' | 'text'>
-
-function unreadDecision(rule: Rule): Verdict {
-  return { verdict: 'held', code: 'calendar-unreadable', text: unreadText(rule) }
+function warningsText({ warnings }: Rule): string {
+  if (warnings.length === 0) return ''
+  const shown = warnings.slice(0, mostWarnings).map((warning) => `; warning: ${warning}`)
+  if (warnings.length > mostWarnings) shown.push(`; and ${warnings.length - mostWarnings} more warnings`)
+  return shown.join('')
 }
 
-function unreadText({ id, excludes }: Rule): string {
-  return `${id} does not run, and nothing that it may decide: whether its firing is excluded nobody knows, because its calendar cannot be read: ${excludes.unread}`
+/** What a firing means for its target, and why: a sentence about its rule, or about none. */
+interface Verdict extends Pick<Decision, 'verdict' | 'code'> {
+  /** What the sentence begins with: the rule's id, or nothing. */
+  readonly about: string
+  readonly text: string
+}
+
+function verdictOn({ id }: Rule, verdict: Decision['verdict'], code: ReasonCode, text: string): Verdict {
+  return { verdict, code, about: id, text }
+}
+
+/** What becomes of a rule whose calendar cannot be read, after its id. */
+function unreadText({ excludes }: Rule): string {
+  return ` does not run, and nothing that it may decide: whether its firing is excluded nobody knows, because its calendar cannot be read: ${excludes.unread}`
 }
 
 /** Compares what a firing asks for with what is there and what is on record. */
@@ -460,20 +484,20 @@ function decideSize(facts: TargetCase, target: ObservedTarget, { rule, atMs }: F
   const { record, size, hold } = target
   const same = sizesEqual(size, rule.size)
   const enforce = rule.enforce && now < rule.validUntilMs
-  let fired = `${rule.id} fired at ${instantText(atMs, rule.zone)}`
+  let fired = firedText(atMs, rule.zone)
   if (record !== undefined && (isOnRecord(record, atMs, hold, now) || (isOverride(record.owner) && now < record.decidedMs))) {
     // Who takes a firing back does not want it enforced; everybody else's change is put back.
     if (now < record.decidedMs && (isOverride(record.owner) || (enforce && !same && undoneRule(record.owner) === undefined))) {
       const text = `a run of ${instantText(record.decidedMs, rule.zone)} has decided already`
-      return { verdict: 'no-change', code: 'newer-applied', text }
+      return { verdict: 'no-change', code: 'newer-applied', about: '', text }
     }
     if (enforce && !same && undoneRule(record.owner) === undefined) {
       const fight = fightOf(facts, target, record, rule.zone)
-      if (fight !== undefined) return { verdict: 'held', code: 'fought-over', text: `${fired}; ${fight}` }
+      if (fight !== undefined) return verdictOn(rule, 'held', 'fought-over', `${fired}; ${fight}`)
       const text = `${fired}; ${changedText(target)}, and enforce puts it back${correctionsText(record, now)}`
-      return { verdict: 'change', code: 'drift', text }
+      return verdictOn(rule, 'change', 'drift', text)
     }
-    return { verdict: 'no-change', code: 'already-applied', text: appliedText(target, record, fired, rule) }
+    return verdictOn(rule, 'no-change', 'already-applied', appliedText(target, record, fired, rule))
   }
   // The time that somebody kept the target for himself does not count as being late.
   const keptUntilMs = Math.max(typeof hold === 'number' ? hold : Number.NEGATIVE_INFINITY, endOf(record, now))
@@ -481,26 +505,29 @@ function decideSize(facts: TargetCase, target: ObservedTarget, { rule, atMs }: F
   const ageMs = now - Math.max(atMs, keptUntilMs)
   const tooLate = ageMs > rule.startingDeadlineMs
   if (same && (tooLate || (enforce && rule.onceKey === undefined && record?.untilMs === undefined))) {
-    return { verdict: 'no-change', code: 'in-place', text: `${fired}; the size is there already` }
+    return verdictOn(rule, 'no-change', 'in-place', `${fired}; the size is there already`)
   }
-  const ago = () => formatDuration(ageMs - (ageMs % 1000))
   if (tooLate && !enforce) {
-    const text = `${fired}, ${ago()} ago, which is past its starting deadline of ${formatDuration(rule.startingDeadlineMs)}`
-    return { verdict: 'missed', code: 'deadline-passed', text }
+    const text = `${fired}, ${agoText(ageMs)}, which is past its starting deadline of ${formatDuration(rule.startingDeadlineMs)}`
+    return verdictOn(rule, 'missed', 'deadline-passed', text)
   }
   const turnMs = rule.spreadMs === 0 ? atMs : turnOf(fullNameOf(facts), atMs, rule.spreadMs)
   if (now < turnMs) {
     const text = `${fired}; it is this target's turn at ${instantText(turnMs, rule.zone)}: those of one instant are spread over ${formatDuration(rule.spreadMs)}`
-    return { verdict: 'skipped', code: 'wave', text }
+    return verdictOn(rule, 'skipped', 'wave', text)
   }
   // Putting it on record keeps a later change by a person from being undone by this firing. With enforce, and once too late,
   // there is nothing to keep.
   if (same) {
     const text = `${fired}; the size is there already, and that is put on record so that later changes stay`
-    return { verdict: 'change', code: 'record', text }
+    return verdictOn(rule, 'change', 'record', text)
   }
-  if (now - turnMs > lateMs) return { verdict: 'change', code: 'late', text: `${fired}, ${ago()} ago` }
-  return { verdict: 'change', code: 'due', text: fired }
+  if (now - turnMs > lateMs) return verdictOn(rule, 'change', 'late', `${fired}, ${agoText(ageMs)}`)
+  return verdictOn(rule, 'change', 'due', fired)
+}
+
+function agoText(ageMs: number): string {
+  return `${formatDuration(ageMs - (ageMs % 1000))} ago`
 }
 
 /** When an override that is on record ended: at its end, or just now when somebody took it away before. */

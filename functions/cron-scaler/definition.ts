@@ -1,7 +1,7 @@
 import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
 import { AnyChange, applyAny, settleAny } from './any-change.ts'
 import { configProblems } from './config-problems.ts'
-import { everyMs, type Seen } from './cursor.ts'
+import { dropCursors, everyMs, type Seen } from './cursor.ts'
 import { Settings } from './event.ts'
 import { observe } from './observe.ts'
 import type { planSeen } from './plan-seen.ts'
@@ -23,6 +23,9 @@ export const definition: Omit<ScheduleDefinition<Settings, Seen, AnyChange>, 'ob
   settle: settleAny,
   apply: applyAny,
   remember: async (...words) => await loaded().remember(...words),
+  rememberSteps: async ({ steps, now }, memory) => {
+    await dropCursors(new Set(steps.map(({ target }) => target.split('/', 1)[0] ?? '')), now, memory)
+  },
   everyMs,
   ahead: (...words) => loaded().ahead(...words),
 }

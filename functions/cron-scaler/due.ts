@@ -6,12 +6,12 @@ import { everyMs } from './cursor.ts'
 import type { CronScalerConfig } from './event.ts'
 import { excludedBy } from './excludes.ts'
 import { latestFiring, upcomingFiring } from './firings.ts'
-import type { Override } from './override.ts'
+import { isOverride, type Override, overrideInForce } from './override.ts'
 import type { Observed, ObservedCluster, ObservedTarget } from './plan.ts'
 import { fullNameOf } from './plan-step.ts'
 import { checkGroup, layOut } from './rule-book.ts'
 import type { Rule, RuleContext } from './rules.ts'
-import { targetName } from './target.ts'
+import { type Target, targetName } from './target.ts'
 import { turnOf } from './waves.ts'
 
 export { configuredByCluster } from './configured-for.ts'
@@ -32,14 +32,22 @@ export interface Glance {
    * before the starting deadline of the latest firing is over, because what a person does until then may make it count again.
    */
   readonly lookMs?: number
+  /** When there is next something to be said that nobody needs to look for: a rule comes up that is excluded, or its validity is over. */
+  readonly newsMs?: number
   /** The next firing that is not excluded, for people. */
   readonly firing?: { readonly rule: string; readonly atMs: number; readonly zone: string }
   /** Whether something is put back whenever somebody changes it, so that it has to be looked at every time. */
   readonly isWatched: boolean
+  /** Whether a person keeps one of its targets for himself, or gives it another size, for a while: what he does next counts at once. */
+  readonly isMarked: boolean
+  /** Until when the latest firing of a target, or an override, would be carried out if something kept it from that; by full name. */
+  readonly countsUntil: ReadonlyMap<string, number>
+  /** Targets that rules or overrides name, and of which the size on record is an override's. */
+  readonly overridden: readonly Target[]
   /** The shortest starting deadline of its rules; infinite without any. */
   readonly shortestDeadlineMs: number
-  /** Whether no rule and no override is about it. */
-  readonly isEmpty: boolean
+  /** How many rules are about it, sound or not. */
+  readonly ruleCount: number
 }
 
 /** Looks ahead in every cluster that was read, target by target. A second time for the same ones it only remembers. */
@@ -71,6 +79,10 @@ class GlanceAtCluster {
   #firing: Glance['firing']
   #isWatched: boolean
   #shortestDeadlineMs = Number.POSITIVE_INFINITY
+  #newsMs = Number.POSITIVE_INFINITY
+  #isMarked = false
+  readonly #countsUntil = new Map<string, number>()
+  readonly #overridden = new Map<string, Target>()
 
   constructor(
     cluster: ObservedCluster,
@@ -90,29 +102,35 @@ class GlanceAtCluster {
   look(context: RuleContext): void {
     const targets = new Map(this.#cluster.targets.map((target) => [targetName(target), target]))
     // One target after the other: the checked rules of all of them at once would take a lot of room.
-    for (const [name, group] of layOut([...this.#cluster.rules, ...this.#configured.drafts]).byTarget) {
+    const book = layOut([...this.#cluster.rules, ...this.#configured.drafts]).byTarget
+    for (const [name, group] of book) {
       const fullName = fullNameOf({ cluster: this.#cluster, named: group.named })
       for (const rule of checkGroup(group, context).rules) this.#lookAtRule(rule, fullName, targets.get(name))
+      this.#lookAtTarget(name, group.named, targets.get(name), true)
     }
-    for (const { override } of this.#configured.overrides) this.#lookAtOverride(override)
-    for (const { hold, override, record } of this.#cluster.targets) {
-      if (typeof hold === 'number') this.#addDue(hold)
-      if (override !== undefined && !('problem' in override)) this.#lookAtOverride(override)
-      if (record?.untilMs !== undefined) this.#addDue(record.untilMs)
+    for (const { target: named, override } of this.#configured.overrides) {
+      const name = targetName(named)
+      this.#lookAtOverride(override)
+      if (overrideInForce(undefined, [override], this.#now) !== undefined)
+        this.#addCounting(fullNameOf({ cluster: this.#cluster, named }), override.untilMs)
+      this.#lookAtTarget(name, named, targets.get(name), book.has(name))
     }
   }
 
   result(): Glance {
-    const { drafts, overrides } = this.#configured
     return {
       cluster: this.#cluster,
       due: [...this.#due],
       ...(this.#dueMs === Number.POSITIVE_INFINITY ? {} : { dueMs: this.#dueMs }),
       ...(this.#lookMs === Number.POSITIVE_INFINITY ? {} : { lookMs: this.#lookMs }),
+      ...(this.#newsMs === Number.POSITIVE_INFINITY ? {} : { newsMs: this.#newsMs }),
       ...(this.#firing === undefined ? {} : { firing: this.#firing }),
       isWatched: this.#isWatched,
+      isMarked: this.#isMarked,
+      countsUntil: this.#countsUntil,
+      overridden: [...this.#overridden.values()],
       shortestDeadlineMs: this.#shortestDeadlineMs,
-      isEmpty: this.#cluster.rules.length + drafts.length + overrides.length === 0,
+      ruleCount: this.#cluster.rules.length + this.#configured.drafts.length,
     }
   }
 
@@ -123,6 +141,7 @@ class GlanceAtCluster {
     this.#addLook(rule.validUntilMs)
     const comesUpMs = nextFiring(rule.schedule, rule.zone, Math.max(now, rule.existsSinceMs - 1))
     if (comesUpMs !== undefined && comesUpMs < rule.validUntilMs) this.#addLook(comesUpMs)
+    this.#newsMs = Math.min(this.#newsMs, newsAfter(rule, now, comesUpMs))
     // A target has the same place in every spread: what comes from now on are the turns of what fires from so long before.
     const waitMs = turnOf(fullName, now, rule.spreadMs) - now
     const nextMs = upcomingFiring(rule, target?.record, now - waitMs)
@@ -133,9 +152,34 @@ class GlanceAtCluster {
         for (const atMs of firingsWithin(rule, nextMs, this.#untilMs - waitMs)) this.#addDue(atMs + waitMs)
       }
     }
+    // That it has run stands on the target: whoever takes that away, or the target, makes it run again.
+    if (rule.onceKey !== undefined && nextMs === undefined && comesUpMs !== undefined && comesUpMs < rule.validUntilMs)
+      this.#dueMs = Math.min(this.#dueMs, comesUpMs)
     for (const fromMs of countingFrom(rule, target, now, this.#config.settings.lookBack)) {
       for (const before of [2, 1]) this.#addLook(fromMs + rule.startingDeadlineMs - before * everyMs)
+      this.#addCounting(fullName, fromMs + rule.startingDeadlineMs)
     }
+  }
+
+  /** What is on a target that a rule or an override names. */
+  #lookAtTarget(name: string, named: Target, target: ObservedTarget | undefined, hasRules: boolean): void {
+    if (target === undefined) return
+    const { hold, override, record } = target
+    if (typeof hold === 'number') this.#addDue(hold)
+    if (override !== undefined && !('problem' in override)) this.#lookAtOverride(override)
+    if (record?.untilMs !== undefined) this.#addDue(record.untilMs)
+    if (record !== undefined && isOverride(record.owner)) {
+      this.#overridden.set(name, named)
+      // Where a rule takes over, it is late some time after the end; what was there before is never late to come back.
+      this.#addCounting(`${this.#cluster.id}/${name}`, hasRules ? (record.untilMs ?? this.#now) : Number.POSITIVE_INFINITY)
+    }
+    const isKept = typeof hold === 'string' || (hold !== undefined && this.#now < hold)
+    this.#isMarked ||= isKept || (override !== undefined && ('problem' in override || this.#now < override.untilMs))
+  }
+
+  /** An end that is on it counts as well: the deadline itself is the last instant that is in time. */
+  #addCounting(fullName: string, untilMs: number): void {
+    if (untilMs >= this.#now) this.#countsUntil.set(fullName, Math.max(untilMs, this.#countsUntil.get(fullName) ?? untilMs))
   }
 
   #lookAtOverride({ fromMs, untilMs }: Override): void {
@@ -153,6 +197,17 @@ class GlanceAtCluster {
   #addLook(atMs: number | undefined): void {
     if (atMs !== undefined && atMs > this.#now && atMs < this.#lookMs) this.#lookMs = atMs
   }
+}
+
+/**
+ * When there is next something to be said of a rule for which its target is not needed: when it comes up and is excluded, or its
+ * validity is over. Infinite when there never is. Of a rule that runs once only its target knows what is left to be said.
+ */
+export function newsAfter(rule: Rule, now: number, comesUpMs: number | undefined): number {
+  const overMs = rule.validUntilMs
+  if (overMs <= now) return Number.POSITIVE_INFINITY
+  if (comesUpMs === undefined || comesUpMs >= overMs || rule.onceKey !== undefined || rule.excludes.entries.length === 0) return overMs
+  return excludedBy(rule.excludes, civilOf(comesUpMs, rule.zone)) === undefined ? overMs : comesUpMs
 }
 
 /** The firings of a rule after `now` and up to `untilMs` that are not excluded. */

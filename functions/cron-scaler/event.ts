@@ -190,6 +190,12 @@ export const Settings = z.strictObject({
     Period.check(z.describe('Targets of one instant take turns within this window after it; shorter than startingDeadline.')),
     '0s',
   ),
+  lookEvery: z.prefault(
+    Period.check(
+      z.describe('How often targets are read while nothing is due, so that annotations that people write on them are seen; 0s: never.'),
+    ),
+    '0s',
+  ),
   enforce: z._default(z.boolean().check(z.describe('Also correct what somebody changed between two firings.')), false),
   maxCorrections: z._default(
     z

@@ -1,7 +1,7 @@
 import { civilOf, dateOfDay, dayNumber } from '#shared/pure/civil.ts'
 import { matchesDate } from '#shared/pure/cron.ts'
 import { excludedBy } from './excludes.ts'
-import { byPrecedence, type Firing, upcomingFiring } from './firings.ts'
+import { byPrecedence, type Firing, isTie, upcomingFiring } from './firings.ts'
 import type { ScaleRecord } from './record.ts'
 import type { Rule } from './rules.ts'
 import { sizesEqual } from './target.ts'
@@ -124,7 +124,7 @@ function noteInstant(firing: readonly Walker[], atMs: number, contradictions: Ma
   winner.decides = true
   for (const loser of losers) {
     loser.overtaken ??= { by: winner.rule, firstMs: atMs }
-    if (sizesEqual(winner.rule.size, loser.rule.size)) continue
+    if (sizesEqual(winner.rule.size, loser.rule.size) || !isTie(at(winner, atMs), at(loser, atMs))) continue
     const key = JSON.stringify([winner.rule.id, loser.rule.id])
     if (!contradictions.has(key)) contradictions.set(key, { winner: winner.rule, loser: loser.rule, firstMs: atMs })
   }

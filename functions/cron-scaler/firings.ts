@@ -4,6 +4,7 @@ import { excludedBy } from './excludes.ts'
 import type { ScaleRecord } from './record.ts'
 import type { Rule } from './rules.ts'
 import { sharedNextFiring, sharedPreviousFiring } from './schedule-cache.ts'
+import { putOffMs } from './skipped-time.ts'
 import { compareSizes } from './target.ts'
 
 /** A rule's latest firing that counts. */
@@ -13,17 +14,24 @@ export interface Firing {
 }
 
 /**
- * Later first; at the same instant the higher size first. Of rules that ask for the same the one that does more about it: one
+ * Later first. Of what the clocks have passed over, and what fires right after that, the later civil time: so a window that lies in
+ * a gap is closed after it. At the same instant and civil time the higher size first. Of rules that ask for the same the one that does more about it: one
  * that enforces, one that may still run later. Then by id, so that the order of rules never matters.
  */
 export function byPrecedence(left: Firing, right: Firing): number {
   return (
     right.atMs - left.atMs ||
+    putOffMs(left.rule, left.atMs) - putOffMs(right.rule, right.atMs) ||
     compareSizes(right.rule.size, left.rule.size) ||
     Number(right.rule.enforce) - Number(left.rule.enforce) ||
     right.rule.startingDeadlineMs - left.rule.startingDeadlineMs ||
     (left.rule.id < right.rule.id ? -1 : left.rule.id > right.rule.id ? 1 : 0)
   )
+}
+
+/** Whether neither of two firings came later than the other, so that their sizes decide. */
+export function isTie(left: Firing, right: Firing): boolean {
+  return left.atMs === right.atMs && putOffMs(left.rule, left.atMs) === putOffMs(right.rule, right.atMs)
 }
 
 export interface LatestFiring {

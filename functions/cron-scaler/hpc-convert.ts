@@ -4,6 +4,8 @@ import { nextFiring, parseCron } from '#shared/pure/cron.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
+import { pathText } from '#shared/runtime/config-path.ts'
+import { problemsOf } from '#shared/runtime/config-problems.ts'
 import { configuredRules } from './configured-rules.ts'
 import { Settings } from './event.ts'
 import { type Calendar, parseDateRange } from './excludes.ts'
@@ -124,7 +126,9 @@ export interface RulesToHpcOptions {
 export function rulesToHpc(section: unknown, options: RulesToHpcOptions): Converted<HpcManifest> {
   const parsed = z.safeParse(Settings, section)
   if (!parsed.success) {
-    return troubled(parsed.error.issues.map(({ path, message }) => ({ of: path.join('.') || 'the settings', text: message })))
+    return troubled(
+      problemsOf(Settings, section).map(({ path, text }) => ({ of: path.length === 0 ? 'the settings' : pathText(path), text })),
+    )
   }
   const settings = parsed.data
   const named = [...new Set(settings.rules.map(({ cluster }) => cluster))]
@@ -538,7 +542,10 @@ export function ancestorToHpc(object: unknown, options: AncestorOptions): Conver
   const parsed = z.safeParse(Ancestor, object)
   if (!parsed.success) {
     return troubled(
-      parsed.error.issues.map(({ path, message }) => ({ of: path.join('.') || 'the object', text: `it cannot be read: ${clip(message)}` })),
+      problemsOf(Ancestor, object).map(({ path, text }) => ({
+        of: path.length === 0 ? 'the object' : pathText(path),
+        text: `it cannot be read: ${clip(text)}`,
+      })),
     )
   }
   const { metadata, spec } = parsed.data

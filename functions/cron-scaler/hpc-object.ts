@@ -29,8 +29,16 @@ export interface HpcKind {
  * kind, which are views of the same objects, it is the group's preferred one. Empty for a cluster that has none.
  */
 export async function findHpcKinds(reader: KubeReader, group: string | undefined): Promise<readonly HpcKind[]> {
-  const groups =
-    group === undefined ? (await reader.discover()).map((one) => one.group).filter((name) => hpcGroupPattern.test(name)) : [group]
+  return await kindsOfGroups(reader, group === undefined ? await findHpcGroups(reader) : [group])
+}
+
+/** The groups of a cluster that look like HPC's. Takes one call. */
+export async function findHpcGroups(reader: KubeReader): Promise<readonly string[]> {
+  return (await reader.discover()).map((one) => one.group).filter((name) => hpcGroupPattern.test(name))
+}
+
+/** The kinds of HPC objects that groups serve. Takes a call for each group. */
+export async function kindsOfGroups(reader: KubeReader, groups: readonly string[]): Promise<readonly HpcKind[]> {
   const served = groups.map(async (name): Promise<readonly HpcKind[]> => {
     const kinds = new Map<string, HpcKind>()
     for (const { resource, version, kind, verbs } of (await reader.discover(name))?.resources ?? []) {

@@ -2,6 +2,7 @@ import { formatInstant } from '#shared/pure/civil.ts'
 import { quote } from '#shared/pure/clip.ts'
 import { type CronSchedule, cronWarnings, nextFiring, previousFiring } from '#shared/pure/cron.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
+import { type DraftProblem, draftProblems, settingProblems } from './config-problems.ts'
 import { configuredRules, ruleContext } from './configured-rules.ts'
 import { hpaConflict } from './decide-target.ts'
 import { configuredByCluster } from './due.ts'
@@ -11,13 +12,14 @@ import { configuredOverrides, type Override } from './override.ts'
 import type { Observed, ObservedCluster, ObservedTarget } from './plan.ts'
 import { compareTexts, fullNameOf } from './plan-step.ts'
 import { checkGroup, layOut } from './rule-book.ts'
-import type { InvalidRule, Rule } from './rules.ts'
+import type { Rule, RuleDraft } from './rules.ts'
 import { sizesEqual, sizeText, type Target, targetName } from './target.ts'
 import { unseenWorld } from './timeline.ts'
 import { turnOf } from './waves.ts'
 
 /** What a rule can be found to be. An error does not do what it says; a warning may be meant otherwise. */
 const severities = {
+  'settings-invalid': 'error',
   'rule-invalid': 'error',
   'override-invalid': 'error',
   'never-fires': 'error',
@@ -25,6 +27,7 @@ const severities = {
   'never-decides': 'error',
   'hpa-conflict': 'error',
   'spread-loses-firings': 'error',
+  'look-back-too-short': 'error',
   'calendar-unreadable': 'error',
   'target-unreadable': 'error',
   'spread-reaches-next': 'warning',
@@ -90,11 +93,15 @@ export function lint(options: LintOptions): LintFinding[] {
   const context = ruleContext(config.settings, now, observed.calendars)
   const configured = configuredByCluster(config)
   const findings: LintFinding[] = []
-  for (const { id, problem } of configuredRules(config)) if (problem !== undefined) findings.push(invalidFinding(id, problem))
-  for (const { id, cluster, read } of configuredOverrides(config)) {
-    if (!read.ok)
-      findings.push(finding('override-invalid', { rules: [id], text: `${id}: ${read.error.text}`, fix: 'correct it, or take it away' }))
-    else
+  for (const { path, text } of settingProblems(config.settings))
+    findings.push(finding('settings-invalid', { rules: [], text: `${path}: ${text}`, fix: 'correct the settings of the function' }))
+  const problemsOf = (draft: RuleDraft, fullName?: string): LintFinding[] =>
+    draftProblems(draft, config.settings, context).map((problem) => invalidFinding(draft.id, problem, fullName))
+  for (const draft of configuredRules(config)) if (draft.problem !== undefined) findings.push(...problemsOf(draft))
+  for (const { id, cluster, read, problems } of configuredOverrides(config)) {
+    for (const { text } of problems)
+      findings.push(finding('override-invalid', { rules: [id], text: `${id}: ${text}`, fix: 'correct it, or take it away' }))
+    if (read.ok)
       findings.push(
         ...expiredFinding(read.value.override, `${cluster}/${targetName(read.value.target)}`, options, 'take it out of `overrides`'),
       )
@@ -103,14 +110,14 @@ export function lint(options: LintOptions): LintFinding[] {
     if (cluster.problems.some(({ part }) => part === 'cluster' || part === 'rules')) continue
     const { drafts } = configured(cluster.id)
     const book = layOut([...cluster.rules, ...drafts])
-    for (const { draft, problem } of book.invalid) findings.push(invalidFinding(draft.id, problem))
+    for (const { draft } of book.invalid) findings.push(...problemsOf(draft))
     const targets = new Map(cluster.targets.map((target) => [targetName(target), target]))
     for (const [name, group] of book.byTarget) {
       const { named } = group
-      const { rules, paused, invalid } = checkGroup(group, context)
+      const { rules, paused } = checkGroup(group, context)
       const fullName = fullNameOf({ cluster, named })
       const place: Place = { cluster, named, fullName, target: targets.get(name), options, untilMs: now + aheadMs }
-      for (const { draft, problem } of invalid) findings.push(invalidFinding(draft.id, problem, fullName))
+      for (const draft of group.drafts) findings.push(...problemsOf(draft, fullName))
       for (const rule of [...rules, ...paused.map((one) => one.rule)]) findings.push(...ruleFindings(rule, place))
       findings.push(...groupFindings(rules, place))
       if (options.observed !== undefined) findings.push(...targetFindings(rules, place))
@@ -141,10 +148,11 @@ function finding(code: LintCode, facts: Omit<LintFinding, 'severity' | 'code'>):
 }
 
 /** What the plan calls invalid. Its text says what to write. */
-function invalidFinding(id: string, { code, field, text }: InvalidRule, fullName?: string): LintFinding {
+function invalidFinding(id: string, { code, field, text }: DraftProblem, fullName?: string): LintFinding {
   const facts = { rules: [id], text: `${id}: ${text}`, ...(fullName === undefined ? {} : { target: fullName }) }
   if (code === 'schedule-never-fires')
     return finding('never-fires', { ...facts, fix: 'write a day that the month has, or take the rule away' })
+  if (code === 'look-back-too-short') return finding(code, { ...facts, fix: `lengthen lookBack, or shorten ${field ?? 'it'}` })
   return finding('rule-invalid', { ...facts, fix: `correct ${field ?? 'it'}; until then the rule is held` })
 }
 

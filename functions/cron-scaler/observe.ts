@@ -8,14 +8,17 @@ import { noMemory } from '#shared/runtime/memory.ts'
 import { type ConfiguredFor, configuredByCluster } from './configured-for.ts'
 import {
   type ClusterNote,
+  type Cursor,
   clusterDigest,
   commonDigest,
-  lookAgainMs,
+  configDigestOf,
+  isInTime,
+  kindsAgainMs,
   type QuietCluster,
+  quietKindsAgainMs,
   recallClusters,
   type Seen,
   type ServedKinds,
-  standsFor,
 } from './cursor.ts'
 import { type CronScalerConfig, calendarSource, type Settings } from './event.ts'
 import { rulesOfHpc } from './hpc.ts'
@@ -38,8 +41,8 @@ const namespacesApart = 3
  * nothing else. Reads only what rules need: a cluster without rules costs a call or two.
  *
  * Where an earlier run has left that all is done in a cluster and nothing is due there since, the targets are not read: what is
- * left is one list for each kind of HPC objects, and nothing at all where there are none. Calendars with an address are fetched
- * when there is none at hand that is young enough.
+ * left is one list for each kind of HPC objects, and nothing at all where rules come from the configuration only. Calendars with an
+ * address are fetched when there is none at hand that is young enough.
  */
 export async function observe(
   cloud: CloudReader,
@@ -48,20 +51,18 @@ export async function observe(
   around: ObserveAround = nothingAround,
 ): Promise<Seen> {
   const { mode, settings } = config
-  const [addresses, recalled] = await Promise.all([
-    readAddresses(settings, around, now),
-    around.fresh === true ? undefined : recallClusters(around.memory),
-  ])
+  const [addresses, recalled] = await Promise.all([readAddresses(settings, around, now), recallClusters(around.memory)])
   const { calendars, warnings, keep } = addresses
   const common = commonDigest(mode, settings, calendars)
   const configured = configuredByCluster(config)
+  const isFresh = around.fresh === true
   const found: Found[] = []
   const waiting = [...config.clusters.entries()]
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [index, cluster] = next
       const before = recalled === undefined ? undefined : (recalled.get(cluster.id) ?? { known: {}, version: 'absent' as const })
-      found[index] = await observeCluster(cloud, cluster, { configured: configured(cluster.id), before, common, settings, now })
+      found[index] = await observeCluster(cloud, cluster, { configured: configured(cluster.id), before, isFresh, common, settings, now })
     }
   }
   await Promise.all(Array.from({ length: Math.min(clustersAtOnce, waiting.length) }, work))
@@ -97,6 +98,7 @@ interface Found {
 interface ClusterCase {
   readonly configured: ConfiguredFor
   readonly before: ClusterNote['before']
+  readonly isFresh: boolean
   readonly common: string
   readonly settings: Settings
   readonly now: number
@@ -105,8 +107,13 @@ interface ClusterCase {
 async function observeCluster(
   cloud: CloudReader,
   { id, region }: CronScalerConfig['clusters'][number],
-  { configured, before, common, settings, now }: ClusterCase,
+  { configured, before, isFresh, common, settings, now }: ClusterCase,
 ): Promise<Found> {
+  const configDigest = configDigestOf(common, configured)
+  const { kinds: servedBefore, cursor: leftBefore, overridden = [] } = before?.known ?? {}
+  const known = isFresh ? undefined : servedBefore
+  const mayStand = !isFresh && leftBefore !== undefined && leftBefore.configDigest === configDigest && isInTime(leftBefore, now)
+  const cursor = mayStand ? leftBefore : undefined
   const problems: ObservedProblem[] = []
   let isReadable = false
   const attempt = async <T>(part: ObservedProblem['part'], read: () => Promise<T>): Promise<T | undefined> => {
@@ -122,17 +129,42 @@ async function observeCluster(
   }
 
   const reader = kubeReader(cloud, id, region === undefined ? {} : { region })
-  const found = settings.hpc.enabled ? await attempt('rules', () => readRules(reader, settings, before?.known.kinds, now)) : undefined
+  const noteOf = (digest: string, kinds: ServedKinds | undefined): ClusterNote => ({
+    id,
+    digest,
+    configDigest,
+    ...(kinds === undefined ? {} : { kinds }),
+    ...(before === undefined ? {} : { before }),
+  })
+  const isEmpty = ({ ruleCount }: Cursor): boolean => ruleCount === 0 && configured.overrides.length === 0
+  let kindsBefore = known
+  if (settings.hpc.enabled && cursor !== undefined && known !== undefined && isTimeForKinds(known, cursor, settings, now)) {
+    const { groupsNow } = await import('./served-kinds.ts')
+    const groups = await groupsNow(reader)
+    if (groups?.join() === known.groups.join()) {
+      return { quiet: { id, cursor, isEmpty: isEmpty(cursor) }, note: noteOf(cursor.digest, { ...known, at: now }) }
+    }
+    if (groups !== undefined) kindsBefore = undefined
+  }
+  let found = settings.hpc.enabled ? await attempt('rules', () => readRules(reader, settings, kindsBefore, now)) : undefined
+  let digest = clusterDigest(configDigest, found?.rules ?? [])
+  if (problems.length === 0 && found?.missingGroup === undefined && cursor?.digest === digest) {
+    const drafts = cursor.newsMs !== undefined && cursor.newsMs <= now ? [...(found?.rules ?? []), ...configured.drafts] : undefined
+    return {
+      quiet: { id, cursor, isEmpty: isEmpty(cursor), ...(drafts === undefined ? {} : { drafts }) },
+      note: noteOf(digest, found?.kinds),
+    }
+  }
+  if (found !== undefined && now - found.kinds.at >= kindsAgainMs) {
+    const { kinds: listed, rules: listedRules } = found
+    found = await attempt('rules', () => renewRules(reader, settings, listed, listedRules, now))
+    digest = clusterDigest(configDigest, found?.rules ?? [])
+  }
   const { rules = [], kinds, missingGroup } = found ?? {}
   if (missingGroup !== undefined) problems.push({ part: 'hpc-group', text: missingGroup })
-  const digest = clusterDigest(common, rules, configured)
-  const note = { id, digest, ...(kinds === undefined ? {} : { kinds }), ...(before === undefined ? {} : { before }) }
-  const cursor = before?.known.cursor
-  if (problems.length === 0 && standsFor(cursor, digest, now)) {
-    return { quiet: { id, ruleCount: rules.length + configured.drafts.length, cursor }, note }
-  }
+  const note = noteOf(digest, kinds)
 
-  const wanted = [...targetsOf([...rules, ...configured.drafts]), ...configured.overrides.map(({ target }) => target)]
+  const wanted = [...targetsOf([...rules, ...configured.drafts]), ...configured.overrides.map(({ target }) => target), ...overridden]
   const controller = rules.length === 0 ? 'absent' : ((await attempt('controller', () => readController(reader))) ?? 'unknown')
   if (controller === 'strange')
     problems.push({ part: 'controller', text: `${id}: kube-system/tke-hpc-controller does not look like a Deployment` })
@@ -166,21 +198,47 @@ interface ReadRules {
 /**
  * All rules of a cluster's HPC objects, of every API group that serves such a kind: a cluster that has had two editions of it has
  * two. A cluster without has none; that is worth a word only where the settings name the group. Where they are served is looked
- * for again when what an earlier run found is too old, or is not there any more.
+ * for when nobody knows, when it is not there any more, and in a cluster that served none every few minutes.
  */
 async function readRules(reader: KubeReader, settings: Settings, known: ServedKinds | undefined, now: number): Promise<ReadRules> {
-  const { group: named } = settings.hpc
-  if (known !== undefined && known.named === named && now >= known.at && now - known.at < lookAgainMs) {
-    try {
-      return await listRules(reader, settings, known)
-    } catch (error) {
-      if (!(error instanceof KubeError && error.kind === 'kube.not-found')) throw error
+  if (known !== undefined && known.named === settings.hpc.group && now >= known.at) {
+    if (known.paths.length > 0 || now - known.at < kindsAgainMs) {
+      try {
+        return await listRules(reader, settings, known)
+      } catch (error) {
+        if (!(error instanceof KubeError && error.kind === 'kube.not-found')) throw error
+      }
     }
   }
-  const { findHpcKinds } = await import('./hpc-object.ts')
-  const kinds = await findHpcKinds(reader, named)
-  const paths = kinds.map(({ group, version, resource }) => kubePath({ group, version, resource }))
-  return await listRules(reader, settings, { at: now, ...(named === undefined ? {} : { named }), paths })
+  return await listRules(reader, settings, await findKinds(reader, settings, now))
+}
+
+/** Looks again which kinds are served, and lists their objects where these are others than those that were listed. */
+async function renewRules(
+  reader: KubeReader,
+  settings: Settings,
+  listed: ServedKinds,
+  rules: readonly RuleDraft[],
+  now: number,
+): Promise<ReadRules> {
+  const kinds = await findKinds(reader, settings, now)
+  if (listed.paths.join() === kinds.paths.join()) return { rules: [...rules], kinds }
+  return await listRules(reader, settings, kinds)
+}
+
+/** What finds them out is loaded when somebody has to: most ticks know. */
+async function findKinds(reader: KubeReader, settings: Settings, now: number): Promise<ServedKinds> {
+  const { findServed } = await import('./served-kinds.ts')
+  return await findServed(reader, settings, now)
+}
+
+/**
+ * In a cluster in which nothing is due it is time once in a while to see whether the groups of HPC objects are still the same. That
+ * is one call, and for once it takes the place of listing the objects.
+ */
+function isTimeForKinds(known: ServedKinds, { newsMs }: Cursor, { hpc }: Settings, now: number): boolean {
+  if (hpc.group !== undefined || known.named !== undefined || known.paths.length === 0) return false
+  return now - known.at >= quietKindsAgainMs && (newsMs === undefined || now < newsMs)
 }
 
 async function listRules(reader: KubeReader, settings: Settings, kinds: ServedKinds): Promise<ReadRules> {

@@ -5,10 +5,12 @@ import type { Override } from './override.ts'
 import type { ObservedCluster, ObservedTarget, ReasonCode } from './plan.ts'
 import { isOnRecord } from './record.ts'
 import type { Rule } from './rules.ts'
-import type { ScaleChange } from './scale-change.ts'
+import { type ScaleChange, undoOf } from './scale-change.ts'
 import { type Size, sizeText, type Target, targetName } from './target.ts'
 
 export type ScaleStep = Step<ScaleChange>
+
+export type ChangeStep = ScaleStep & { readonly verdict: 'change' }
 
 /** One target, what is said about it, and what is known of it. */
 export interface TargetCase {
@@ -65,7 +67,7 @@ export function stepFacts(facts: TargetCase, subject: Subject) {
 
 /** `cls-1/default/Deployment/web`. */
 export function fullNameOf({ cluster, named, name = targetName(named) }: Pick<TargetCase, 'cluster' | 'named' | 'name'>): string {
-  return `${cluster.id}/${name}`
+  return [cluster.id, name].join('/')
 }
 
 /**
@@ -94,6 +96,22 @@ function keyParts(
 export function keyOf(values: readonly (string | number | null)[]): string {
   // Joined, the key is one text; put together by `+` it would hold on to its parts as long as the step lives.
   return ['cron-scaler:', digestOf(values)].join('')
+}
+
+/**
+ * A step with its `undo`, which is worked out when somebody asks for it: it says nothing that change and key do not say, and would
+ * be a fifth of what a plan of many changes takes up. A property of the step's own, so it is compared, copied and written as JSON
+ * like the others.
+ */
+export function withUndo(step: ChangeStep): ChangeStep {
+  return Object.defineProperty(step, 'undo', undoProperty)
+}
+
+const undoProperty: PropertyDescriptor & ThisType<ChangeStep> = {
+  enumerable: true,
+  get() {
+    return undoOf(this.change, this.key)
+  },
 }
 
 export function reasonOf(code: ReasonCode, text: string): Reason {

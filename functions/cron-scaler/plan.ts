@@ -182,9 +182,10 @@ function planCluster(
   const book = layOut(drafts)
   for (const { draft, problem } of book.invalid) steps.push(ruleStep(draft, 'invalid', problem.code, problem.text))
   const overrides = Map.groupBy(placed, ({ target }) => targetName(target))
-  const targets = new Map(cluster.targets.map((target) => [targetName(target), target]))
+  const targets = new Map<string, ObservedTarget>()
+  for (const target of cluster.targets) targets.set(targetName(target), target)
   const planOne = (name: string, named: Target, rules: readonly Rule[], isOfHpc: boolean): void => {
-    const own = overrides.get(name)?.map(({ override }) => override) ?? noOverrides
+    const own = placed.length === 0 ? noOverrides : (overrides.get(name)?.map(({ override }) => override) ?? noOverrides)
     if (unreadable === undefined) {
       for (const step of planTarget({ cluster, named, name, rules, isOfHpc, overrides: own, target: targets.get(name), config, now }))
         steps.push(step)
@@ -194,9 +195,7 @@ function planCluster(
     }
   }
   // In the order in which steps come, so that there is nothing left to sort but what is said beside.
-  for (const name of [...book.byTarget.keys()].sort()) {
-    const group = book.byTarget.get(name)
-    if (group === undefined) continue
+  for (const group of [...book.byTarget.values()].sort((left, right) => compareTexts(left.name, right.name))) {
     // Those of one target after the other, so that not all of them are in memory at once.
     const { rules, paused, invalid } = checkGroup(group, context)
     for (const { draft, problem } of invalid) steps.push(ruleStep(draft, 'invalid', problem.code, problem.text))
@@ -205,7 +204,7 @@ function planCluster(
         steps.push(ruleStep(draft, 'held', 'paused', 'the rule is paused; the other rules of its target go on', rule))
       }
     }
-    planOne(name, group.named, rules, group.drafts.some(isOfHpcObject))
+    planOne(group.name, group.named, rules, group.drafts.some(isOfHpcObject))
   }
   for (const [name, [first]] of overrides) if (first !== undefined && !book.byTarget.has(name)) planOne(name, first.target, [], false)
   return steps

@@ -20,6 +20,8 @@ export interface ScaleRecord {
   readonly owner: string
   /** The key of the step that wrote it: tells after a lost answer whether the write arrived. */
   readonly key: string
+  /** The key of the record that was there before; absent where there was none, and in records of old. */
+  readonly replaced?: string | undefined
   /** The instant the rule fired for. */
   readonly nominalMs: number
   /** The run's `now`: an older run never overwrites a younger one's decision. */
@@ -93,6 +95,7 @@ const WrittenRecord = z.object({
   // Longer ones are never written, and reports quote them.
   owner: z.string().check(z.maxLength(1000)),
   key: z.string().check(z.maxLength(256)),
+  replaced: z.optional(z.string().check(z.maxLength(256))),
   nominal: Instant,
   decided: Instant,
   before: WrittenSize,
@@ -117,11 +120,12 @@ export function parseRecord(text: string): Result<ScaleRecord, string> {
     const [issue] = parsed.error.issues
     return failure(`${clip(issue?.path.join('.') ?? '') || 'it'} is not as written`)
   }
-  const { epoch, owner, key, nominal, decided, before, after, original, once, until, corrections } = parsed.data
+  const { epoch, owner, key, replaced, nominal, decided, before, after, original, once, until, corrections } = parsed.data
   return success({
     epoch,
     owner,
     key,
+    ...(replaced === undefined ? {} : { replaced }),
     nominalMs: nominal,
     decidedMs: decided,
     before,
@@ -157,6 +161,7 @@ export function formatRecord(record: ScaleRecord): string {
     after: written(record.after),
     original: { size: written(record.original.size), epoch: record.original.epoch },
     key: record.key,
+    ...(record.replaced === undefined ? {} : { replaced: record.replaced }),
     ...(once.length === 0 ? {} : { once: Object.fromEntries(once) }),
     ...(record.untilMs === undefined ? {} : { until: instantText(record.untilMs) }),
     ...(record.corrections === undefined ? {} : { corrections: record.corrections.map(instantText) }),
@@ -175,6 +180,7 @@ export function nextRecord(previous: ScaleRecord | undefined, found: Size, trans
   const written = {
     owner: rule,
     key,
+    ...(previous === undefined ? {} : { replaced: previous.key }),
     nominalMs,
     decidedMs,
     after: size,

@@ -1,3 +1,4 @@
+import { withOne } from '#shared/pure/with-one.ts'
 import { compileRule, type InvalidRule, type Rule, type RuleContext, type RuleDraft, readRuleTarget } from './rules.ts'
 import { type Target, targetName } from './target.ts'
 
@@ -42,6 +43,8 @@ export function openRuleBook(drafts: readonly RuleDraft[], context: RuleContext)
 
 /** The rules of one target as they are written. */
 export interface DraftGroup {
+  /** Of the target, within its cluster. */
+  readonly name: string
   readonly named: Target
   readonly drafts: readonly RuleDraft[]
 }
@@ -52,7 +55,7 @@ export function layOut(drafts: readonly RuleDraft[]): {
   /** Those of which not even the target can be told. */
   readonly invalid: readonly InvalidDraft[]
 } {
-  const byTarget = new Map<string, { readonly named: Target; readonly drafts: RuleDraft[] }>()
+  const byTarget = new Map<string, DraftGroup & { readonly drafts: RuleDraft[] }>()
   const invalid: InvalidDraft[] = []
   for (const draft of drafts) {
     const named = readRuleTarget(draft)
@@ -61,7 +64,7 @@ export function layOut(drafts: readonly RuleDraft[]): {
     } else if (named.ok) {
       const name = targetName(named.value)
       const found = byTarget.get(name)
-      if (found === undefined) byTarget.set(name, { named: named.value, drafts: [draft] })
+      if (found === undefined) byTarget.set(name, { name, named: named.value, drafts: [draft] })
       else found.drafts.push(draft)
     } else {
       invalid.push({ draft, problem: named.error })
@@ -72,23 +75,18 @@ export function layOut(drafts: readonly RuleDraft[]): {
 
 /** Checks the rules of one target. */
 export function checkGroup({ named, drafts }: DraftGroup, context: RuleContext) {
-  const rules: Rule[] = []
+  let rules: Rule[] | undefined
   let paused: PausedDraft[] | undefined
   let invalid: InvalidDraft[] | undefined
   for (const draft of drafts) {
     const compiled = compileRule(draft, context, named)
-    if (!compiled.ok) {
-      invalid ??= []
-      invalid.push({ draft, problem: compiled.error })
-    } else if (draft.paused) {
-      paused ??= []
-      paused.push({ draft, rule: compiled.value })
-    } else {
-      rules.push(compiled.value)
-    }
+    if (!compiled.ok) invalid = withOne(invalid, { draft, problem: compiled.error })
+    else if (draft.paused) paused = withOne(paused, { draft, rule: compiled.value })
+    else rules = withOne(rules, compiled.value)
   }
-  return { rules, paused: paused ?? nonePaused, invalid: invalid ?? noneInvalid }
+  return { rules: rules ?? noRules, paused: paused ?? nonePaused, invalid: invalid ?? noneInvalid }
 }
 
+const noRules: readonly Rule[] = []
 const nonePaused: readonly PausedDraft[] = []
 const noneInvalid: readonly InvalidDraft[] = []

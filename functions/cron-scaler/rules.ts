@@ -4,11 +4,10 @@ import { type CronSchedule, cronWarnings } from '#shared/pure/cron.ts'
 import { digestOf } from '#shared/pure/digest.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
-import { isTimeZone } from '#shared/pure/zone.ts'
 import { longestPeriodMs, type Settings } from './event.ts'
 import { type Calendar, type Excludes, sharedExcludes, type UnreadCalendar } from './excludes.ts'
-import { sharedCron, sharedNextFiring, sharedPreviousFiring } from './schedule-cache.ts'
-import { largestSize, readTarget, type Size, type Target, type TargetDraft } from './target.ts'
+import { sharedCron, sharedNextFiring, sharedPreviousFiring, sharedZone } from './schedule-cache.ts'
+import { largestSize, readTarget, replicasOf, type Size, type Target, type TargetDraft } from './target.ts'
 
 /** A rule as it stands in an HPC object or in the configuration, before anything about it is believed. */
 export interface RuleDraft {
@@ -107,13 +106,19 @@ export interface RuleContext {
  */
 export function compileRule(draft: RuleDraft, context: RuleContext, named?: Target): Result<Rule, InvalidRule> {
   if (draft.problem !== undefined) return failure(draft.problem)
-  const { target, schedule, zone, excludes, size, validity, spread } = readParts(draft, context, named)
+  const target = named === undefined ? readRuleTarget(draft) : success(named)
   if (!target.ok) return target
+  const zone = zoneOf(draft)
+  const schedule = scheduleOf(draft, zone, context.now)
   if (!schedule.ok) return schedule
   if (!zone.ok) return zone
+  const excludes = excludesOf(draft, context.calendars)
   if (!excludes.ok) return excludes
+  const size = readSize(draft, target.value, context.allowZeroMin)
   if (!size.ok) return size
+  const validity = validityOf(draft, zone)
   if (!validity.ok) return validity
+  const spread = spreadOf(draft)
   if (!spread.ok) return spread
   const { kind, namespace, name } = target.value
   const rule: Rule = {
@@ -140,23 +145,18 @@ export function compileRule(draft: RuleDraft, context: RuleContext, named?: Targ
 /** Everything that is wrong with a rule, where `compileRule` stops at the first. */
 export function ruleProblems(draft: RuleDraft, context: RuleContext): readonly InvalidRule[] {
   if (draft.problem !== undefined) return [draft.problem]
-  const { target, schedule, zone, excludes, size, validity, spread } = readParts(draft, context)
-  const problems = [target, schedule, zone, excludes, size, validity, spread].flatMap((part) => (part.ok ? [] : [part.error]))
-  return [...new Set(problems)]
-}
-
-function readParts(draft: RuleDraft, context: RuleContext, named?: Target) {
-  const target = named === undefined ? readRuleTarget(draft) : success(named)
+  const target = readRuleTarget(draft)
   const zone = zoneOf(draft)
-  return {
+  const parts = [
     target,
+    scheduleOf(draft, zone, context.now),
     zone,
-    schedule: scheduleOf(draft, zone.ok ? zone.value : 'UTC', context.now),
-    excludes: excludesOf(draft, context.calendars),
-    size: target.ok ? readSize(draft, target.value, context.allowZeroMin) : target,
-    validity: validityOf(draft, zone.ok ? zone.value : 'UTC'),
-    spread: spreadOf(draft),
-  }
+    excludesOf(draft, context.calendars),
+    target.ok ? readSize(draft, target.value, context.allowZeroMin) : target,
+    validityOf(draft, zone),
+    spreadOf(draft),
+  ]
+  return [...new Set(parts.flatMap((part) => (part.ok ? [] : [part.error])))]
 }
 
 /** The target that a rule names. */
@@ -166,12 +166,17 @@ export function readRuleTarget(draft: Pick<RuleDraft, 'target' | 'namespace'>): 
 }
 
 function zoneOf({ timeZone }: RuleDraft): Result<string, InvalidRule> {
-  if (isTimeZone(timeZone)) return success(timeZone)
+  const zone = sharedZone(timeZone)
+  if (zone !== undefined) return success(zone)
   const text = `${quote(timeZone)} is no time zone: write an IANA name such as Asia/Shanghai`
   return failure({ code: 'time-zone-unknown', text, field: 'timeZone' })
 }
 
-function scheduleOf(draft: RuleDraft, zone: string, now: number): Result<CronSchedule, InvalidRule> {
+/** In which zone it is looked at where the one that is written is none. */
+const anyZone = 'UTC'
+
+function scheduleOf(draft: RuleDraft, written: Result<string, InvalidRule>, now: number): Result<CronSchedule, InvalidRule> {
+  const zone = written.ok ? written.value : anyZone
   const schedule = sharedCron(draft.schedule)
   if (!schedule.ok) return failure({ code: 'schedule-invalid', text: schedule.error.message, field: 'schedule' })
   if (sharedNextFiring(schedule.value, zone, now) !== undefined) return schedule
@@ -191,8 +196,9 @@ const always: Validity = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POS
 const validAlways = success(always)
 
 /** From the beginning of its first day to the end of its last one. */
-function validityOf({ validFrom, validUntil }: RuleDraft, zone: string): Result<Validity, InvalidRule> {
+function validityOf({ validFrom, validUntil }: RuleDraft, written: Result<string, InvalidRule>): Result<Validity, InvalidRule> {
   if (validFrom === undefined && validUntil === undefined) return validAlways
+  const zone = written.ok ? written.value : anyZone
   const invalid = (text: string, field: string) => failure({ code: 'validity-invalid', text, field } as const)
   const first = validFrom === undefined ? undefined : parseCivilDate(validFrom)
   if (first?.ok === false) return invalid(`the first day on which it is valid: ${first.error}`, 'validFrom')
@@ -205,9 +211,12 @@ function validityOf({ validFrom, validUntil }: RuleDraft, zone: string): Result<
 }
 
 function spreadOf({ spreadMs = 0, startingDeadlineMs }: RuleDraft): Result<number, InvalidRule> {
+  if (spreadMs === 0) return noSpread
   const text = spreadProblem(spreadMs, startingDeadlineMs)
   return text === undefined ? success(spreadMs) : failure({ code: 'spread-too-long', text, field: 'spread' })
 }
+
+const noSpread = success(0)
 
 /**
  * Why firings would be lost between settings that do not go together: what is looked back has to reach over the starting deadline
@@ -265,7 +274,7 @@ export function readSize(
       })
     }
     if (targetSize === undefined) return failure({ code: 'size-missing', text: `there is no size: write targetSize for a ${target.kind}` })
-    return success({ kind: 'replicas', replicas: targetSize })
+    return success(replicasOf(targetSize))
   }
   if (targetSize !== undefined) {
     return failure({

@@ -63,7 +63,7 @@ export function resourceOf(kind: TargetKind): { readonly group: string; readonly
 export function readTarget(draft: TargetDraft, defaultNamespace: string): Result<Target, TargetProblem> {
   const wanted = draft.kind ?? ''
   if (wanted === '') return failure({ field: 'kind', text: `the target has no kind: write one of ${targetKinds.join(', ')}` })
-  const kind = targetKinds.find((candidate) => candidate.toLowerCase() === wanted.toLowerCase())
+  const kind = kindOf(wanted)
   if (kind === undefined) {
     const text = `the target's kind ${quote(wanted)} cannot be scaled by schedule: write one of ${targetKinds.join(', ')}`
     return failure({ field: 'kind', text })
@@ -86,10 +86,21 @@ export function readTarget(draft: TargetDraft, defaultNamespace: string): Result
   return success({ kind, namespace: chosen, name })
 }
 
+function kindOf(text: string): TargetKind | undefined {
+  for (const kind of targetKinds) if (kind === text) return kind
+  const inLowerCase = text.toLowerCase()
+  return targetKinds.find((kind) => kind.toLowerCase() === inLowerCase)
+}
+
 /** `default/Deployment/web`: names a target within its cluster. */
 export function targetName({ namespace, kind, name }: Target): string {
   // Joined it is one text, as a key of a map should be: of one that `+` put together every comparison goes through its parts.
   return [namespace, kind, name].join('/')
+}
+
+/** The size of a workload; of the usual ones there is one object each, however many steps keep it. */
+export function replicasOf(replicas: number): Size {
+  return usualSizes[replicas] ?? { kind: 'replicas', replicas }
 }
 
 export function sizesEqual(left: Size, right: Size): boolean {
@@ -106,9 +117,10 @@ export function compareSizes(left: Size, right: Size): number {
 
 /** `replicas 5`, `min 2, max 6`. */
 export function sizeText(size: Size): string {
-  if (size.kind === 'replicas') return usualSizes[size.replicas] ?? `replicas ${size.replicas}`
+  if (size.kind === 'replicas') return usualTexts[size.replicas] ?? `replicas ${size.replicas}`
   return `min ${size.min}, max ${size.max}`
 }
 
 /** Nearly all sizes are these, and a plan names them over and over. */
-const usualSizes = Array.from({ length: 100 }, (_, replicas) => `replicas ${replicas}`)
+const usualSizes = Array.from({ length: 100 }, (_, replicas): Size => ({ kind: 'replicas', replicas }))
+const usualTexts = usualSizes.map((_, replicas) => `replicas ${replicas}`)

@@ -4,7 +4,7 @@ import { planTarget } from './decide-target.ts'
 import { configuredByCluster } from './due.ts'
 import type { CronScalerConfig } from './event.ts'
 import { countFirings, firingAfter } from './firing-walk.ts'
-import { byPrecedence, type Firing, latestFiring } from './firings.ts'
+import { byPrecedence, type Firing, isTie, latestFiring } from './firings.ts'
 import { isOverride, type Override, overrideInForce } from './override.ts'
 import type { Observed, ObservedCluster, ObservedTarget } from './plan.ts'
 import { fullNameOf, type ScaleStep } from './plan-step.ts'
@@ -428,7 +428,7 @@ class Simulation {
     const [winner, ...losers] = fired.toSorted((left, right) => byPrecedence(firingOf(left), firingOf(right)))
     if (winner === undefined) return
     for (const loser of losers) {
-      if (sizesEqual(winner.rule.size, loser.rule.size)) continue
+      if (sizesEqual(winner.rule.size, loser.rule.size) || !isTie(firingOf(winner), firingOf(loser))) continue
       const key = JSON.stringify([winner.rule.id, loser.rule.id])
       const tie = this.#ties.get(key)
       if (tie === undefined) {

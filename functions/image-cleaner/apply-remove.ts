@@ -151,13 +151,12 @@ function leaveContent(own: readonly RemovedTag[], left: Map<string, LeftAlone>, 
 /** By content of the batch the name of a tag that has it and is not of the batch, by what the registry says itself. */
 async function namesOutside({ repository, tags }: RemoveChange, registry: RegistryWriter): Promise<ReadonlyMap<string, string>> {
   const planned = new Set(tags.map(({ name }) => name))
-  const found = new Map<string, string>()
-  for (const [contentId, [tag]] of Map.groupBy(tags, (one) => one.contentId)) {
-    if (tag === undefined) continue
-    const other = (await registry.sameContent(repository, tag.name)).find((name) => !planned.has(name))
-    if (other !== undefined) found.set(contentId, other)
-  }
-  return found
+  const asked = [...Map.groupBy(tags, (one) => one.contentId)].map(async ([contentId, [tag]]) => {
+    const same = tag === undefined ? [] : await registry.sameContent(repository, tag.name)
+    return { contentId, other: same.find((name) => !planned.has(name)) }
+  })
+  const found = await Promise.all(asked)
+  return new Map(found.flatMap(({ contentId, other }) => (other === undefined ? [] : [[contentId, other] as const])))
 }
 
 function whyChanged(planned: RemovedTag, found: ListedTag | undefined): string | undefined {

@@ -159,6 +159,8 @@ function judge(
     ({ row }): ObservedTag => ({
       name: row.name,
       contentId: row.content,
+      // What a run takes as one for another reason than its content.
+      ...(row.group === undefined ? {} : { parts: [row.group] }),
       sizeBytes: 0,
       pushedMs: row.pushedMs,
       patterns: pattern !== undefined && matches?.(row.name) === true ? [pattern] : [],

@@ -13,8 +13,6 @@ export interface CanaryState {
   readonly removed: number
   /** Tags of the repositories that it was for, in the last whole run. */
   readonly tags: number
-  /** The same of the run of `day`, as far as it has come. */
-  readonly counting: number
 }
 
 /** Doublings after which a policy is no longer new, whatever its percentage: 2^40 tags are in no registry. */
@@ -31,21 +29,34 @@ export function policyDigest({ repositories, except, keep }: Policy): string {
   return digestOf([JSON.stringify([repositories.map(({ pattern }) => pattern), except.map(({ pattern }) => pattern), keep])])
 }
 
-/**
- * How many tags a policy may still remove today. On its first day the larger of an amount and a share of the tags that it is
- * for, the double on each day after it, until the share is all. Nothing remembered is a new policy: that costs days, not tags.
- */
+/** What a policy may remove on one day, and what it has removed on it. */
+export interface CanaryDay {
+  readonly most: number
+  readonly spent: number
+}
+
+/** How many tags a policy may still remove today. */
 export function canaryAllowance(policy: Policy, state: CanaryState | undefined, settings: Settings, now: number): number {
+  const { most, spent } = canaryDay(policy, state, settings, now)
+  return Math.max(0, most - spent)
+}
+
+/**
+ * How many tags a policy may remove today. On its first day the larger of an amount and a share of the tags that it is for, the
+ * double on each day after it, until the share is all. Nothing remembered is a new policy: that costs days, not tags.
+ */
+export function canaryDay(policy: Policy, state: CanaryState | undefined, settings: Settings, now: number): CanaryDay {
   const { enabled, amount, percent } = settings.canary
-  if (!enabled) return Number.POSITIVE_INFINITY
+  const unlimited = { most: Number.POSITIVE_INFINITY, spent: 0 }
+  if (!enabled) return unlimited
   const today = dayOf(now, settings.timeZone)
   const known = state !== undefined && state.digest === policyDigest(policy) ? state : undefined
   const days = known?.firstDay === undefined ? 0 : Math.min(mostDoublings, Math.max(0, today - known.firstDay))
   const factor = 2 ** days
-  if (percent > 0 && percent * factor >= 100) return Number.POSITIVE_INFINITY
+  if (percent > 0 && percent * factor >= 100) return unlimited
   const share = Math.ceil((percent / 100) * (known?.tags ?? 0))
   const spent = known !== undefined && known.day === today ? known.removed : 0
-  return Math.max(0, Math.max(amount, share) * factor - spent)
+  return { most: Math.max(amount, share) * factor, spent }
 }
 
 /** The state after one repository that a policy is for has had its turn. */
@@ -53,26 +64,26 @@ export function canaryAfter(
   policy: Policy,
   state: CanaryState | undefined,
   settings: Settings,
-  facts: { readonly now: number; readonly removed: number; readonly tags: number },
+  facts: { readonly now: number; readonly removed: number; readonly isCertain: boolean },
 ): CanaryState {
   const digest = policyDigest(policy)
   const day = dayOf(facts.now, settings.timeZone)
   const known = state !== undefined && state.digest === digest ? state : undefined
   const isToday = known !== undefined && known.day === day
-  const firstDay = known?.firstDay ?? (facts.removed > 0 ? day : undefined)
+  // What may not have happened uses up room, and does not let the days begin after which there is more.
+  const firstDay = known?.firstDay ?? (facts.removed > 0 && facts.isCertain ? day : undefined)
   return {
     digest,
     ...(firstDay === undefined ? {} : { firstDay }),
     day,
     removed: (isToday ? known.removed : 0) + facts.removed,
     tags: known?.tags ?? 0,
-    counting: (isToday ? known.counting : 0) + facts.tags,
   }
 }
 
-/** The state after a whole run: what was counted is what the policy is for. */
-export function canaryCounted(state: CanaryState): CanaryState {
-  return { ...state, tags: state.counting, counting: 0 }
+/** The state after a whole run, which counted so many tags that the policy is for. */
+export function canaryCounted(state: CanaryState, tags: number): CanaryState {
+  return { ...state, tags }
 }
 
 /** The state after something that a policy removed had to be brought back: it starts small again. */
@@ -85,6 +96,5 @@ export function canaryUndone(policy: Policy, state: CanaryState | undefined, set
     day,
     removed: isToday ? state.removed : 0,
     tags: state?.tags ?? 0,
-    counting: isToday ? state.counting : 0,
   }
 }

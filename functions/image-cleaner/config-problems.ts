@@ -1,7 +1,7 @@
 import { matchesGlob } from '#shared/pure/glob.ts'
 import type { ImageCleanerConfig } from './event.ts'
 import { compilePattern } from './patterns.ts'
-import { isFor } from './policy.ts'
+import { hasRule, isFor } from './policy.ts'
 
 export interface ConfigProblem {
   /** Below `functions.image-cleaner`. */
@@ -9,13 +9,24 @@ export interface ConfigProblem {
   readonly text: string
 }
 
+/** Tags that have nothing in common: what matches all of them matches everything, or very nearly so. */
+const strangeTags = ['0', 'q', '_', 'v1.2.3', 'Zz_9.-x', `x${'-7.Q'.repeat(31)}`]
+
 /** What the settings get wrong that their schema cannot see: patterns that do not compile, and settings that contradict each other. */
 export async function configProblems({ settings, clusters }: ImageCleanerConfig): Promise<readonly ConfigProblem[]> {
   const problems: ConfigProblem[] = []
   for (const [index, { keep, name }] of settings.policies.entries()) {
+    const path = `policies[${index}].keep`
+    if (!hasRule(keep)) problems.push({ path, text: `${name} has no rule, so it keeps everything: give it one, or take it away` })
+    const everything = (rule: string): string =>
+      `${name}: ${rule} keeps every tag, so that nothing ever goes by this policy: narrow it, or pause the policy`
+    for (const [place, glob] of keep.tags.entries())
+      if (strangeTags.every((tag) => matchesGlob(glob, tag)))
+        problems.push({ path: `${path}.tags[${place}]`, text: everything(glob.pattern) })
     if (keep.pattern === undefined) continue
     const pattern = await compilePattern(keep.pattern)
-    if (!pattern.ok) problems.push({ path: `policies[${index}].keep.pattern`, text: `${name}: ${pattern.error}` })
+    if (!pattern.ok) problems.push({ path: `${path}.pattern`, text: `${name}: ${pattern.error}` })
+    else if (strangeTags.every((tag) => pattern.value(tag))) problems.push({ path: `${path}.pattern`, text: everything(keep.pattern) })
   }
   if (settings.registry.kind === 'docker') {
     if (settings.lifecycle !== undefined)

@@ -42,7 +42,12 @@ const Policy = z.strictObject({
   repositories: z.array(GlobText).check(z.minLength(1), z.describe('Globs over namespace/name.')),
   except: z._default(z.array(GlobText), []),
   keep: Keep,
-  paused: z._default(z.boolean(), false),
+  paused: z._default(
+    z
+      .boolean()
+      .check(z.describe('Nothing goes by this policy; what its rules keep stays kept, where other policies are for a repository, too.')),
+    false,
+  ),
 })
 
 export type Policy = z.infer<typeof Policy>
@@ -71,6 +76,19 @@ export const Settings = z.strictObject({
   timeZone: z._default(
     RegistryTimeZone.check(z.describe('Zone of the times that the registry gives without one, and of the days that caps count by.')),
     'Asia/Shanghai',
+  ),
+  hours: z.optional(
+    z
+      .strictObject({
+        from: z.int().check(z.minimum(0), z.maximum(23)),
+        until: z.int().check(z.minimum(1), z.maximum(24)),
+      })
+      .check(
+        z.refine(({ from, until }) => from !== until, { error: '`from` and `until` are the same hour; leave `hours` away for all day' }),
+        z.describe(
+          'Hours of the day in timeZone in which runs go on; outside them only what is missed is brought back. All day when absent.',
+        ),
+      ),
   ),
   hosts: z._default(RegistryHosts, [personalHost]),
   contentIds: z._default(
@@ -112,6 +130,20 @@ export const Settings = z.strictObject({
     }),
     {},
   ),
+  customResources: z._default(
+    z
+      .array(
+        z.string().check(
+          z.regex(/^(?!secrets$)[a-z][a-z0-9-]*(?:\.[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)?$/, {
+            error: 'must be a kind as `kubectl api-resources` calls it, such as "cronworkflows.argoproj.io"; secrets are not read',
+          }),
+        ),
+      )
+      .check(
+        z.describe('Kinds that name images and that no workload stands behind yet: every image named in such an object counts as in use.'),
+      ),
+    [],
+  ),
   referenceMemory: z.prefault(DurationText.check(z.describe('How long an image stays protected after it was last seen in use.')), '30d'),
   breaker: z.prefault(
     z.strictObject({
@@ -120,6 +152,12 @@ export const Settings = z.strictObject({
         30,
       ),
       shrinkAtLeast: z._default(Count.check(z.describe('Fewer images than this make no share.')), 10),
+      allowUnused: z._default(
+        z
+          .boolean()
+          .check(z.describe('Images go even where no cluster uses any image of this registry, which mostly means that `hosts` is wrong.')),
+        false,
+      ),
       clockJump: z.prefault(
         DurationText.check(z.describe('Nothing is removed when the last run was further in the future than this.')),
         '10m',

@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { digestOf } from '#shared/pure/digest.ts'
 import type { MemoryReader, MemoryWriter } from '#shared/runtime/memory.ts'
 import { compareTexts } from './compare-texts.ts'
-import type { ObservedTag } from './image.ts'
+import { contentsOf, type ObservedTag } from './image.ts'
 import type { ImageReference } from './references.ts'
 
 /** A tag as it was at one time: pushed again it is another one. Days are those since 1970 in the configured zone. */
@@ -10,6 +10,11 @@ export interface SeenTag {
   readonly name: string
   /** Stands for its content: equal within a repository where contents are. */
   readonly content: string
+  /**
+   * Connects it with what goes or stays with it although its content is another one, such as an index and the tag of one of its
+   * platforms: the same for all of them, and the content of one of them. Absent where that is its own.
+   */
+  readonly group?: string | undefined
   readonly pushedMs: number
   /** When it was seen first. */
   readonly seenDay: number
@@ -65,8 +70,11 @@ export function historyAfter(
   const rows = new Map((before?.tags ?? []).map((row) => [keyOf(row), row]))
   const live = new Map<string, string>()
   const byDigest = new Map<string, string[]>()
+  const groups = new Map(contentsOf(tags).flatMap((content) => content.tags.map((tag) => [tag, contentOf(content.id)] as const)))
   for (const tag of tags) {
-    const fresh: SeenTag = { name: tag.name, content: contentOf(tag.contentId), pushedMs: tag.pushedMs, seenDay: day, uses: [], by: '' }
+    const content = contentOf(tag.contentId)
+    const group = groups.get(tag) ?? content
+    const fresh: SeenTag = { name: tag.name, content, pushedMs: tag.pushedMs, seenDay: day, uses: [], by: '' }
     const key = keyOf(fresh)
     const known = rows.get(key)
     live.set(tag.name, key)
@@ -76,8 +84,7 @@ export function historyAfter(
       if (keys === undefined) byDigest.set(digest, [key])
       else keys.push(key)
     }
-    if (known === undefined) rows.set(key, fresh)
-    else if (known.goneDay !== undefined) rows.set(key, present(known))
+    rows.set(key, inGroup(known === undefined ? fresh : known.goneDay === undefined ? known : present(known), group))
   }
   const liveKeys = new Set(live.values())
   const lost = new Map<string, SeenTag>()
@@ -131,6 +138,10 @@ function present({ name, content, pushedMs, seenDay, uses, by }: SeenTag): SeenT
   return { name, content, pushedMs, seenDay, uses, by }
 }
 
+function inGroup({ group: _, ...row }: SeenTag, group: string): SeenTag {
+  return group === row.content ? row : { ...row, group }
+}
+
 function used(row: SeenTag, object: string, day: number, lastDay: number | undefined): SeenTag {
   const latest = row.uses.at(-1)
   const by = object.slice(0, longestBy).toWellFormed()
@@ -153,8 +164,19 @@ function pruned(rows: readonly SeenTag[], day: number): readonly SeenTag[] {
     .toSorted((left, right) => compareTexts(left.name, right.name) || left.pushedMs - right.pushedMs)
 }
 
-/** Name, content, push time, day it was seen first, days of its uses, who, day it was gone, removed, restored; 0 for never. */
-const KeptRow = z.tuple([z.string(), z.string(), z.number(), z.int(), z.array(z.int()), z.string(), z.int(), z.int(), z.int()])
+/** Name, content, push time, day it was seen first, days of its uses, who, day it was gone, removed, restored; 0 for never. Its group where that is another content. */
+const KeptRow = z.tuple([
+  z.string(),
+  z.string(),
+  z.number(),
+  z.int(),
+  z.array(z.int()),
+  z.string(),
+  z.int(),
+  z.int(),
+  z.int(),
+  z.optional(z.string()),
+])
 
 type KeptRow = z.infer<typeof KeptRow>
 
@@ -255,16 +277,18 @@ function shardsOf({ tags }: RepositoryHistory): readonly (readonly KeptRow[])[] 
   return shards
 }
 
-function keptRow({ name, content, pushedMs, seenDay, uses, by, goneDay = 0, removedDay = 0, restoredDay = 0 }: SeenTag): KeptRow {
-  return [name, content, pushedMs, seenDay, uses.flat(), by, goneDay, removedDay, restoredDay]
+function keptRow({ name, content, group, pushedMs, seenDay, uses, by, goneDay = 0, removedDay = 0, restoredDay = 0 }: SeenTag): KeptRow {
+  const row = [name, content, pushedMs, seenDay, uses.flat(), by, goneDay, removedDay, restoredDay] as const
+  return group === undefined ? [...row] : [...row, group]
 }
 
-function rowOf([name, content, pushedMs, seenDay, days, by, goneDay, removedDay, restoredDay]: KeptRow): SeenTag {
+function rowOf([name, content, pushedMs, seenDay, days, by, goneDay, removedDay, restoredDay, group]: KeptRow): SeenTag {
   const uses: [number, number][] = []
   for (let index = 0; index + 1 < days.length; index += 2) uses.push([days[index] ?? 0, days[index + 1] ?? 0])
   return {
     name,
     content,
+    ...(group === undefined ? {} : { group }),
     pushedMs,
     seenDay,
     uses,

@@ -45,24 +45,41 @@ export interface Content {
  * version, then by name, so that no two tags are in an order that chance decides.
  */
 export function contentsOf(tags: readonly ObservedTag[]): readonly Content[] {
-  const groups = new Groups()
-  for (const [index, { contentId, imageId, parts = [] }] of tags.entries()) {
-    for (const id of [contentId, imageId, ...parts]) if (id !== undefined && id !== '') groups.join(index, id)
+  const groups = new Groups(tags.length)
+  let index = 0
+  for (const { contentId, imageId, parts } of tags) {
+    groups.join(index, contentId)
+    if (imageId !== undefined) groups.join(index, imageId)
+    if (parts !== undefined) for (const id of parts) groups.join(index, id)
+    index += 1
   }
-  const byGroup = Map.groupBy(tags.keys(), (index) => groups.find(index))
-  const contents = [...byGroup.values()].map((indices): Content => {
-    const own = indices.map((index) => tags[index]).filter((tag) => tag !== undefined)
-    const sorted = own.toSorted(byAge)
-    const [newest] = sorted
-    const sizes = new Map(sorted.map(({ contentId, sizeBytes }) => [contentId, sizeBytes]))
-    return {
-      id: newest?.contentId ?? '',
-      tags: sorted,
-      pushedMs: newest?.pushedMs ?? 0,
-      sizeBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
-    }
-  })
-  return contents.toSorted((left, right) => byAge(left.tags[0], right.tags[0]))
+  // By the place of the first tag of each group; most have one only.
+  const byGroup: (ObservedTag[] | undefined)[] = new Array(tags.length)
+  index = 0
+  for (const tag of tags) {
+    const group = groups.find(index)
+    const own = byGroup[group]
+    if (own === undefined) byGroup[group] = [tag]
+    else own.push(tag)
+    index += 1
+  }
+  const contents: Content[] = []
+  for (const own of byGroup) if (own !== undefined) contents.push(contentOf(own))
+  return contents.sort((left, right) => byAge(left.tags[0], right.tags[0]))
+}
+
+/** Tags that belong together, as one. */
+function contentOf(tags: ObservedTag[]): Content {
+  if (tags.length > 1) tags.sort(byAge)
+  const [newest] = tags
+  return { id: newest?.contentId ?? '', tags, pushedMs: newest?.pushedMs ?? 0, sizeBytes: sizeOf(tags) }
+}
+
+function sizeOf(tags: readonly ObservedTag[]): number {
+  const [first] = tags
+  if (first === undefined || tags.every(({ contentId }) => contentId === first.contentId)) return tags.at(-1)?.sizeBytes ?? 0
+  const sizes = new Map(tags.map(({ contentId, sizeBytes }) => [contentId, sizeBytes]))
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0)
 }
 
 /** Newest first. */
@@ -71,26 +88,28 @@ export function byAge(left: ObservedTag | undefined, right: ObservedTag | undefi
   return right.pushedMs - left.pushedMs || compareVersionNames(right.name, left.name) || compareTexts(left.name, right.name)
 }
 
-/** Which tags are connected by ids that they share. */
+/** Which tags are connected by ids that they share. There are as many as a large repository has: numbers, and one look at each id. */
 class Groups {
-  readonly #parents = new Map<number, number>()
+  /** Of each tag one that it is connected with; of the first of a group itself. */
+  readonly #parents: Uint32Array
   readonly #owners = new Map<string, number>()
 
+  constructor(count: number) {
+    this.#parents = new Uint32Array(count)
+    for (let index = 0; index < count; index += 1) this.#parents[index] = index
+  }
+
   join(index: number, id: string): void {
+    if (id === '') return
     const owner = this.#owners.get(id)
-    if (owner === undefined) {
-      this.#owners.set(id, index)
-      return
-    }
-    const from = this.find(index)
-    const to = this.find(owner)
-    if (from !== to) this.#parents.set(from, to)
+    if (owner === undefined) this.#owners.set(id, index)
+    else this.#parents[this.find(index)] = this.find(owner)
   }
 
   find(index: number): number {
     let root = index
-    for (let next = this.#parents.get(root); next !== undefined; next = this.#parents.get(root)) root = next
-    if (root !== index) this.#parents.set(index, root)
+    for (let next = this.#parents[root] ?? root; next !== root; next = this.#parents[root] ?? root) root = next
+    this.#parents[index] = root
     return root
   }
 }

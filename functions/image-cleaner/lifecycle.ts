@@ -20,7 +20,10 @@ export interface ObservedServerPolicy {
   readonly wanted?: ServerPolicy | 'none' | undefined
   /** Examples of tags that it would remove though they have to stay, `ns/repo:tag (why)`, and how many there are. */
   readonly presentHarms: Harm
+  /** Of a repository that is to have none of its own: what the one of all repositories would do there then. */
   readonly wantedHarms: Harm
+  /** That one. */
+  readonly instead?: ServerPolicy | undefined
   /** Why that is not known, if so. */
   readonly problem?: string | undefined
 }
@@ -87,6 +90,30 @@ export function harmOfQuarantine(
   return { count: 1, examples: [`${quarantine.repository}:… (copies of removed tags, kept there for ${quarantine.days} days)`] }
 }
 
+/**
+ * What is to be known of the policy of one repository. Where it is to have none of its own, the one of all repositories counts in
+ * its place, and nobody knows which of the two is there by then, the present one or the one that is wanted: the worse is taken.
+ */
+export function ownPolicy(facts: {
+  readonly repository: string
+  readonly present: ServerPolicy | undefined
+  readonly wanted: ServerPolicy | 'none' | undefined
+  readonly global: { readonly present: ServerPolicy | undefined; readonly wanted: ServerPolicy | 'none' | undefined }
+  readonly harmsOf: (policy: ServerPolicy | undefined) => Harm
+}): ObservedServerPolicy {
+  const { repository, present, wanted, global, harmsOf } = facts
+  const own = { repository, present, wanted, presentHarms: harmsOf(present) }
+  if (wanted !== 'none') return { ...own, wantedHarms: harmsOf(wanted) }
+  const others = [global.present, global.wanted === 'none' ? undefined : global.wanted]
+  const [worst] = others.map((policy) => ({ policy, harm: harmsOf(policy) })).toSorted((left, right) => right.harm.count - left.harm.count)
+  return { ...own, wantedHarms: worst?.harm ?? noHarm, instead: worst?.policy }
+}
+
+/** Whether the policy of all repositories counts in one, now or once what is wanted is there. */
+export function isUnderGlobal(present: ServerPolicy | undefined, wanted: ServerPolicy | 'none' | undefined): boolean {
+  return present === undefined || wanted === 'none'
+}
+
 export function addHarms(left: Harm, right: Harm): Harm {
   return { count: left.count + right.count, examples: [...left.examples, ...right.examples].slice(0, mostExamples) }
 }
@@ -99,7 +126,8 @@ export function wantedPolicy({ lifecycle }: Settings, repository?: string): Serv
 
 /**
  * One step for a policy of the registry: set it, take it away, leave it, or refuse it because it would remove what has to stay. A
- * policy that nobody configured is left alone and reported when it is dangerous. Taking a dangerous one away is always allowed.
+ * policy that nobody configured is left alone and reported when it is dangerous. Taking one away is refused only where the one of all
+ * repositories, which counts then, is dangerous there.
  *
  * A step is of its `day`: what somebody has set by hand since another day's run is set anew.
  */
@@ -136,6 +164,12 @@ export function planServerPolicy(observed: ObservedServerPolicy, day: number): S
       `it would remove ${harmText(wantedHarms)}; keep more, or name the repository under lifecycle.repositories`,
     )
   }
+  if (to === undefined && wantedHarms.count > 0) {
+    return held(
+      'lifecycle-unsafe',
+      `without it the one of all repositories (${policyText(observed.instead)}) would remove ${harmText(wantedHarms)}; change that one first`,
+    )
+  }
   const reason: Reason = {
     code: 'lifecycle-set',
     text: to === undefined ? 'the registry is to clean up nothing by itself here' : 'nothing that it removes now is in use or protected',
@@ -160,7 +194,7 @@ function same(left: ServerPolicy | undefined, right: ServerPolicy | undefined): 
 }
 
 function harmText({ count, examples }: Harm): string {
-  return `${count} tags that have to stay, such as ${examples.join('; ')}`
+  return `${count === 1 ? '1 tag that has' : `${count} tags that have`} to stay, such as ${examples.join('; ')}`
 }
 
 function policyText(policy: ServerPolicy | undefined): string {

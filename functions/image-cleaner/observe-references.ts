@@ -3,7 +3,8 @@ import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import { KubeError, type KubeObject, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
 import type { Mode } from '#shared/runtime/definition.ts'
-import type { ImageCleanerConfig } from './event.ts'
+import { imagesNamedIn, listCustom, parseCustomKind } from './custom-resources.ts'
+import type { ImageCleanerConfig, Settings } from './event.ts'
 import { type ImageName, parseImageName } from './image-name.ts'
 import type { MissingImage } from './plan-copies.ts'
 import { type AskedImage, imagesOfSpec, imagesOfStatus, PodSpec, PodStatus } from './pod-images.ts'
@@ -20,27 +21,39 @@ export type ObservedUses =
       readonly pods: number
       /** Objects of all kinds that were read. */
       readonly objects: number
+      /** `host/namespace/name` of images that come from elsewhere, some of them where there are very many. */
+      readonly elsewhere: readonly string[]
     }
-  | { readonly id: string; readonly problem: string }
+  /** `seen` is what could be read of it all the same. */
+  | { readonly id: string; readonly problem: string; readonly seen?: readonly ImageReference[] | undefined }
 
 const clustersAtOnce = 8
 
+/** Enough to see by which other names a registry is called. */
+const mostElsewhere = 2000
+
 /**
  * Reads from every configured cluster everything that asks for an image, or would if it were scaled up, resumed or rolled back.
- * A cluster of which one list cannot be read has a problem and no references at all: half of the truth would look like the
- * whole of it.
+ * A cluster of which one list cannot be read has a problem, and what was read of it is only `seen`: half of the truth would look
+ * like the whole of it.
  */
 export async function observeUses(cloud: CloudReader, config: ObserveUsesConfig, now: number): Promise<readonly ObservedUses[]> {
   const uses: ObservedUses[] = []
+  /** The configured kinds that some cluster has. */
+  const custom = new Set<string>()
   const waiting = [...config.clusters.entries()]
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [index, { id, region }] = next
-      uses[index] = await observeCluster(kubeReader(cloud, id, region === undefined ? {} : { region }), config.settings.hosts, now)
+      uses[index] = await observeCluster(kubeReader(cloud, id, region === undefined ? {} : { region }), config.settings, now, custom)
     }
   }
   await Promise.all(Array.from({ length: Math.min(clustersAtOnce, waiting.length) }, work))
-  return uses
+  const unknown = config.settings.customResources.find((name) => !custom.has(name))
+  if (unknown === undefined || uses.some((one) => one.problem !== undefined)) return uses
+  // A misspelt name would protect nothing, for ever.
+  const problem = `no cluster has a kind ${unknown}, which is named under \`customResources\`: correct it, or take it away`
+  return uses.map((one) => (one.problem === undefined ? { id: one.id, problem, seen: one.references } : one))
 }
 
 export interface ObserveUsesConfig extends ImageCleanerConfig {
@@ -97,16 +110,26 @@ const kinds: readonly Kind[] = [
 /** What every cluster has; where one of these is not to be listed, something is hidden. */
 const required = ['Pod', 'Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job']
 
-async function observeCluster(reader: KubeReader, hosts: readonly string[], now: number): Promise<ObservedUses> {
+async function observeCluster(
+  reader: KubeReader,
+  { hosts, customResources }: Pick<Settings, 'hosts' | 'customResources'>,
+  now: number,
+  foundKinds: Set<string>,
+): Promise<ObservedUses> {
   const { clusterId: id } = reader
   const own = new Set(hosts.map((host) => host.toLowerCase()))
   const references = new Map<string, ImageReference>()
   const missing: MissingImage[] = []
+  const elsewhere = new Set<string>()
   let pods = 0
   let objects = 0
   const add = (name: ImageName | undefined, facts: Pick<ImageReference, 'via' | 'object'>): void => {
-    if (name === undefined || !own.has(name.host)) return
+    if (name === undefined) return
     const { repository, tag, digest } = name
+    if (!own.has(name.host)) {
+      if (elsewhere.size < mostElsewhere) elsewhere.add(`${name.host}/${repository}`)
+      return
+    }
     const reference: ImageReference = {
       repository,
       ...(tag === undefined ? {} : { tag }),
@@ -134,25 +157,36 @@ async function observeCluster(reader: KubeReader, hosts: readonly string[], now:
         if (!spec.success) {
           // A revision of something that is no workload of pods holds none; anything else without a spec is not understood.
           if (kind.via === 'controller-revision') continue
-          return { id, problem: `${where} does not look like one, so nobody knows what it uses` }
+          return { id, problem: `${where} does not look like one, so nobody knows what it uses`, seen: [...references.values()] }
         }
         for (const { image, place } of imagesOfSpec(spec.data)) add(parseImageName(image), { via: kind.via, object: `${where}, ${place}` })
         if (kind.kind === 'Pod') addStatus(object, where, imagesOfSpec(spec.data))
       }
     }
+    for (const name of customResources) {
+      const listed = await listCustom(reader, parseCustomKind(name))
+      if (listed === undefined) continue
+      foundKinds.add(name)
+      objects += listed.length
+      for (const { kind, object } of listed) {
+        const where = `${kind} ${object.metadata.namespace ?? ''}/${object.metadata.name}`
+        for (const image of imagesNamedIn(object, hosts)) add(image, { via: 'custom-resource', object: where })
+      }
+    }
   } catch (error) {
-    if (error instanceof KubeError || error instanceof CloudError) return { id, problem: error.message }
+    if (error instanceof KubeError || error instanceof CloudError) return { id, problem: error.message, seen: [...references.values()] }
     throw error
   }
-  return { id, references: [...references.values()], missing, pods, objects }
+  return { id, references: [...references.values()], missing, pods, objects, elsewhere: [...elsewhere] }
 
   function addStatus(pod: KubeObject, where: string, asked: readonly AskedImage[]): void {
     const status = z.safeParse(PodStatus, at(pod, 'status') ?? {})
     if (!status.success) return
     for (const { image, imageId, place, waiting } of imagesOfStatus(status.data)) {
-      add(parseImageName(completed(imageId, image)), { via: 'pod-status', object: `${where}, ${place}` })
+      const wish = asked.find((one) => one.place === place)?.image
+      add(parseImageName(completed(imageId, image, wish)), { via: 'pod-status', object: `${where}, ${place}` })
       if (waiting !== 'ErrImagePull' && waiting !== 'ImagePullBackOff') continue
-      const wanted = parseImageName(asked.find((one) => one.place === place)?.image ?? image)
+      const wanted = parseImageName(wish ?? image)
       if (wanted === undefined || !own.has(wanted.host)) continue
       const { repository, tag, digest } = wanted
       missing.push({
@@ -167,11 +201,12 @@ async function observeCluster(reader: KubeReader, hosts: readonly string[], now:
   }
 }
 
-/** An imageID as a name with a digest: some runtimes leave the name out. */
-function completed(imageId: string, image: string): string {
-  if (!/^sha256:[0-9a-f]{64}$/.test(imageId)) return imageId
-  const name = parseImageName(image)
-  return name === undefined ? '' : `${name.host}/${name.repository}@${imageId}`
+/** An imageID as a name with a digest: some runtimes leave the name out, and say `docker://` in front. */
+function completed(imageId: string, image: string, asked: string | undefined): string {
+  const digest = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(sha256:[0-9a-f]{64})$/.exec(imageId)?.[1]
+  if (digest === undefined) return imageId
+  const name = parseImageName(image) ?? (asked === undefined ? undefined : parseImageName(asked))
+  return name === undefined ? '' : `${name.host}/${name.repository}@${digest}`
 }
 
 /** The paths of all kinds that a cluster serves, each in the version that the cluster prefers. */

@@ -1,5 +1,6 @@
 import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
+import { civilOf } from '#shared/pure/civil.ts'
 import type { Decision } from '#shared/pure/step.ts'
 import type { ObserveAround, PartOutcome } from '#shared/runtime/definition.ts'
 import { type CanaryState, dayOf } from './canary.ts'
@@ -7,17 +8,27 @@ import type { Settings } from './event.ts'
 import { type TimedTag, timedTags } from './first-seen.ts'
 import type { ObservedRepository } from './image.ts'
 import type { ImageChange, RemoveChange } from './image-change.ts'
-import { addHarms, type Harm, harmOf, harmOfQuarantine, noHarm, type ObservedServerPolicy, wantedPolicy } from './lifecycle.ts'
+import {
+  addHarms,
+  type Harm,
+  harmOf,
+  harmOfQuarantine,
+  isUnderGlobal,
+  noHarm,
+  type ObservedServerPolicy,
+  ownPolicy,
+  wantedPolicy,
+} from './lifecycle.ts'
 import { type ObservedUses, type ObserveUsesConfig, observeUses } from './observe-references.ts'
 import { compilePatterns, type TagPattern } from './patterns.ts'
-import type { ObservedPart, ObservedProblem } from './plan.ts'
+import type { ObservedIdle, ObservedPart, ObservedProblem } from './plan.ts'
 import type { Copy } from './plan-copies.ts'
 import { type ImageStep, type ObservedImages, planRepository } from './plan-repository.ts'
 import { isFor, judgeRepository } from './policy.ts'
 import { frozenIn, type ReferenceGraph, type ReferenceMemory, referenceGraph, referencesTo } from './reference-graph.ts'
 import { recallReferences } from './reference-memory.ts'
 import type { ImageReference } from './references.ts'
-import { RegistryError, type RegistryReader, type ServerPolicy } from './registry.ts'
+import { type ListedRepository, RegistryError, type RegistryReader, type ServerPolicy } from './registry.ts'
 import { type RegistryForReading, readerOf } from './registry-of.ts'
 import {
   type DayState,
@@ -33,16 +44,21 @@ import {
 /** After so long the clusters are asked again what they use, before anything more is removed. */
 const usesAgeMs = 5 * 60_000
 
-/** Repositories that are listed ahead of the one that is decided about, so that waiting for one costs no time. */
-const listedAhead = 3
+/**
+ * Repositories that are read at the same time, the one that is decided about among them, so that waiting for answers costs no time:
+ * many where they are small, and together no more tags than this unless one alone has more. What is in memory is bounded by it.
+ */
+const readAtOnce = { repositories: 16, tags: 20_000 }
+/** What a repository counts for when its registry does not tell how many tags it has. */
+const unknownTags = 6000
 
 /**
  * Reads what a run needs, part by part: first all clusters, then the copies of removed tags, then one repository after another, at
  * last the policies that the registry itself carries out. After each part it is told what became of it, so that caps count
  * over the whole run; and when applying has taken long, the clusters are asked again before the next repository.
  *
- * A run belongs to a day. One that was stopped goes on with the next repository; when all are done, the rest of the day has nothing
- * to do, unless somebody wants to see everything now. Throws PatternError, ReferenceMemoryError, StoreError.
+ * A run belongs to a day. One that was stopped goes on with the next repository; when all are done, and outside the configured hours,
+ * only the copies of removed tags are looked at, unless somebody wants to see everything now. Throws PatternError, ReferenceMemoryError, StoreError.
  *
  * @param only the repositories that are looked at, for somebody who asks about some: nothing is said about the registry's own policies then
  */
@@ -60,8 +76,16 @@ export async function* observe(
   const known = await recallDay(memory, day, mode)
   // However a run is meant: what went today went by runs that enforce.
   const real = mode === 'enforce' ? known : await recallDay(memory, day, 'enforce')
-  if (known.finished && !fresh) {
-    yield { kind: 'idle', text: 'the run of today is finished; the next one is tomorrow' }
+  const idle = fresh ? undefined : whyIdle(known, settings, now)
+  if (idle !== undefined) {
+    const copies = settings.quarantine === undefined ? [] : await recallCopies(memory)
+    // What was removed and is needed after all does not wait for the next night.
+    if (settings.quarantine !== undefined && copies.length > 0)
+      yield await observeCopies(readerOf(cloud, settings).registry, settings.quarantine.repository, copies, {
+        uses: await observeUses(cloud, config, now),
+        isGlance: true,
+      })
+    yield idle
     return
   }
   const { removed, byRepository } = pendingCounted(real)
@@ -74,7 +98,7 @@ export async function* observe(
     yield { kind: 'problem', target: registry.title, code: 'registry-unreadable', text: seen.problem }
     return
   }
-  yield {
+  let latest = yield {
     kind: 'clusters',
     clusters: seen.uses.map(clusterFacts),
     ...(seen.graph.all === undefined ? {} : { all: seen.graph.all }),
@@ -83,9 +107,20 @@ export async function* observe(
   }
 
   if (settings.quarantine !== undefined) {
-    yield await observeCopies(registry, settings.quarantine.repository, await recallCopies(memory), seen.uses)
+    latest = yield await observeCopies(registry, settings.quarantine.repository, await recallCopies(memory), seen)
   }
-  yield* observeRepositories({ cloud, config, now, around, ports, patterns, seen, restored: await recallRestored(memory), state, only })
+  const restored = await recallRestored(memory)
+  yield* observeRepositories({ cloud, config, now, latestMs: latest.now, around, ports, patterns, seen, restored, state, only })
+}
+
+function whyIdle({ finished }: DayState, { hours, timeZone }: Settings, now: number): ObservedIdle | undefined {
+  if (finished) return { kind: 'idle', code: 'done-today', text: 'the run of today is finished; the next one is tomorrow' }
+  if (hours === undefined) return undefined
+  const { from, until } = hours
+  const { hour } = civilOf(now, timeZone)
+  const isWithin = from < until ? hour >= from && hour < until : hour >= from || hour < until
+  if (isWithin) return undefined
+  return { kind: 'idle', code: 'outside-hours', text: `images are removed from ${from}:00 to ${until}:00 only (${timeZone}, \`hours\`)` }
 }
 
 /** What clusters, triggers and memory say about what is in use. */
@@ -114,7 +149,7 @@ async function look(
     if (!(error instanceof CloudError)) throw error
     return { problem: `what its triggers deploy cannot be read, so nothing is removed: ${error.message}` }
   }
-  const clusters = uses.map((one) => (one.problem === undefined ? one : { id: one.id, problem: one.problem }))
+  const clusters = uses.map((one) => (one.problem === undefined ? one : { id: one.id, problem: one.problem, seen: one.seen }))
   const graph = referenceGraph({
     clusters,
     memories: before.clusters,
@@ -128,15 +163,17 @@ async function look(
 function clusterFacts(uses: ObservedUses) {
   if (uses.problem !== undefined) return { id: uses.id, images: 0, pods: 0, problem: uses.problem }
   const images = new Set(uses.references.map(({ repository, tag, digest }) => JSON.stringify([repository, tag, digest]))).size
-  return { id: uses.id, images, pods: uses.pods }
+  return { id: uses.id, images, pods: uses.pods, elsewhere: uses.elsewhere }
 }
 
 async function observeCopies(
   registry: RegistryReader,
   quarantine: string,
   copies: readonly Copy[],
-  uses: readonly ObservedUses[],
+  { uses, graph, isGlance }: Pick<Seen, 'uses'> & { readonly graph?: ReferenceGraph; readonly isGlance?: boolean },
 ): Promise<ObservedPart> {
+  const unread = uses.find(({ problem }) => problem !== undefined)
+  const frozen = graph?.all?.text ?? (unread === undefined ? undefined : `the cluster ${unread.id} cannot be read`)
   try {
     const present = new Set(await tagNames(registry, quarantine))
     const known = new Set(copies.map(({ copy }) => copy))
@@ -146,6 +183,8 @@ async function observeCopies(
       copies: copies.filter(({ copy }) => present.has(copy)),
       unknown: [...present].filter((name) => !known.has(name)),
       missing: uses.flatMap((one) => (one.problem === undefined ? one.missing : [])),
+      ...(frozen === undefined ? {} : { frozen }),
+      ...(isGlance === undefined ? {} : { isGlance }),
     }
   } catch (error) {
     const text = readProblem(error)
@@ -167,6 +206,8 @@ interface RepositoriesCase {
   readonly cloud: CloudReader
   readonly config: ObserveUsesConfig
   readonly now: number
+  /** The time when what came before the repositories was done. */
+  readonly latestMs: number
   readonly around: ObserveAround
   readonly ports: RegistryForReading
   readonly patterns: ReadonlyMap<string, TagPattern>
@@ -180,17 +221,28 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
   const { cloud, config, now, around, ports, state, only } = facts
   const { registry } = ports
   const { settings } = config
-  let { seen } = facts
+  let { seen, latestMs } = facts
   let lookedAt = now
+  /** Asks the clusters again when they have not been asked for long, which looking itself can take. Answers why not, if so. */
+  const keepFresh = async (): Promise<ObservedProblem | undefined> => {
+    if (latestMs - lookedAt <= usesAgeMs) return undefined
+    const again = await look(cloud, config, latestMs, around, ports)
+    if (again.problem !== undefined) return { kind: 'problem', target: registry.title, code: 'registry-unreadable', text: again.problem }
+    // A doubt is of the whole run: what was remembered meanwhile makes the same answers look like the usual ones.
+    seen = seen.graph.all?.code === 'breaker' ? { ...again, graph: { ...again.graph, all: seen.graph.all } } : again
+    lookedAt = latestMs
+    return undefined
+  }
   const canaries = await recallCanaries(around.memory)
   const { pending } = state
   const removed = { inRun: 0, today: state.removed, byPolicy: new Map((pending?.policies ?? []).map((name) => [name, pending?.tags ?? 0])) }
+  const counted = new Map(Object.entries(state.counted ?? {}))
   const policies: ObservedServerPolicy[] = []
   let globalHarm = { present: noHarm, wanted: noHarm, problem: undefined as string | undefined }
-  let names: readonly string[]
+  let listed: readonly ListedRepository[]
   let global: ServerPolicy | undefined
   try {
-    names = await registry.repositories()
+    listed = await registry.repositories()
     global = await ports.policies?.serverPolicy()
   } catch (error) {
     yield {
@@ -201,33 +253,36 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
     }
     return
   }
+  const names = listed.map(({ name }) => name)
   const wantedGlobal = wantedPolicy(settings)
   if (only === undefined && state.through === '') yield* problemsWith(settings, names)
-  const waiting = names.filter((name) => name > state.through && name !== settings.quarantine?.repository && only?.(name) !== false)
-  for await (const { repository, own, triggers } of readAhead(waiting, (name) => readRepository({ ...facts, seen }, name))) {
+  const waiting = listed.filter(({ name }) => name > state.through && name !== settings.quarantine?.repository && only?.(name) !== false)
+  for await (const { repository, own, triggers } of readAhead(waiting, (one) => readRepository({ ...facts, seen }, one))) {
     const { name } = repository
-    const references = [...referencesTo(seen.graph, name), ...triggers]
-    const frozen = frozenIn(seen.graph, name)
+    const stale = await keepFresh()
+    if (stale !== undefined) {
+      yield stale
+      return
+    }
+    const usesNow = () => {
+      const frozen = frozenIn(seen.graph, name)
+      return { references: [...referencesTo(seen.graph, name), ...triggers], ...(frozen === undefined ? {} : { frozen }) }
+    }
+    const { references, frozen } = usesNow()
     const verdict = judgeRepository({ repository, references, frozen, settings, now })
     if (own.problem === undefined) {
       const wanted = wantedPolicy(settings, name)
-      const harms = (policy: ServerPolicy | 'none' | undefined): Harm => harmOf(policy === 'none' ? undefined : policy, verdict, now)
-      policies.push({ repository: name, present: own.policy, wanted, presentHarms: harms(own.policy), wantedHarms: harms(wanted) })
-      if (own.policy === undefined) {
-        globalHarm = {
-          ...globalHarm,
-          present: addHarms(globalHarm.present, harms(global)),
-          wanted: addHarms(globalHarm.wanted, harms(wantedGlobal)),
-        }
-      }
+      const harmsOf = (policy: ServerPolicy | undefined): Harm => harmOf(policy, verdict, now)
+      const facts = { repository: name, present: own.policy, wanted, global: { present: global, wanted: wantedGlobal }, harmsOf }
+      policies.push(ownPolicy(facts))
+      globalHarm = { ...globalHarm, ...harmsAdded(globalHarm, facts) }
     } else {
       globalHarm = { ...globalHarm, problem: `${name}: ${own.problem}` }
     }
-    const part: ObservedImages = {
+    let part: ObservedImages = {
       kind: 'repository',
       repository,
-      references,
-      ...(frozen === undefined ? {} : { frozen }),
+      ...usesNow(),
       canaries: canariesOf(canaries, settings),
       removed: {
         inRun: removed.inRun,
@@ -235,23 +290,34 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
         ofRepositoryToday: state.byRepository[name] ?? 0,
         byPolicy: Object.fromEntries(removed.byPolicy),
       },
+      counted: Object.fromEntries(counted),
     }
+    for (const policy of settings.policies.filter((one) => isFor(one, name)))
+      counted.set(policy.name, (counted.get(policy.name) ?? 0) + repository.tags.length)
     const changes = config.mode === 'enforce' ? removalsOf(planRepository(part, config, now)) : []
-    if (changes.length > 0) yield { kind: 'announcement', repository: name, changes }
+    if (changes.length > 0) {
+      const announced = yield { kind: 'announcement', repository: name, changes }
+      if (announced.isForgotten === true) {
+        const text =
+          'what is about to be removed could not be written down first, and would not count against the caps if the run were cut off: nothing is removed, the next run goes on here'
+        yield { kind: 'problem', target: name, code: 'not-counted', text }
+        return
+      }
+      latestMs = announced.now
+      const tooLate = await keepFresh()
+      if (tooLate !== undefined) {
+        yield tooLate
+        return
+      }
+      const { frozen: _, ...whole } = part
+      part = { ...whole, ...usesNow() }
+    }
     const outcome: PartOutcome<ImageChange> = yield part
     const count = removedIn(outcome)
     removed.inRun += count.tags
     removed.today += count.tags
     for (const policy of count.policies) removed.byPolicy.set(policy, (removed.byPolicy.get(policy) ?? 0) + count.tags)
-    if (outcome.now - lookedAt > usesAgeMs) {
-      const again = await look(cloud, config, outcome.now, around, ports)
-      if (again.problem !== undefined) {
-        yield { kind: 'problem', target: registry.title, code: 'registry-unreadable', text: again.problem }
-        return
-      }
-      seen = again
-      lookedAt = outcome.now
-    }
+    latestMs = outcome.now
   }
   if (only !== undefined) return
   if (ports.policies === undefined) {
@@ -262,19 +328,12 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
   if (quarantine !== undefined && names.includes(quarantine.repository)) {
     const { repository } = quarantine
     const wanted = wantedPolicy(settings, repository)
-    const harms = (policy: ServerPolicy | 'none' | undefined): Harm => harmOfQuarantine(policy === 'none' ? undefined : policy, quarantine)
+    const harmsOf = (policy: ServerPolicy | undefined): Harm => harmOfQuarantine(policy, quarantine)
     try {
       const present = await ports.policies.serverPolicy(repository)
-      policies.push({ repository, present, wanted, presentHarms: harms(present), wantedHarms: harms(wanted) })
-      // Taking its own policy away leaves it to the one of all repositories.
-      const own = wanted === 'none' ? undefined : (wanted ?? present)
-      if (own === undefined) {
-        globalHarm = {
-          ...globalHarm,
-          present: addHarms(globalHarm.present, harms(global)),
-          wanted: addHarms(globalHarm.wanted, harms(wantedGlobal)),
-        }
-      }
+      const facts = { repository, present, wanted, global: { present: global, wanted: wantedGlobal }, harmsOf }
+      policies.push(ownPolicy(facts))
+      globalHarm = { ...globalHarm, ...harmsAdded(globalHarm, facts) }
     } catch (error) {
       globalHarm = { ...globalHarm, problem: `${repository}: ${readProblem(error)}` }
     }
@@ -289,6 +348,19 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
     ...(state.through === '' ? {} : { problem: 'this run went on in the middle of the registry; the next whole one knows' }),
   }
   yield { kind: 'server-policies', policies: [all, ...policies] }
+}
+
+/** What the policy of all repositories would take, with one repository more. */
+function harmsAdded(
+  before: { readonly present: Harm; readonly wanted: Harm },
+  { present, wanted, global, harmsOf }: Parameters<typeof ownPolicy>[0],
+): { readonly present: Harm; readonly wanted: Harm } {
+  if (!isUnderGlobal(present, wanted)) return { present: before.present, wanted: before.wanted }
+  return {
+    // What it will do once the repository has none of its own, it does not do yet.
+    present: present === undefined ? addHarms(before.present, harmsOf(global.present)) : before.present,
+    wanted: addHarms(before.wanted, harmsOf(global.wanted === 'none' ? undefined : global.wanted)),
+  }
 }
 
 function canariesOf(canaries: Readonly<Record<string, CanaryState>>, { policies }: Settings): Record<string, CanaryState> {
@@ -350,15 +422,15 @@ interface ReadRepository {
   readonly own: { readonly policy?: ServerPolicy | undefined; readonly problem?: string | undefined }
 }
 
-async function readRepository(
-  { now, around: { memory }, ports: { registry, policies, triggers: triggerReader }, patterns, seen, restored }: RepositoriesCase,
-  name: string,
-): Promise<ReadRepository> {
+async function readRepository(facts: RepositoriesCase, { name, tags: expected }: ListedRepository): Promise<ReadRepository> {
+  const { now, around, ports, patterns, seen } = facts
+  const { memory } = around
+  const { registry, policies, triggers: triggerReader } = ports
   let repository: ObservedRepository
   let triggers: readonly ImageReference[] = []
   try {
-    const tags = await timedTags(name, await registry.tags(name), memory, now)
-    repository = { name, tags: tags.map((tag) => ({ ...withPatterns(tag, patterns), ...restoredFact(name, tag, restored) })) }
+    const tags = await timedTags(name, await registry.tags(name, expected), memory, now)
+    repository = { name, tags: tags.map((tag) => ({ ...withPatterns(tag, patterns), ...restoredFact(name, tag, facts) })) }
     if (seen.hasTriggers) triggers = (await triggerReader?.of(name, now)) ?? []
   } catch (error) {
     return { repository: { name, tags: [], problem: readProblem(error) }, triggers, own: { problem: 'its tags cannot be read' } }
@@ -379,8 +451,9 @@ const clockErrorMs = 10 * 60_000
 function restoredFact(
   repository: string,
   { name, contentId, pushedMs }: TimedTag,
-  restored: readonly Restored[],
+  { restored, config }: Pick<RepositoriesCase, 'restored' | 'config'>,
 ): { readonly isRestored?: true } {
+  const tellsTimes = config.settings.registry.kind !== 'docker'
   const is = restored.some(
     (one) =>
       one.repository === repository &&
@@ -388,7 +461,8 @@ function restoredFact(
       one.contentId === contentId &&
       // By two clocks, one of which may be wrong.
       pushedMs >= one.restoredMs - clockErrorMs &&
-      pushedMs <= one.restoredMs + longestRunMs,
+      // Where a registry tells no times it is known only when the tag was seen again, which may be a day later or more.
+      (!tellsTimes || pushedMs <= one.restoredMs + longestRunMs),
   )
   return is ? { isRestored: true } : {}
 }
@@ -403,17 +477,30 @@ function readProblem(error: unknown): string {
   throw error
 }
 
-/** Answers what `read` gives for each name, in order, and has begun with the next few by then. */
-async function* readAhead<T>(names: readonly string[], read: (name: string) => Promise<T>): AsyncGenerator<T, void, void> {
-  const begun: Promise<T>[] = []
-  for (let index = 0; index < names.length; index += 1) {
-    for (const name of names.slice(index + begun.length, index + listedAhead)) {
-      const reading = read(name)
+/** Answers what `read` gives for each repository, in order, and has begun with the next few by then. */
+async function* readAhead<T>(
+  repositories: readonly ListedRepository[],
+  read: (repository: ListedRepository) => Promise<T>,
+): AsyncGenerator<T, void, void> {
+  const begun: { readonly reading: Promise<T>; readonly tags: number }[] = []
+  let held = 0
+  let next = 0
+  while (next < repositories.length || begun.length > 0) {
+    for (let repository = repositories[next]; repository !== undefined; repository = repositories[next]) {
+      const { tags = unknownTags } = repository
+      if (begun.length > 0 && (begun.length >= readAtOnce.repositories || held + tags > readAtOnce.tags)) break
+      const reading = read(repository)
       // Its failure is told when its turn comes.
       reading.catch(() => undefined)
-      begun.push(reading)
+      begun.push({ reading, tags })
+      held += tags
+      next += 1
     }
-    const next = begun.shift()
-    if (next !== undefined) yield await next
+    const first = begun[0]
+    if (first === undefined) return
+    yield await first.reading
+    // Only now it is decided about, and nobody needs it any more.
+    begun.shift()
+    held -= first.tags
   }
 }

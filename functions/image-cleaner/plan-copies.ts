@@ -16,6 +16,8 @@ export interface Copy {
   readonly untilMs: number
   /** The policies by which it went. */
   readonly policies: readonly string[]
+  /** When it was brought back, if it was since it went. */
+  readonly backMs?: number | undefined
 }
 
 /** What somebody asks for and cannot get. */
@@ -37,6 +39,10 @@ export interface ObservedCopies {
   /** Tags in the quarantine that nothing is remembered of. */
   readonly unknown: readonly string[]
   readonly missing: readonly MissingImage[]
+  /** Why nobody can tell what is asked for, if so: then no copy goes. */
+  readonly frozen?: string | undefined
+  /** It is only looked for what is missed: no copy goes, and nothing is said of those that stay. */
+  readonly isGlance?: boolean | undefined
 }
 
 /** Copies purged with one call. */
@@ -44,10 +50,10 @@ const batchSize = 20
 
 /**
  * What becomes of the copies of removed tags. One that somebody asks for and cannot get comes back at once, whatever its age; one
- * whose time is over goes. A copy that nobody remembers is left and reported.
+ * whose time is over goes, unless somebody may need it whom nobody can ask. A copy that nobody remembers is left and reported.
  */
 export function planCopies(observed: ObservedCopies, { settings }: ImageCleanerConfig, now: number): readonly ImageStep[] {
-  const { quarantine, copies, unknown, missing } = observed
+  const { quarantine, copies, unknown, missing, frozen, isGlance = false } = observed
   const steps: ImageStep[] = []
   const wanted = new Set<Copy>()
   for (const copy of copies) {
@@ -56,9 +62,22 @@ export function planCopies(observed: ObservedCopies, { settings }: ImageCleanerC
     wanted.add(copy)
     steps.push(restoreStep(copy, `${asks.object} in ${asks.cluster} asks for it and cannot get it (${asks.why})`))
   }
+  if (isGlance) return steps
   // Copies of one content go together: some registries remove a content with all its tags, and others refuse to.
   const contents = [...Map.groupBy(copies, ({ contentId }) => contentId).values()]
-  const going = contents.filter((own) => own.every((copy) => !wanted.has(copy) && copy.untilMs <= now))
+  const due = contents.filter((own) => own.every((copy) => !wanted.has(copy) && copy.untilMs <= now))
+  if (frozen !== undefined && due.length > 0) {
+    const text = `${due.flat().length} copies whose time is over are kept until it is known again what is in use: ${frozen}`
+    steps.push({
+      key: `frozen:${digestOf([quarantine])}`,
+      target: quarantine,
+      before: '',
+      after: '',
+      reason: { code: 'copies-frozen', text },
+      verdict: 'held',
+    })
+  }
+  const going = frozen === undefined ? due : []
   const over = going.flat()
   for (const batch of batchesOf(going)) {
     const change: PurgeChange = {
@@ -79,11 +98,15 @@ export function planCopies(observed: ObservedCopies, { settings }: ImageCleanerC
       change,
     })
   }
-  const waiting = copies.length - wanted.size - over.length
-  if (waiting > 0) {
-    const kept = copies.filter((copy) => !wanted.has(copy) && !over.includes(copy))
-    const next = Math.max(now, Math.min(...kept.map(({ untilMs }) => untilMs)))
-    const text = `${waiting} removed tags can still be brought back with \`longshore restore\`; the first of them goes at ${formatInstant(next, settings.timeZone)}`
+  const gone = new Set(over)
+  const kept = copies.filter((copy) => !wanted.has(copy) && !gone.has(copy) && copy.backMs === undefined)
+  if (kept.length > 0) {
+    const next = Math.max(
+      now,
+      kept.reduce((first, { untilMs }) => Math.min(first, untilMs), Number.POSITIVE_INFINITY),
+    )
+    const what = kept.length === 1 ? '1 removed tag' : `${kept.length} removed tags`
+    const text = `${what} can still be brought back with \`longshore restore\`; the first copy goes at ${formatInstant(next, settings.timeZone)}`
     steps.push({
       key: `copies:${digestOf([quarantine])}`,
       target: quarantine,

@@ -1,6 +1,6 @@
 import { digestOf } from '#shared/pure/digest.ts'
 import type { Step } from '#shared/pure/step.ts'
-import { type CanaryState, canaryAllowance } from './canary.ts'
+import { type CanaryState, canaryDay } from './canary.ts'
 import type { ImageCleanerConfig } from './event.ts'
 import type { Content, ObservedRepository } from './image.ts'
 import type { ImageChange, RemoveChange, RestoreChange } from './image-change.ts'
@@ -24,6 +24,8 @@ export interface ObservedImages {
     readonly ofRepositoryToday: number
     readonly byPolicy: Readonly<Record<string, number>>
   }
+  /** Tags of the repositories that had their turn before in this run, by the policy that is for them. */
+  readonly counted?: Readonly<Record<string, number>> | undefined
 }
 
 export type ImageStep = Step<ImageChange>
@@ -59,7 +61,7 @@ export function decideRepository(observed: ObservedImages, config: ImageCleanerC
     .map((one): Candidate => {
       const count = one.content.tags.length
       const full = rooms.find(({ room }) => taken + count > room)
-      if (full !== undefined) return { verdict: one, notNow: { code: full.code, text: full.text } }
+      if (full !== undefined) return { verdict: one, notNow: full.notNow }
       taken += count
       return { verdict: one }
     })
@@ -69,15 +71,15 @@ export function decideRepository(observed: ObservedImages, config: ImageCleanerC
 interface Room {
   /** Tags of this repository that it leaves. */
   readonly room: number
-  readonly code: 'over-cap' | 'canary'
-  readonly text: string
+  /** Of what it does not leave room for. */
+  readonly notNow: NonNullable<Candidate['notNow']>
 }
 
 /** What limits how much goes now, the tightest first. */
 function roomsOf({ repository, removed, canaries }: ObservedImages, { settings }: ImageCleanerConfig, now: number): readonly Room[] {
   const { perRepository, perRun, perDay } = settings.caps
   const share = Math.floor((repository.tags.length + removed.ofRepositoryToday) * (perRepository.percent / 100))
-  const cap = (room: number, text: string): Room => ({ room: Math.max(0, room), code: 'over-cap', text })
+  const cap = (room: number, text: string): Room => ({ room: Math.max(0, room), notNow: { code: 'over-cap', text } })
   const rooms = [
     cap(perRepository.amount - removed.ofRepositoryToday, `at most ${perRepository.amount} tags of a repository go on one day`),
     cap(share - removed.ofRepositoryToday, `at most ${perRepository.percent} % of a repository's tags go on one day, here ${share}`),
@@ -85,15 +87,17 @@ function roomsOf({ repository, removed, canaries }: ObservedImages, { settings }
     cap(perDay - removed.today, `at most ${perDay} tags go on one day, and ${removed.today} are gone or planned already`),
   ]
   for (const policy of settings.policies.filter((one) => !one.paused && isFor(one, repository.name))) {
-    const allowance = canaryAllowance(policy, canaries[policy.name], settings, now)
-    const room = Math.max(0, allowance - (removed.byPolicy[policy.name] ?? 0))
-    rooms.push({
-      room,
-      code: 'canary',
-      text: `the policy ${policy.name} is new or was edited and starts small: ${allowance} tags today, the double tomorrow`,
-    })
+    const { most, spent } = canaryDay(policy, canaries[policy.name], settings, now)
+    // In what was remembered and in what went since.
+    const gone = spent + (removed.byPolicy[policy.name] ?? 0)
+    rooms.push({ room: Math.max(0, most - gone), notNow: { code: 'canary', text: canaryText(policy.name, most, gone) } })
   }
   return rooms.toSorted((left, right) => left.room - right.room)
+}
+
+function canaryText(policy: string, most: number, gone: number): string {
+  const already = gone === 0 ? '' : `, of which ${gone} ${gone === 1 ? 'is' : 'are'} gone or planned already`
+  return `the policy ${policy} starts small, as it is new, was edited or had something brought back: ${most === 1 ? '1 tag' : `${most} tags`} today${already}, and the double tomorrow`
 }
 
 /**
@@ -252,13 +256,13 @@ const keepWords: Partial<Record<KeepReason['code'], string>> = {
   protected: 'protected by name',
   referenced: 'in use',
   'referenced-lately': 'in use lately',
-  'last-of-repository': 'the last one',
 }
 
 /** `10 newest, 3 in use`: tags by reason; one that several keep counts for each. */
 function keptText({ contents }: RepositoryVerdict): string {
   const counts = new Map<KeepReason['code'], number>()
   for (const { content, keeps } of contents) {
+    if (keeps.length === 0) continue
     for (const code of new Set(keeps.map((keep) => keep.code))) counts.set(code, (counts.get(code) ?? 0) + content.tags.length)
   }
   const sorted = [...counts].toSorted(([, left], [, right]) => right - left)

@@ -16,6 +16,8 @@ export interface ObservedClusters {
     readonly images: number
     readonly pods: number
     readonly problem?: string | undefined
+    /** `host/namespace/name` of images that come from elsewhere. */
+    readonly elsewhere?: readonly string[] | undefined
   }[]
   /** Why nothing at all is removed, if so. */
   readonly all?: Frozen | undefined
@@ -24,9 +26,10 @@ export interface ObservedClusters {
   readonly before: ReferenceMemory
 }
 
-/** There is nothing to do until the next day: the run of this one is finished. */
+/** No repository has its turn now: the run of the day is finished, or it is not the hour. */
 export interface ObservedIdle {
   readonly kind: 'idle'
+  readonly code: 'done-today' | 'outside-hours'
   readonly text: string
 }
 
@@ -46,7 +49,7 @@ export interface ObservedAnnouncement {
 export interface ObservedProblem {
   readonly kind: 'problem'
   readonly target: string
-  readonly code: 'registry-unreadable' | 'quarantine-unreadable' | 'policy-for-nothing' | 'repository-unknown'
+  readonly code: 'registry-unreadable' | 'quarantine-unreadable' | 'not-counted' | 'policy-for-nothing' | 'repository-unknown'
   readonly text: string
 }
 
@@ -77,7 +80,7 @@ export function plan(observed: ObservedPart, config: ImageCleanerConfig, now: nu
         .map((policy) => planServerPolicy(policy, dayOf(now, config.settings.timeZone)))
         .filter((step) => step !== undefined)
     case 'idle':
-      return [{ ...facts('run'), reason: { code: 'done-today', text: observed.text }, verdict: 'skipped' }]
+      return [{ ...facts('run'), reason: { code: observed.code, text: observed.text }, verdict: 'skipped' }]
     case 'announcement':
       return []
     case 'problem':
@@ -88,6 +91,7 @@ export function plan(observed: ObservedPart, config: ImageCleanerConfig, now: nu
 const verdictOf = {
   'registry-unreadable': 'held',
   'quarantine-unreadable': 'held',
+  'not-counted': 'held',
   'policy-for-nothing': 'invalid',
   'repository-unknown': 'invalid',
 } as const satisfies Record<ObservedProblem['code'], 'held' | 'invalid'>

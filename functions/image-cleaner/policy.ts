@@ -1,5 +1,5 @@
 import { formatInstant } from '#shared/pure/civil.ts'
-import { type Glob, matchesGlob } from '#shared/pure/glob.ts'
+import { type Glob, matchesGlob, mayMatchFrom } from '#shared/pure/glob.ts'
 import type { Reason } from '#shared/pure/step.ts'
 import { compareTexts } from './compare-texts.ts'
 import type { Policy, Settings } from './event.ts'
@@ -17,7 +17,6 @@ export type KeepCode =
   | 'protected'
   | 'referenced'
   | 'referenced-lately'
-  | 'last-of-repository'
   | 'no-policy'
   | 'policy-paused'
   | 'policy-empty'
@@ -28,6 +27,8 @@ export type KeepCode =
 
 export interface KeepReason extends Reason {
   readonly code: KeepCode
+  /** The policy whose rule it is, where it is one's. */
+  readonly policy?: string | undefined
 }
 
 /** What is to become of a content: kept for all these reasons, or removed because no rule wants it. */
@@ -69,7 +70,7 @@ const mostNamed = 3
  * content with such a tag, because contents are judged as a whole.
  *
  * Nothing is removed where the list of tags or of uses is not complete, where no policy speaks, where a policy has no rule, and
- * where the rules match no tag at all: then they were written for something else. At least one content always stays.
+ * where the rules match no tag at all: then they were written for something else. So at least one content always stays.
  */
 export function judgeRepository(facts: JudgeFacts): RepositoryVerdict {
   const { repository, settings } = facts
@@ -79,33 +80,34 @@ export function judgeRepository(facts: JudgeFacts): RepositoryVerdict {
   const uses = usesOf(facts, contents)
   const whole = whyNothing(facts, policies, uses)
   const active = policies.filter(({ paused }) => !paused)
-  const rules = active.map((policy) => ({ policy, keeps: keptBy(policy, contents, facts) }))
+  // A paused policy removes nothing by itself; what it keeps must not go because somebody paused it.
+  const rules = policies.map((policy) => ({ policy, keeps: keptBy(policy, contents, facts) }))
+  const guards = settings.protect.filter((glob) => mayMatchFrom(glob, `${repository.name}:`))
+  const matched = rules.some(({ policy, keeps }) => !policy.paused && keeps.size > 0)
+  const unmatched: KeepReason | undefined =
+    whole !== undefined || matched
+      ? undefined
+      : {
+          code: 'policy-matches-nothing',
+          text: `no rule of ${listed(active)} matches any tag of it, so they were not written for it and nothing is removed`,
+        }
+  const expired = expiredTexts(listed(active), facts)
   const verdicts = contents.map((content): ContentVerdict => {
     const keeps: KeepReason[] = whole === undefined ? [] : [whole]
     for (const { policy, keeps: kept } of rules) {
-      for (const { code, text } of kept.get(content) ?? []) keeps.push({ code, text: `${policy.name}: ${text}` })
+      for (const { code, text } of kept.get(content) ?? []) keeps.push({ code, text: `${policy.name}: ${text}`, policy: policy.name })
     }
-    const guarded = content.tags.find(({ name }) => settings.protect.some((glob) => matchesGlob(glob, `${repository.name}:${name}`)))
+    const guarded =
+      guards.length === 0
+        ? undefined
+        : content.tags.find(({ name }) => guards.some((glob) => matchesGlob(glob, `${repository.name}:${name}`)))
     if (guarded !== undefined) keeps.push({ code: 'protected', text: `${guarded.name} is on the list of protected images` })
-    keeps.push(...useReasons(uses.byContent.get(content) ?? [], facts))
-    return { content, keeps }
+    const using = uses.byContent.get(content)
+    if (using !== undefined) keeps.push(...useReasons(using, facts))
+    if (unmatched !== undefined) keeps.push(unmatched)
+    return keeps.length > 0 ? { content, keeps } : { content, keeps, expired: expired(content) }
   })
-  const matched = rules.some(({ keeps }) => keeps.size > 0)
-  if (whole === undefined && !matched) {
-    const text = `no rule of ${names.join(', ')} matches any tag of it, so they were not written for it and nothing is removed`
-    return {
-      repository: repository.name,
-      policies: names,
-      contents: keepAll(verdicts, { code: 'policy-matches-nothing', text }),
-      whole: { code: 'policy-matches-nothing', text },
-    }
-  }
-  return {
-    repository: repository.name,
-    policies: names,
-    contents: withLast(verdicts.map((verdict) => expire(verdict, active, facts))),
-    whole,
-  }
+  return { repository: repository.name, policies: names, contents: verdicts, whole: whole ?? unmatched }
 }
 
 /** Whether a policy is for a repository. */
@@ -125,14 +127,7 @@ export function usesOf(
   { repository, references, settings }: Pick<JudgeFacts, 'repository' | 'references' | 'settings'>,
   contents: readonly Content[],
 ): Uses {
-  const byTag = new Map<string, Content>()
-  const byId = new Map<string, Content>()
-  for (const content of contents) {
-    for (const tag of content.tags) {
-      byTag.set(tag.name, content)
-      for (const id of [tag.contentId, tag.imageId, ...(tag.parts ?? [])]) if (id !== undefined) byId.set(id, content)
-    }
-  }
+  const { byTag, byId } = findAsked(references, contents)
   const byContent = new Map<Content, ImageReference[]>()
   const unresolved: ImageReference[] = []
   for (const reference of references) {
@@ -150,6 +145,30 @@ export function usesOf(
     if (digest !== undefined && pinned === undefined && isWish && repository.tags.length > 0) unresolved.push(reference)
   }
   return { byContent, unresolved }
+}
+
+/** The contents that references name, by what they are named: few of the tags of a large repository. */
+function findAsked(
+  references: readonly ImageReference[],
+  contents: readonly Content[],
+): { readonly byTag: ReadonlyMap<string, Content>; readonly byId: ReadonlyMap<string, Content> } {
+  const tags = new Set(references.map(({ tag }) => tag))
+  const digests = new Set(references.map(({ digest }) => digest))
+  const byTag = new Map<string, Content>()
+  const byId = new Map<string, Content>()
+  const add = (id: string | undefined, content: Content): void => {
+    if (id !== undefined && digests.has(id)) byId.set(id, content)
+  }
+  if (references.length === 0) return { byTag, byId }
+  for (const content of contents) {
+    for (const { name, contentId, imageId, parts } of content.tags) {
+      if (tags.has(name)) byTag.set(name, content)
+      add(contentId, content)
+      add(imageId, content)
+      if (parts !== undefined) for (const part of parts) add(part, content)
+    }
+  }
+  return { byTag, byId }
 }
 
 /** Why nothing of a repository is removed, if so. */
@@ -175,7 +194,8 @@ function whyNothing({ repository, frozen, settings }: JudgeFacts, policies: read
   return undefined
 }
 
-function hasRule({ last, days, tags, pattern, semver, protected: names }: Policy['keep']): boolean {
+/** Whether a policy says of anything that it is kept. */
+export function hasRule({ last, days, tags, pattern, semver, protected: names }: Policy['keep']): boolean {
   return last !== undefined || days !== undefined || tags.length > 0 || pattern !== undefined || semver !== undefined || names.length > 0
 }
 
@@ -212,7 +232,7 @@ function keptBy({ keep }: Policy, contents: readonly Content[], { settings, now 
   const lines = keep.semver === undefined ? new Map<Content, string>() : newestOfLines(keep.semver, contents)
   for (const content of contents) {
     if (keep.days !== undefined && now - content.pushedMs <= keep.days * dayMs) {
-      add(content, 'kept-days', `pushed at ${formatInstant(content.pushedMs, settings.timeZone)}, within the last ${keep.days} days`)
+      add(content, 'kept-days', `pushed within the last ${keep.days === 1 ? 'day' : `${keep.days} days`}`)
     }
     const globbed = first(content, (tag) => keep.tags.find((glob) => matchesGlob(glob, tag.name))?.pattern)
     if (globbed !== undefined) add(content, 'kept-tag', `${globbed.tag.name} matches ${globbed.found}`)
@@ -298,21 +318,15 @@ function useReasons(uses: readonly ImageReference[], { settings, now }: JudgeFac
   return [{ code: 'referenced-lately', text }]
 }
 
-function keepAll(verdicts: readonly ContentVerdict[], reason: KeepReason): readonly ContentVerdict[] {
-  return verdicts.map(({ content, keeps }) => ({ content, keeps: [...keeps, reason] }))
-}
-
-/** Why a content that nothing keeps goes. */
-function expire(verdict: ContentVerdict, active: readonly Policy[], { settings, now }: JudgeFacts): ContentVerdict {
-  if (verdict.keeps.length > 0) return verdict
-  const ageDays = Math.floor((now - verdict.content.pushedMs) / dayMs)
-  const pushed = `pushed at ${formatInstant(verdict.content.pushedMs, settings.timeZone)} (${ageDays} days ago)`
-  return { ...verdict, expired: `${pushed}, not in use, and no rule of ${listed(active)} keeps it` }
-}
-
-/** At least one content always stays, the newest. */
-function withLast(verdicts: readonly ContentVerdict[]): readonly ContentVerdict[] {
-  const [newest, ...others] = verdicts
-  if (newest === undefined || verdicts.some(({ keeps }) => keeps.length > 0)) return verdicts
-  return [{ content: newest.content, keeps: [{ code: 'last-of-repository', text: 'the newest of a repository always stays' }] }, ...others]
+/** Says why a content that nothing keeps goes. Of a large repository many are equally old: they have one text in common. */
+function expiredTexts(policies: string, { now }: JudgeFacts): (content: Content) => string {
+  const texts = new Map<number, string>()
+  return ({ pushedMs }) => {
+    const ageDays = Math.floor((now - pushedMs) / dayMs)
+    const known = texts.get(ageDays)
+    if (known !== undefined) return known
+    const text = `pushed ${ageDays === 1 ? '1 day' : `${ageDays} days`} ago, not in use, and no rule of ${policies} keeps it`
+    texts.set(ageDays, text)
+    return text
+  }
 }

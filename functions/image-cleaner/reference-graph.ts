@@ -24,7 +24,7 @@ export interface ReferenceMemory {
 /** What a cluster uses now, as far as it could be read. */
 export type ClusterUses =
   | { readonly id: string; readonly problem?: undefined; readonly references: readonly ImageReference[]; readonly pods: number }
-  | { readonly id: string; readonly problem: string }
+  | { readonly id: string; readonly problem: string; readonly seen?: readonly ImageReference[] | undefined }
 
 export interface GraphFacts {
   readonly clusters: readonly ClusterUses[]
@@ -56,11 +56,11 @@ export function frozenIn(graph: ReferenceGraph, repository: string): Frozen | un
 
 /**
  * Puts together what all clusters ask for, what they asked for lately, and what may not be touched because a cluster could not be
- * read: every repository that such a cluster was ever seen to use, and, where it was never seen, everything.
+ * read: every repository that such a cluster was ever seen to use, now among them, and, where it was never seen whole, everything.
  *
  * It also looks whether the answers are to be believed. A cluster that uses far fewer images than the last time, one that had pods
- * and shows none, and a clock that has been set back, stop all removing: a fault looks just like that. A real change of that
- * size passes once it has been seen twice.
+ * and shows none, pods of which none uses the registry, and a clock that has been set back, or forward by more than uses are
+ * remembered, stop all removing: a fault looks just like that. A real change of that size passes once it has been seen twice.
  */
 export function referenceGraph(facts: GraphFacts): ReferenceGraph {
   const { clusters, memories, remembered, settings, now } = facts
@@ -76,10 +76,18 @@ export function referenceGraph(facts: GraphFacts): ReferenceGraph {
   const repositories = new Map<string, Frozen>()
   let all = whyDoubted(facts)
   const known = new Map(memories.map((memory) => [memory.id, memory]))
-  for (const { id, problem } of clusters) {
-    if (problem === undefined) continue
+  for (const cluster of clusters) {
+    if (cluster.problem === undefined) continue
+    const { id, problem, seen = [] } = cluster
     const memory = known.get(id)
     const why = `the cluster ${id} cannot be read (${problem})`
+    for (const reference of seen) {
+      add(reference)
+      repositories.set(reference.repository, {
+        code: 'cluster-unreadable',
+        text: `${why}, and what could be read of it uses this repository`,
+      })
+    }
     if (memory === undefined) {
       all ??= { code: 'cluster-unreadable', text: `${why} and never was, so it could use any image; nothing is removed` }
     } else {
@@ -89,11 +97,15 @@ export function referenceGraph(facts: GraphFacts): ReferenceGraph {
         if (!repositories.has(repository)) repositories.set(repository, { code: 'cluster-unreadable', text })
     }
   }
+  all ??= whyUnused(facts)
   if (clusters.length === 0) {
     all ??= { code: 'references-incomplete', text: 'no cluster is configured, so nobody knows what is in use: name them under `clusters`' }
   }
   return { byRepository, ...(all === undefined ? {} : { all }), repositories }
 }
+
+/** Whoever runs it once a week does so as it should be. */
+const seldomMs = 8 * 24 * 3_600_000
 
 function whyDoubted({ clusters, memories, settings, now }: GraphFacts): Frozen | undefined {
   const { shrinkPercent, shrinkAtLeast, clockJump } = settings.breaker
@@ -104,6 +116,10 @@ function whyDoubted({ clusters, memories, settings, now }: GraphFacts): Frozen |
     }
     const cluster = clusters.find(({ id }) => id === memory.id)
     if (cluster === undefined || cluster.problem !== undefined) continue
+    if (now - memory.readMs > Math.max(settings.referenceMemory, seldomMs)) {
+      const text = `the cluster ${memory.id} was last read ${formatDuration(now - memory.readMs)} ago, so that nobody knows what was in use lately, or the clock is wrong; nothing is removed until the next run`
+      return { code: 'breaker', text }
+    }
     if (cluster.pods === 0 && memory.pods > 0) {
       const text = `the cluster ${memory.id} shows no pod at all and had ${memory.pods} the last time; nothing is removed until it is seen like this twice`
       return { code: 'breaker', text }
@@ -115,6 +131,20 @@ function whyDoubted({ clusters, memories, settings, now }: GraphFacts): Frozen |
     return { code: 'breaker', text }
   }
   return undefined
+}
+
+/** A registry of which nobody uses anything is seldom that: clusters rather pull from it by another name than the configured ones. */
+function whyUnused({ clusters, settings }: GraphFacts): Frozen | undefined {
+  const { hosts, breaker } = settings
+  if (breaker.allowUnused) return undefined
+  let pods = 0
+  for (const cluster of clusters) {
+    if (cluster.problem !== undefined || cluster.references.length > 0) return undefined
+    pods += cluster.pods
+  }
+  if (pods === 0) return undefined
+  const text = `there ${pods === 1 ? 'is 1 pod' : `are ${pods} pods`}, and nothing in any cluster uses an image of ${hosts.join(' or ')}, so nothing is removed: give the names by which clusters pull from this registry under \`hosts\`, or set breaker.allowUnused if nobody does`
+  return { code: 'breaker', text }
 }
 
 /** Distinct images, however many places use them. */

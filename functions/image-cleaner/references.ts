@@ -6,7 +6,17 @@ export interface ImageReference {
   /** `sha256:…` where it is named by content. */
   readonly digest?: string | undefined
   /** What kind of place it was found in. Only `pod-status` is a report of the past; the rest is what will be pulled. */
-  readonly via: 'pod' | 'pod-status' | 'replica-set' | 'controller-revision' | 'workload' | 'job' | 'cron-job' | 'pod-template' | 'trigger'
+  readonly via:
+    | 'pod'
+    | 'pod-status'
+    | 'replica-set'
+    | 'controller-revision'
+    | 'workload'
+    | 'job'
+    | 'cron-job'
+    | 'pod-template'
+    | 'custom-resource'
+    | 'trigger'
   /** Id of the cluster. */
   readonly cluster: string
   /** For people: `Deployment prod/web, container app`. */

@@ -82,7 +82,7 @@ class Reader {
         for (const name of names ?? [])
           if (!repositoryPattern.test(name))
             throw this.error('registry.bad-answer', `lists a repository ${quote(name)}, which cannot be one`)
-        return (names ?? []).toSorted()
+        return (names ?? []).toSorted().map((name) => ({ name }))
       },
       tags: async (repository) => {
         const manifests = await this.manifests(repository)
@@ -104,9 +104,9 @@ class Reader {
   }
 
   /** What each tag of a repository points at; none where there is no such repository. */
-  async manifests(repository: string): Promise<ReadonlyMap<string, Manifest>> {
-    const names = (await this.tagNames(repository)) ?? []
-    const found = await inTurn(names, async (name) => [name, await this.manifest(repository, name)] as const)
+  async manifests(repository: string, names?: readonly string[]): Promise<ReadonlyMap<string, Manifest>> {
+    const tags = names ?? (await this.tagNames(repository)) ?? []
+    const found = await inTurn(tags, async (name) => [name, await this.manifest(repository, name)] as const)
     return new Map(found.flatMap(([name, manifest]) => (manifest === undefined ? [] : [[name, manifest] as const])))
   }
 
@@ -262,8 +262,9 @@ class Writer {
 
   async #remove(repository: string, names: readonly string[]): Promise<{ readonly wasGone?: boolean }> {
     const reader = this.#reader
-    if ((await reader.tagNames(repository)) === undefined) return { wasGone: true }
-    const manifests = await reader.manifests(repository)
+    const tags = await reader.tagNames(repository)
+    if (tags === undefined) return { wasGone: true }
+    const manifests = await reader.manifests(repository, tags)
     const going = new Set(names.flatMap((name) => manifests.get(name)?.digest ?? []))
     for (const [name, manifest] of manifests) {
       if (names.includes(name)) continue

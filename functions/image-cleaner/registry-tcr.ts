@@ -11,11 +11,14 @@ import { DescribeImagePersonal } from '#cloud/generated/tcr/describe-image-perso
 import { DescribeRepositoryOwnerPersonal } from '#cloud/generated/tcr/describe-repository-owner-personal.ts'
 import { DuplicateImagePersonal } from '#cloud/generated/tcr/duplicate-image-personal.ts'
 import { ManageImageLifecycleGlobalPersonal } from '#cloud/generated/tcr/manage-image-lifecycle-global-personal.ts'
-import type { AutoDelStrategyInfo, TagInfo } from '#cloud/generated/tcr/structures.ts'
+import type { AutoDelStrategyInfo, RepoInfo, TagInfo } from '#cloud/generated/tcr/structures.ts'
 import { pages } from '#cloud/pages.ts'
+import { Turns } from '#cloud/turns.ts'
 import { firstInstantAt, instantsOf, parseCivilDate, wallSeconds } from '#shared/pure/civil.ts'
 import { quote } from '#shared/pure/clip.ts'
+import { compareTexts } from './compare-texts.ts'
 import {
+  type ListedRepository,
   type ListedTag,
   RegistryError,
   type RegistryReader,
@@ -27,6 +30,9 @@ import {
 
 const title = 'TCR Personal'
 
+/** Calls of one list that are under way at a time: enough for the published 20 a second when an answer takes half a second. */
+const callsAtOnce = 10
+
 export interface TcrOptions {
   /** Zone of the times that the registry gives, which name none. */
   readonly timeZone: string
@@ -34,20 +40,23 @@ export interface TcrOptions {
 
 /** TCR Personal, for reading. */
 export function tcrReader(cloud: CloudReader, { timeZone }: TcrOptions): RegistryReader & ServerPolicyReader {
-  const readTags = async (repository: string, filter?: string): Promise<readonly ListedTag[]> => {
+  // Of the rate each repository gets as much as any other that is read at the same time, however many pages it has.
+  const turns = new Turns(callsAtOnce)
+  const readTags = async (repository: string, filter?: string, expected?: number): Promise<readonly ListedTag[]> => {
     const request = { RepoName: repository, ...(filter === undefined ? {} : { Tag: filter }) }
-    const rows = (await unlessGone(async () => await pages(cloud, DescribeImagePersonal, request))) ?? []
+    const options = { ahead: callsAtOnce, expected, inTurn: <T>(call: () => Promise<T>) => turns.run(repository, call) }
+    const rows = (await unlessGone(async () => await pages(cloud, DescribeImagePersonal, request, options))) ?? []
     return rows.map((row) => listedTag(row, repository, timeZone))
   }
   return {
     title,
     repositories: async () => {
-      const rows = await pages(cloud, DescribeRepositoryOwnerPersonal, {})
-      const names = rows.map(({ RepoName }) => RepoName)
-      if (names.every((name) => typeof name === 'string' && name !== '')) return names.toSorted()
-      throw new RegistryError('registry.bad-answer', `${title}: a repository in the list of all has no name; nothing is removed.`)
+      const rows = await pages(cloud, DescribeRepositoryOwnerPersonal, {}, { ahead: callsAtOnce })
+      if (!rows.every(({ RepoName }) => typeof RepoName === 'string' && RepoName !== ''))
+        throw new RegistryError('registry.bad-answer', `${title}: a repository in the list of all has no name; nothing is removed.`)
+      return rows.map(listedRepository).toSorted((left, right) => compareTexts(left.name, right.name))
     },
-    tags: (repository) => readTags(repository),
+    tags: (repository, expected) => readTags(repository, undefined, expected),
     // The filter matches anywhere in a name, so that of v1 may bring v1.0 and dev1, too.
     tag: async (repository, name) => (await readTags(repository, name)).find((tag) => tag.name === name),
     sameContent: async (repository, name) => {
@@ -118,6 +127,11 @@ function serverPolicyOf({ Type, Value, RepoName }: AutoDelStrategyInfo): ServerP
     'registry.bad-answer',
     `${title}: the clean-up policy of ${RepoName === '' ? 'all repositories' : RepoName} is of the type ${quote(Type)}, which nobody knows the meaning of; nothing is done about it.`,
   )
+}
+
+function listedRepository({ RepoName: name, TagCount }: RepoInfo): ListedRepository {
+  const tags = Number(TagCount)
+  return { name, ...(Number.isSafeInteger(tags) && tags >= 0 ? { tags } : {}) }
 }
 
 function listedTag(row: TagInfo, repository: string, timeZone: string): ListedTag {

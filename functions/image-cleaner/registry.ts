@@ -7,6 +7,13 @@ export type ListedTag = Omit<ObservedTag, 'patterns' | 'pushedMs'> & {
   readonly pushedMs?: number | undefined
 }
 
+/** A repository as a registry lists it. */
+export interface ListedRepository {
+  readonly name: string
+  /** How many tags it has, roughly, where the list of repositories tells: by this is decided how many are read ahead. */
+  readonly tags?: number | undefined
+}
+
 /** Clean-up that a registry carries out by itself, without knowing what is in use. */
 export interface ServerPolicy {
   readonly type: 'keep_last_days' | 'keep_last_nums'
@@ -22,9 +29,10 @@ export interface RegistryReader {
   readonly title: string
   /** Tags that one call of `tags` brings, where it is not a page of a hundred. */
   readonly tagsPerCall?: number | undefined
-  repositories(): Promise<readonly string[]>
-  /** All tags of a repository; none when it is empty or not there. */
-  tags(repository: string): Promise<readonly ListedTag[]>
+  /** In the order of their names. */
+  repositories(): Promise<readonly ListedRepository[]>
+  /** All tags of a repository; none when it is empty or not there. It may go faster when it is known roughly how many to expect. */
+  tags(repository: string, expected?: number): Promise<readonly ListedTag[]>
   /** One tag as it is now; undefined when there is none. */
   tag(repository: string, name: string): Promise<ListedTag | undefined>
   /** The names of all tags with the content of this one, itself among them; none when it is not there. */

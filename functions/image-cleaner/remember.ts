@@ -13,10 +13,10 @@ import { isFor } from './policy.ts'
 import { copyTag } from './quarantine.ts'
 import { keepReferences } from './reference-memory.ts'
 import {
-  canaryKey,
+  changeCanary,
+  changeDay,
   copyKey,
   type DayState,
-  dayKey,
   pendingCounted,
   type Restored,
   recallCanaries,
@@ -28,6 +28,8 @@ import {
 const dayMs = 86_400_000
 /** After so long it does not matter any more how something came to where it is. */
 const restoredForMs = 365 * dayMs
+/** So long a copy is known after its time, so that the run which purges it still knows it. */
+const copiesKnownMs = 90 * dayMs
 
 /**
  * Keeps what later runs should know of one part: what clusters use, how far the day's run has come and what it removed, what each
@@ -50,7 +52,7 @@ export async function remember(
   if (observed.kind === 'repository') {
     await keepHistory(observed, done, settings, memory, now)
     if (settings.registry.kind === 'docker') await keepTimes(observed.repository, done, memory)
-    await keepProgress(observed.repository.name, observed.repository.tags.length, { steps, decisions, config, now }, memory)
+    await keepProgress(observed, { steps, decisions, config, now }, memory)
   }
   if (observed.kind === 'server-policies') await keepEnd(config, memory, now)
 }
@@ -112,9 +114,7 @@ async function keepCopies(change: ImageChange, memory: MemoryWriter, now: number
   const untilMs = now + quarantine.days * dayMs
   for (const { name, contentId } of tags) {
     const copy = copyTag(repository, name)
-    // Kept longer than the copy is, so that the run which purges it still knows it.
-    const expiresAt = untilMs + 90 * dayMs
-    await memory.put(copyKey(copy), { repository, name, contentId, copy, untilMs, policies }, { expiresAt })
+    await memory.put(copyKey(copy), { repository, name, contentId, copy, untilMs, policies }, { expiresAt: untilMs + copiesKnownMs })
   }
 }
 
@@ -126,13 +126,15 @@ async function keepUndone(change: ImageChange, why: string, settings: Settings, 
     const entry: Restored = { repository: change.repository, name, contentId, restoredMs: now }
     await memory.put(restoredKey(copy), entry, { expiresAt: now + restoredForMs })
   }
+  const back = new Set(change.tags.map(({ copy }) => copy))
+  for (const copy of (await recallCopies(memory)).filter((one) => back.has(one.copy)))
+    await memory.put(copyKey(copy.copy), { ...copy, backMs: now }, { expiresAt: copy.untilMs + copiesKnownMs })
   const restored = new Set(change.tags.map(({ name }) => name))
   await changeHistory(memory, change.repository, now, (before) =>
     before === undefined ? undefined : historyRestored(before, restored, why, dayOf(now, settings.timeZone)),
   )
-  const canaries = await recallCanaries(memory)
   for (const policy of settings.policies.filter(({ name }) => change.policies.includes(name))) {
-    await memory.put(canaryKey(policy.name), canaryUndone(policy, canaries[policy.name], settings, now))
+    await changeCanary(memory, policy.name, (state) => canaryUndone(policy, state, settings, now))
   }
 }
 
@@ -147,9 +149,13 @@ async function keepAnnounced(
   const tags = changes.reduce((sum, change) => sum + change.tags.length, 0)
   const policies = [...new Set(changes.flatMap((change) => change.policies))]
   await keepDay({ pending: { repository, tags, policies } }, settings, memory, now, 'enforce')
-  const known = new Set((await recallCopies(memory)).map(({ copy }) => copy))
+  const known = new Map((await recallCopies(memory)).map((copy) => [copy.copy, copy]))
   for (const change of changes) {
-    const tagsWithout = change.tags.filter(({ name }) => !known.has(copyTag(repository, name)))
+    const tagsWithout = change.tags.filter(({ name, contentId }) => {
+      const copy = known.get(copyTag(repository, name))
+      // One that came back, or of other content, is of an earlier time.
+      return copy?.contentId !== contentId || copy.backMs !== undefined
+    })
     if (tagsWithout.length > 0) await keepCopies({ ...change, tags: tagsWithout }, memory, now)
   }
 }
@@ -159,12 +165,11 @@ async function keepPending(settings: Settings, memory: MemoryWriter, now: number
   const before = await recallDay(memory, dayOf(now, settings.timeZone), 'enforce')
   const { pending } = before
   if (pending === undefined) return
-  const canaries = await recallCanaries(memory)
   for (const policy of settings.policies.filter(({ name }) => pending.policies.includes(name))) {
-    const facts = { now, removed: pending.tags, tags: 0 }
-    await memory.put(canaryKey(policy.name), canaryAfter(policy, canaries[policy.name], settings, facts))
+    const facts = { now, removed: pending.tags, isCertain: false }
+    await changeCanary(memory, policy.name, (state) => canaryAfter(policy, state, settings, facts))
   }
-  await memory.put(dayKey('enforce'), pendingCounted(before))
+  await changeDay(memory, before.day, 'enforce', pendingCounted)
 }
 
 /** Reasons for which a change waits for the next trigger rather than for the next day. */
@@ -172,8 +177,7 @@ const cutShort = new Set(['guard.no-time-left', 'aborted'])
 
 /** What a repository's turn has come to: its policies have removed so many tags, and it is done for the day. */
 async function keepProgress(
-  repository: string,
-  tags: number,
+  { repository: { name: repository, tags }, counted = {} }: ObservedImages,
   { steps, decisions, config, now }: Pick<RunFacts<Settings, ObservedPart, ImageChange>, 'steps' | 'decisions' | 'config' | 'now'>,
   memory: MemoryWriter,
 ): Promise<void> {
@@ -185,32 +189,37 @@ async function keepProgress(
   // What was announced for this repository has come to what is counted here; without an announcement it is an earlier run's.
   const isAnnounced = mode === 'enforce' && changes.length > 0
   if (!isAnnounced && mode === 'enforce') await keepPending(settings, memory, now)
-  const canaries = await recallCanaries(memory)
-  for (const policy of settings.policies.filter((one) => isFor(one, repository))) {
-    const state = canaries[policy.name]
-    await memory.put(canaryKey(policy.name), canaryAfter(policy, state, settings, { now, removed, tags }))
+  const policies = settings.policies.filter((one) => isFor(one, repository))
+  const isCertain = gone.some(({ decision }) => decision?.outcome === 'Applied')
+  for (const policy of policies) {
+    await changeCanary(memory, policy.name, (state) => canaryAfter(policy, state, settings, { now, removed, isCertain }))
   }
-  const { pending: _, ...before } = await recallDay(memory, dayOf(now, settings.timeZone), mode)
-  const ofRepository = (before.byRepository[repository] ?? 0) + removed
   const isCut = decisions.some(({ outcome, reason }) => outcome === 'Held' && cutShort.has(reason.code))
-  await memory.put(dayKey(mode), {
-    ...before,
-    ...(isCut ? {} : { through: repository }),
-    removed: before.removed + removed,
-    byRepository: ofRepository === 0 ? before.byRepository : { ...before.byRepository, [repository]: ofRepository },
+  await changeDay(memory, dayOf(now, settings.timeZone), mode, ({ pending: _, ...before }) => {
+    const ofRepository = (before.byRepository[repository] ?? 0) + removed
+    return {
+      ...before,
+      ...(isCut ? {} : { through: repository }),
+      removed: before.removed + removed,
+      byRepository: ofRepository === 0 ? before.byRepository : { ...before.byRepository, [repository]: ofRepository },
+      // Not added to what is kept: that may be another run's, which looked at the same repositories.
+      counted: isCut
+        ? counted
+        : { ...counted, ...Object.fromEntries(policies.map(({ name }) => [name, (counted[name] ?? 0) + tags.length])) },
+    }
   })
 }
 
 /** The run of the day is finished. */
 async function keepEnd({ settings, mode }: FunctionConfig<Settings>, memory: MemoryWriter, now: number): Promise<void> {
-  const today = dayOf(now, settings.timeZone)
+  const { counted = {} } = await recallDay(memory, dayOf(now, settings.timeZone), mode)
   for (const [name, state] of Object.entries(await recallCanaries(memory))) {
-    if (state.day === today) await memory.put(canaryKey(name), canaryCounted(state))
+    const tags = counted[name]
+    if (tags !== undefined) await changeCanary(memory, name, (before) => canaryCounted(before ?? state, tags))
   }
   await keepDay({ finished: true }, settings, memory, now, mode)
 }
 
 async function keepDay(change: Partial<DayState>, settings: Settings, memory: MemoryWriter, now: number, mode: Mode): Promise<void> {
-  const before = await recallDay(memory, dayOf(now, settings.timeZone), mode)
-  await memory.put(dayKey(mode), { ...before, ...change })
+  await changeDay(memory, dayOf(now, settings.timeZone), mode, (before) => ({ ...before, ...change }))
 }

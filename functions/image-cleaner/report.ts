@@ -13,13 +13,18 @@ import type { ImageReference } from './references.ts'
 /** `going`: the next run removes it; `waiting`: nothing keeps it, and caps or a canary leave it for another day. */
 export type Fate = 'kept' | 'going' | 'waiting'
 
+/** A reason with the policy whose rule it is, where it is one's. */
+export interface ReportReason extends Reason {
+  readonly policy?: string | undefined
+}
+
 /** What becomes of tags that share content, and everything that says so. */
 export interface ContentReport {
   /** Newest first. */
   readonly tags: readonly ObservedTag[]
   readonly fate: Fate
   /** Of what is kept everything that keeps it; of the rest why it goes, and why not now. */
-  readonly reasons: readonly Reason[]
+  readonly reasons: readonly ReportReason[]
   /** Its place among the contents of the repository, newest first, from 1. */
   readonly place: number
   readonly pushedMs: number

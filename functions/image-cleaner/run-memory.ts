@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import type { Mode } from '#shared/runtime/definition.ts'
-import type { MemoryReader } from '#shared/runtime/memory.ts'
+import type { MemoryEntry, MemoryReader, MemoryWriter } from '#shared/runtime/memory.ts'
 import type { CanaryState } from './canary.ts'
 import type { Copy } from './plan-copies.ts'
 
@@ -15,6 +15,8 @@ const DayState = z.strictObject({
   /** Tags removed on this day. */
   removed: z.int(),
   byRepository: z.record(z.string(), z.int()),
+  /** Tags of the repositories that are done, by the policy that is for them. */
+  counted: z.optional(z.record(z.string(), z.int())),
   /** What a run was about to remove when it was last heard of. */
   pending: z.optional(z.strictObject({ repository: z.string(), tags: z.int(), policies: z.array(z.string()) })),
 })
@@ -27,7 +29,8 @@ const Canary = z.strictObject({
   day: z.int(),
   removed: z.int(),
   tags: z.int(),
-  counting: z.int(),
+  /** Of an older version. */
+  counting: z.optional(z.int()),
 })
 
 const KeptCopy = z.strictObject({
@@ -37,6 +40,7 @@ const KeptCopy = z.strictObject({
   copy: z.string(),
   untilMs: z.number(),
   policies: z.array(z.string()),
+  backMs: z.optional(z.number()),
 })
 
 const Restored = z.strictObject({ repository: z.string(), name: z.string(), contentId: z.string(), restoredMs: z.number() })
@@ -59,8 +63,37 @@ export function newDay(day: number): DayState {
 
 /** The state of a day. What is of another day, or cannot be understood, is none: then the day begins anew, with all caps but its own. */
 export async function recallDay(memory: MemoryReader, day: number, mode: Mode | undefined): Promise<DayState> {
-  const parsed = z.safeParse(DayState, (await memory.get(dayKey(mode)))?.value)
+  return dayIn(await memory.get(dayKey(mode)), day)
+}
+
+function dayIn(entry: MemoryEntry | undefined, day: number): DayState {
+  const parsed = z.safeParse(DayState, entry?.value)
   return parsed.success && parsed.data.day === day ? parsed.data : newDay(day)
+}
+
+/**
+ * Writes the state of a day anew, unless somebody else has written it since it was read: a write that comes late must not take back
+ * what was counted. Throws StoreError, and MemoryError when it has.
+ */
+export async function changeDay(
+  memory: MemoryWriter,
+  day: number,
+  mode: Mode | undefined,
+  change: (before: DayState) => DayState,
+): Promise<void> {
+  const entry = await memory.get(dayKey(mode))
+  await memory.put(dayKey(mode), change(dayIn(entry, day)), { ifVersion: entry?.version ?? 'absent' })
+}
+
+/** The same for what is remembered of a policy. */
+export async function changeCanary(
+  memory: MemoryWriter,
+  policy: string,
+  change: (before: CanaryState | undefined) => CanaryState,
+): Promise<void> {
+  const entry = await memory.get(canaryKey(policy))
+  const parsed = z.safeParse(Canary, entry?.value)
+  await memory.put(canaryKey(policy), change(parsed.success ? parsed.data : undefined), { ifVersion: entry?.version ?? 'absent' })
 }
 
 /**

@@ -7,6 +7,10 @@ import { kernelSize } from './kernel-size.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
 import { preview } from './preview.ts'
 import { quietTick } from './quiet-tick.ts'
+import { registryCalls } from './registry-calls.ts'
+import { registryMemory } from './registry-memory.ts'
+import { registryPlan } from './registry-plan.ts'
+import { registryFairness, registryRate } from './registry-rate.ts'
 import { rules } from './rules.ts'
 import type { Goal, Section, SectionOptions } from './section.ts'
 import { measureSignatures } from './signatures.ts'
@@ -51,9 +55,24 @@ const coldStart: Section = {
 }
 
 /** Everything that is measured, in this order. */
-export const sections: readonly Section[] = [throughput, signatures, coldStart, kernelSize, rules, quietTick, store, preview, webhooks]
+export const sections: readonly Section[] = [
+  throughput,
+  signatures,
+  coldStart,
+  kernelSize,
+  rules,
+  quietTick,
+  store,
+  preview,
+  registryRate,
+  registryFairness,
+  registryCalls,
+  registryPlan,
+  registryMemory,
+  webhooks,
+]
 
-/** Measures these sections once, on this machine only: all of them take about five minutes, quick about one. */
+/** Measures these sections once, on this machine only: all of them take about ten minutes, quick about two. */
 export async function runBench(chosen: readonly Section[], options: SectionOptions): Promise<BenchReport> {
   const machine = machineFacts(options.root)
   const measured: Record<string, readonly object[]> = {}

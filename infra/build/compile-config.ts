@@ -1,8 +1,9 @@
 import { copyFile, writeFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
-import { inlinedSection } from '#infra/local/inline-calendars.ts'
+import { inlineCalendars } from '#infra/local/inline-calendars.ts'
+import type { LocalFunction } from '#infra/local/local-function.ts'
 import { type Config, ConfigError, loadConfig, readConfigFile } from '#shared/runtime/config.ts'
-import type { SettingsSchemas } from '#shared/runtime/config-schema.ts'
+import { refuseFaults } from '#shared/runtime/own-faults.ts'
 
 /** The checked configuration that is packaged, with the file's own content, in which calendars take the place of the files that hold them. */
 export interface PackagedConfig {
@@ -13,12 +14,20 @@ export interface PackagedConfig {
 /** The certificate authorities of a private installation travel in the package under this name. */
 const caName = 'ca.pem'
 
+/** What is needed of a function to check its settings. */
+export type PackagedFunctionSettings = Pick<LocalFunction, 'name' | 'settings' | 'problems'>
+
 /**
- * Finds and checks longshore.yaml (.yml, .json) in the root; undefined when there is none: the functions then take everything from
- * their environment. Throws ConfigError with every problem, and for paths that lead out of a package. What repeats in a calendar's
- * file is followed from `now`.
+ * Finds longshore.yaml (.yml, .json) in the root and checks it as `longshore validate` does; undefined when there is none: the
+ * functions then take everything from their environment. Throws ConfigError with every problem, and for paths that lead out of a
+ * package. What repeats in a calendar's file is followed from `now`.
  */
-export async function readPackagedConfig(root: string, schemas: SettingsSchemas, now: number): Promise<PackagedConfig | undefined> {
+export async function readPackagedConfig(
+  root: string,
+  functions: readonly PackagedFunctionSettings[],
+  now: number,
+): Promise<PackagedConfig | undefined> {
+  const schemas = Object.fromEntries(functions.map(({ name, settings }) => [name, settings]))
   const config = await loadConfig({ env: {}, folder: root, schemas, purpose: 'package' })
   if (config.path === undefined) return undefined
   const { value } = await readConfigFile(config.path)
@@ -31,18 +40,10 @@ export async function readPackagedConfig(root: string, schemas: SettingsSchemas,
     }
     throw new ConfigError('config.invalid', `${config.path}: ${fault.path}: ${fault.text}.`, [fault])
   }
-  return { config, content: await withCalendars(content, config.path, now) }
-}
-
-/** The calendars of the cron scaler are read now: a package holds none of their files. */
-async function withCalendars(
-  content: Readonly<Record<string, unknown>>,
-  path: string,
-  now: number,
-): Promise<Readonly<Record<string, unknown>>> {
-  const { functions } = content
-  const section = isRecord(functions) ? await inlinedSection(functions['cron-scaler'], path, now) : undefined
-  return section === undefined ? content : { ...content, functions: { ...Object(functions), 'cron-scaler': section } }
+  // The calendars of files are read now: a package holds none of them.
+  const inlined = await inlineCalendars(config, now)
+  await refuseFaults(config, (await Promise.all(functions.map((fn) => fn.problems(inlined)))).flat())
+  return { config, content: content.functions === undefined ? content : { ...content, functions: inlined.functions } }
 }
 
 /**

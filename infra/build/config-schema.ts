@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { settingsSchemas } from '#infra/local/local-functions.ts'
 import { configSchema } from '#shared/runtime/config-schema.ts'
+import { Notifiers } from '#shared/runtime/notify/notifier-settings.ts'
 
 const fileName = 'longshore.schema.json'
 
@@ -11,7 +12,8 @@ const fileName = 'longshore.schema.json'
  * defaults and conversions). An editor that is told of it completes and checks while typing.
  */
 export function configJsonSchema(): string {
-  const schema = z.toJSONSchema(configSchema(settingsSchemas, 'refuse'), { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' })
+  const whole = configSchema(settingsSchemas, 'refuse', Notifiers)
+  const schema = z.toJSONSchema(whole, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' })
   const { $schema, ...rest } = schema
   return `${JSON.stringify({ $schema, title: 'Longshore configuration', ...rest }, null, 2)}\n`
 }

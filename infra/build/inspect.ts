@@ -180,10 +180,12 @@ function inspectRole(id: string, properties: unknown, name: string, stage: strin
           problems.push(`the role ${id} allows the wildcard action ${JSON.stringify(action)}`)
       }
       for (const resource of listOf(at(statement, 'Resource'))) {
-        if (
-          !isOwn(resource, name, stage) &&
-          !(isStore(resource) && listOf(at(statement, 'Action')).every((action) => storeActions.has(action)))
-        )
+        const only = (actions: ReadonlySet<unknown>): boolean => listOf(at(statement, 'Action')).every((action) => actions.has(action))
+        const isShared =
+          (isStore(resource) && only(storeActions)) ||
+          (isOfNotifiers(resource) && only(secretActions)) ||
+          (isTopic(resource) && only(topicActions))
+        if (!isOwn(resource, name, stage) && !isShared)
           problems.push(`the role ${id} reaches ${JSON.stringify(resource)}, which is not ${name}'s own`)
       }
     }
@@ -191,10 +193,6 @@ function inspectRole(id: string, properties: unknown, name: string, stage: strin
   return problems
 }
 
-/**
- * Whether a resource is the function's own: something in this template that is called after it, or an ARN that names the function
- * or its part of the parameter store. A `*` may only come after that name.
- */
 /** The table that all functions share; what the store's adapter sends, and nothing that could empty or drop it. */
 const storeActions: ReadonlySet<unknown> = new Set(['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:Query'])
 
@@ -202,11 +200,34 @@ function isStore(resource: unknown): boolean {
   return JSON.stringify(resource) === '{"Fn::GetAtt":["StoreTable","Arn"]}'
 }
 
+/** Where the URLs and secrets of notifiers lie that several functions use. */
+function isOfNotifiers(resource: unknown): boolean {
+  return textOf(resource)?.endsWith(':parameter/longshore/notifiers/*') === true && !textOf(resource)?.slice(0, -1).includes('*')
+}
+
+const secretActions: ReadonlySet<unknown> = new Set(['ssm:GetParameter'])
+
+/** One topic that notices are published to; it belongs to whoever reads them. */
+function isTopic(resource: unknown): boolean {
+  return /^arn:[^*]+:sns:[^*]+$/.test(textOf(resource) ?? '')
+}
+
+const topicActions: ReadonlySet<unknown> = new Set(['sns:Publish'])
+
+function textOf(resource: unknown): string | undefined {
+  const text = typeof resource === 'string' ? resource : at(resource, 'Fn::Sub')
+  return typeof text === 'string' ? text : undefined
+}
+
+/**
+ * Whether a resource is the function's own: something in this template that is called after it, or an ARN that names the function
+ * or its part of the parameter store. A `*` may only come after that name.
+ */
 function isOwn(resource: unknown, name: string, stage: string): boolean {
   const target = targetOf(resource)
   if (target !== undefined) return isCalledAfter(name, target)
-  const text = typeof resource === 'string' ? resource : at(resource, 'Fn::Sub')
-  if (typeof text !== 'string') return false
+  const text = textOf(resource)
+  if (text === undefined) return false
   const owned = [`:/aws/lambda/longshore-${stage}-${name}:`, `:function:longshore-${stage}-${name}`, `:parameter/longshore/${name}/`]
   return owned.some((part) => text.includes(part) && !text.slice(0, text.indexOf(part)).includes('*'))
 }

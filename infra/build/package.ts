@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import * as z from 'zod/mini'
-import { settingsSchemas } from '#infra/local/local-functions.ts'
+import { localFunctions } from '#infra/local/local-functions.ts'
 import { type Bundle, bundleFunction } from './bundle.ts'
 import { camPolicy } from './cam-policy.ts'
 import { compileConfig, readPackagedConfig } from './compile-config.ts'
@@ -36,7 +36,7 @@ export interface PackagedFunction {
  */
 export async function packageAll(root: string): Promise<readonly PackagedFunction[]> {
   const budgets = Budgets.parse(JSON.parse(await readFile(join(root, 'infra/build/budgets.json'), 'utf8')))
-  const config = await readPackagedConfig(root, settingsSchemas, Date.now())
+  const config = await readPackagedConfig(root, localFunctions, Date.now())
   const clusterIds = config?.config.clusters.map(({ id }) => id) ?? []
   const problems: string[] = []
   const packaged: PackagedFunction[] = []

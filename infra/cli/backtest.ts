@@ -8,6 +8,8 @@ import { type Policy, Settings } from '#functions/image-cleaner/event.ts'
 import { recallHistories, recallHistory } from '#functions/image-cleaner/history.ts'
 import { compilePatterns } from '#functions/image-cleaner/patterns.ts'
 import { nearest } from '#shared/pure/nearest.ts'
+import { pathText } from '#shared/runtime/config-path.ts'
+import { problemsOf } from '#shared/runtime/config-problems.ts'
 import { columns } from './columns.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
@@ -118,13 +120,19 @@ async function readPolicyFile(word: string, settings: Settings, folder: string):
     if (error instanceof YAMLParseError) throw new UsageError(`${word}: ${error.message}`)
     throw error
   }
-  const parsed = z.safeParse(Settings, { policies: Array.isArray(value) ? value : [value] })
+  const policies = { policies: Array.isArray(value) ? value : [value] }
+  const parsed = z.safeParse(Settings, policies)
   if (parsed.success) return parsed.data.policies
-  const faults = parsed.error.issues.map(({ path: at, message }) => `${at.slice(2).join('.') || 'the policy'}: ${message}`)
+  const faults = problemsOf(Settings, policies).map(
+    ({ path: at, text }) => `${at.length < 3 ? 'the policy' : pathText(at.slice(2))}: ${text}`,
+  )
   throw new UsageError(`${word} holds no policy: ${faults.join('; ')}`)
 }
 
 const mostRegrets = 50
+
+/** A history shorter than this is not relied on. */
+const fewDays = 30
 
 function testedLines({ policy, tests, safe }: Tested, days: number | undefined): readonly string[] {
   const regrets = tests.flatMap((test) => test.regrets)
@@ -156,6 +164,9 @@ function testedLines({ policy, tests, safe }: Tested, days: number | undefined):
   }
   lines.push(
     `Smallest safe value: keep.last ${safe.last} (${now(policy.keep.last)}), or keep.days ${safe.days} (${now(policy.keep.days)}).`,
+    ...(span < fewDays
+      ? [`${counted(span, 'day')} of history say${span === 1 ? 's' : ''} little: there may have been no rollback yet.`]
+      : []),
     `By the end it would have removed ${sum(({ removedAtEnd }) => removedAtEnd)} of ${counted(
       sum(({ presentAtEnd }) => presentAtEnd),
       'tag',

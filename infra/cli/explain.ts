@@ -145,7 +145,7 @@ const fateWords: Readonly<Record<Fate, string>> = {
   waiting: 'is kept by nothing, but does not go yet',
 }
 
-function explanationLines({ matches }: Found, { config, now, clusterName }: ImageWorld): readonly string[] {
+function explanationLines({ matches }: Found, { config, now, clusterName, readable }: ImageWorld): readonly string[] {
   const { timeZone } = config.settings
   return matches.flatMap(({ report, content }, index) => {
     const { tags, fate, reasons, uses, place, pushedMs, sizeBytes } = content
@@ -163,12 +163,22 @@ function explanationLines({ matches }: Found, { config, now, clusterName }: Imag
       ...reasons
         // Everything that uses it follows by itself.
         .filter(({ code }) => uses.length === 0 || (code !== 'referenced' && code !== 'referenced-lately'))
-        .map(({ code, text }) => row(fate === 'kept' ? 'kept' : code === 'expired' ? 'goes' : 'waits', `${text} [${code}]`)),
-      ...present.map(({ cluster, object, via }) => row('in use', `by ${object} in ${clusterName(cluster)} (${via}), seen now`)),
+        .map(({ code, text }) => row(fate === 'kept' ? 'kept' : code === 'expired' ? 'goes' : 'waits', `${readable(text)} [${code}]`)),
+      ...byPlace(present).map(({ cluster, object, vias }) =>
+        row('in use', `by ${object} in ${clusterName(cluster)} (${vias.join(', ')}), seen now`),
+      ),
       ...lately.map(({ cluster, object, seenMs }) =>
         row('was used', `by ${object} in ${clusterName(cluster)}, last seen at ${formatInstant(seenMs, timeZone)}`),
       ),
     ]
+  })
+}
+
+/** A pod that asks for an image and reports to run it is one place. */
+function byPlace(uses: ContentReport['uses']) {
+  return [...Map.groupBy(uses, ({ cluster, object }) => `${cluster} ${object}`).values()].flatMap((own) => {
+    const [first] = own
+    return first === undefined ? [] : [{ cluster: first.cluster, object: first.object, vias: [...new Set(own.map(({ via }) => via))] }]
   })
 }
 

@@ -11,10 +11,11 @@ import {
   isAncestor,
   rulesToHpc,
 } from '#functions/cron-scaler/hpc-convert.ts'
+import { ConfigError, loadConfig } from '#shared/runtime/config.ts'
 import type { CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
 import { type FileDocument, readDocuments } from './hpc-files.ts'
-import { counted } from './words.ts'
+import { counted, fileTrouble } from './words.ts'
 
 export interface ConvertOptions {
   readonly files: readonly string[]
@@ -24,6 +25,8 @@ export interface ConvertOptions {
   readonly group: string | undefined
   readonly maxSize: number | undefined
   readonly lossy: boolean
+  /** The configuration to look for the cluster in. */
+  readonly config: string
   /** Epoch milliseconds. */
   readonly now: number
 }
@@ -46,8 +49,7 @@ export async function convertFiles(options: ConvertOptions, io: CommandIo): Prom
   })
   if (options.to === 'rules') {
     if (sections.length > 0) throw new UsageError(`${sections[0]?.place ?? ''} holds rules already; --to rules is for Kubernetes objects`)
-    const { cluster } = options
-    if (cluster === undefined) throw new UsageError('say which cluster the objects are in: --cluster NAME')
+    const cluster = options.cluster ?? (await onlyCluster(options, io))
     const before = joined(
       objects.map(({ value }): Converted<unknown> => (isAncestor(value) ? ancestorToHpc(value, { group, now, maxSize }) : whole(value))),
     )
@@ -60,6 +62,23 @@ export async function convertFiles(options: ConvertOptions, io: CommandIo): Prom
   )
   const all = joined<HpcManifest>([...fromRules, ...fromObjects])
   return await finish(all, all.items, options, io)
+}
+
+/** The cluster that is meant where a configuration has one only. */
+async function onlyCluster({ config: path }: ConvertOptions, io: CommandIo): Promise<string> {
+  const say = 'say which cluster the objects are in: --cluster NAME'
+  let clusters: readonly { readonly id: string; readonly name?: string | undefined }[]
+  try {
+    // No more of it is needed than that.
+    ;({ clusters } = await loadConfig({ env: io.env, folder: io.cwd, path, schemas: {}, others: 'ignore', purpose: 'package' }))
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new UsageError(`${say} (${error.message})`)
+  }
+  const [only, ...more] = clusters
+  if (only === undefined) throw new UsageError(`${say}; the configuration has none`)
+  if (more.length > 0) throw new UsageError(`${say}; the configuration has ${clusters.map(({ id, name }) => name ?? id).join(', ')}`)
+  return only.name ?? only.id
 }
 
 function whole(value: unknown): Converted<unknown> {
@@ -102,7 +121,7 @@ async function finish(converted: Converted<unknown>, value: unknown, options: Co
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
     const why =
-      error.code === 'EEXIST' ? 'is there already; take it away, or name another file' : `cannot be written (${String(error.code)})`
+      error.code === 'EEXIST' ? 'is there already; take it away, or name another file' : `cannot be written: ${fileTrouble(error)}`
     throw new Error(`${options.out} ${why}`, { cause: error })
   }
   io.err(`written to ${options.out}.`)

@@ -1,6 +1,9 @@
 import { readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
+import { yamlFault } from '#shared/runtime/config-text.ts'
+import { fileTrouble } from './words.ts'
+
 /** More than this is no file of schedules. */
 const mostBytes = 4 * 1024 * 1024
 
@@ -26,7 +29,7 @@ export async function readDocuments(files: readonly string[], cwd: string): Prom
       if (size > mostBytes) throw new Error(`${file} has ${size} bytes; at most ${mostBytes} are read`)
       text = await readFile(path, 'utf8')
     } catch (error) {
-      if (error instanceof Error && 'code' in error) throw new Error(`${file} cannot be read (${String(error.code)})`, { cause: error })
+      if (error instanceof Error && 'code' in error) throw new Error(`${file} cannot be read: ${fileTrouble(error)}`, { cause: error })
       throw error
     }
     const counter = new LineCounter()
@@ -37,7 +40,7 @@ export async function readDocuments(files: readonly string[], cwd: string): Prom
       const [fault] = [...document.errors, ...document.warnings]
       if (fault !== undefined) {
         const { line, col } = counter.linePos(fault.pos[0])
-        throw new Error(`${file}, line ${line}, column ${col}: it is not valid YAML: ${fault.message}`)
+        throw new Error(`${file}, line ${line}, column ${col}: it is not valid YAML: ${yamlFault(fault.code, text.slice(fault.pos[0]))}`)
       }
       const value: unknown = document.toJS({ maxAliasCount: 100 })
       if (value !== null && value !== undefined) values.push(...itemsOf(value))

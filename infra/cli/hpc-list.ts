@@ -6,7 +6,7 @@ import { definition } from '#functions/cron-scaler/definition.ts'
 import type { Settings } from '#functions/cron-scaler/event.ts'
 import { upcomingFiring } from '#functions/cron-scaler/firings.ts'
 import { rulesOfHpc } from '#functions/cron-scaler/hpc.ts'
-import { findHpcKinds } from '#functions/cron-scaler/hpc-object.ts'
+import { findHpcGroups, findHpcKinds } from '#functions/cron-scaler/hpc-object.ts'
 import { compileRule, type RuleContext, type RuleDraft, ruleProblems } from '#functions/cron-scaler/rules.ts'
 import { readTarget, sizeText, targetName } from '#functions/cron-scaler/target.ts'
 import { formatInstant } from '#shared/pure/civil.ts'
@@ -46,7 +46,10 @@ interface ListedCron {
   readonly warnings: readonly string[]
 }
 
-/** Prints the HPC objects of the clusters. A cluster that cannot be read is told, and makes the exit code 1. */
+/**
+ * Prints the HPC objects of the clusters. A cluster that cannot be read, or does not have the group that was named, is told, and
+ * makes the exit code 1.
+ */
 export async function listObjects(
   opened: Opened,
   io: CommandIo,
@@ -69,7 +72,15 @@ export async function listObjects(
   for (const { id, region } of clusters) {
     try {
       const reader = kubeReader(platform.cloud, id, region === undefined ? {} : { region })
-      for (const { group, version, resource } of await findHpcKinds(reader, options.group ?? config.settings.hpc.group)) {
+      const named = options.group ?? config.settings.hpc.group
+      const kinds = await findHpcKinds(reader, named)
+      if (kinds.length === 0 && named !== undefined) {
+        failures += 1
+        const groups = await findHpcGroups(reader)
+        const known = groups.length === 0 ? 'it serves none of any group' : `it serves them in ${groups.join(', ')}`
+        io.err(`${id} has no definition of HPC objects in the API group ${named}: ${known}`)
+      }
+      for (const { group, version, resource } of kinds) {
         const { items } = await reader.list(kubePath({ group, version, resource }))
         objects.push(...items.map((object) => listedObject(object, id, config.settings, context, now)))
       }
@@ -83,7 +94,7 @@ export async function listObjects(
   else {
     const rows = objects.flatMap((object) => rowsOf(object))
     if (rows.length > 0) for (const line of columns(['cluster', 'cron', 'target', 'schedule', 'size', 'next', 'state'], rows)) print(line)
-    else print(`${counted(clusters.length, 'cluster')}, no HPC objects.`)
+    else if (failures < clusters.length || failures === 0) print(`${counted(clusters.length - failures, 'cluster')}, no HPC objects.`)
   }
   return failures > 0 ? 1 : 0
 }

@@ -7,6 +7,8 @@ import { type HpcKind, hpcGroupPattern, type WantedHpc } from '#functions/cron-s
 import { compileRule, ruleProblems } from '#functions/cron-scaler/rules.ts'
 import { quote } from '#shared/pure/clip.ts'
 import { nearest } from '#shared/pure/nearest.ts'
+import { pathText } from '#shared/runtime/config-path.ts'
+import { problemsOf } from '#shared/runtime/config-problems.ts'
 
 /** An HPC object that somebody wants to have in a cluster, checked. */
 export interface Manifest {
@@ -54,7 +56,7 @@ export function readManifest(
     return refuse('a CronHorizontalPodAutoscaler is of the ancestor of HPC: make one of it with `longshore hpc convert --to hpc`')
   const parsed = z.safeParse(HpcFile, value)
   if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the object'}: ${message}`)
+    const issues = problemsOf(HpcFile, value).map(({ path, text }) => `${path.length === 0 ? 'the object' : pathText(path)}: ${text}`)
     return refuse(`it is no HPC object: ${issues.slice(0, 5).join('; ')}`)
   }
   const { apiVersion, kind, metadata, spec } = parsed.data

@@ -6,7 +6,7 @@ import type { Command, CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
 import type { WriteOrder } from './hpc-write.ts'
 import { withStore } from './with-platform.ts'
-import { parseWhole } from './words.ts'
+import { configPathOf, parseWhole } from './words.ts'
 
 const verbs = ['apply', 'list', 'delete', 'convert'] as const
 
@@ -14,6 +14,7 @@ const help = `Usage: longshore hpc apply -f FILE… --cluster NAME [--group GROU
        longshore hpc list [--cluster NAME] [--group GROUP] [--json] [--config FILE]
        longshore hpc delete NAMESPACE/NAME --cluster NAME [--group GROUP] [--dry-run | --yes] [--config FILE]
        longshore hpc convert -f FILE… --to hpc|rules [-o FILE] [--cluster NAME] [--group GROUP] [--max-size N] [--lossy]
+                             [--config FILE]
 
 Looks after HPC objects (HorizontalPodCronscaler), the schedules that live in clusters. The cluster is one of the configuration,
 by id or name; the API group is found among those that it serves.
@@ -27,7 +28,8 @@ delete  deletes one object, in the same way.
 convert makes HPC objects of rules in a configuration (or of a list of rules), rules of HPC objects, and either of the ancestor's
         CronHorizontalPodAutoscaler. What the other side cannot say is a loss; with one, nothing is converted unless --lossy says
         that this is wanted. Reads and writes files only, to the screen without -o. --max-size is for the ancestor's jobs on
-        autoscalers, which have no maximum; --cluster the cluster whose rules are meant, or that the objects are in.
+        autoscalers, which have no maximum; --cluster the cluster whose rules are meant, or that the objects are in; the
+        one that the configuration has when absent.
 
 Examples: longshore hpc apply -f schedules.yaml --cluster production --dry-run
           longshore hpc convert -f longshore.yaml --to hpc --cluster production -o schedules.yaml
@@ -119,6 +121,7 @@ async function runConvert(words: readonly string[], io: CommandIo): Promise<numb
       group: { type: 'string' },
       'max-size': { type: 'string' },
       lossy: { type: 'boolean' },
+      config: { type: 'string' },
     },
   })
   const { file: files = [], out, to, cluster, group, 'max-size': most, lossy = false } = values
@@ -126,5 +129,6 @@ async function runConvert(words: readonly string[], io: CommandIo): Promise<numb
   if (to !== 'hpc' && to !== 'rules') throw new UsageError('say what to make: --to hpc, or --to rules')
   const maxSize = most === undefined ? undefined : parseWhole(most, '--max-size', 1, largestSize)
   const { convertFiles } = await import('./hpc-convert.ts')
-  return await convertFiles({ files, out, to, cluster, group, maxSize, lossy, now: Date.now() }, io)
+  const config = configPathOf(values.config, io.env)
+  return await convertFiles({ files, out, to, cluster, group, maxSize, lossy, config, now: Date.now() }, io)
 }

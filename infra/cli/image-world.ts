@@ -24,6 +24,8 @@ export interface ImageWorld {
   readonly redact: (text: string) => string
   /** A cluster as people call it, with its id. */
   readonly clusterName: (id: string) => string
+  /** A sentence with clusters as people call them in the place of their ids. */
+  readonly readable: (text: string) => string
 }
 
 /** Opens it for as long as `work` takes. Calls end when the command is stopped. */
@@ -45,6 +47,7 @@ export async function withImages(
     if (platform.storeProblem !== undefined)
       io.err(redactor.text(`What earlier runs have seen cannot be read, so it is left out: ${platform.storeProblem}`))
     const names = new Map(config.clusters.map(({ id, name }) => [id, name]))
+    const readable = (text: string): string => text.replace(/\bcls-[0-9a-z]+\b/g, (id) => names.get(id) ?? id)
     return await work({
       platform,
       config,
@@ -58,6 +61,7 @@ export async function withImages(
         const name = names.get(id)
         return name === undefined || name === id ? id : `${name} (${id})`
       },
+      readable,
     })
   } finally {
     await platform.close()

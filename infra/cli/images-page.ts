@@ -1,14 +1,37 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import type { ContentReport, ReportPart } from '#functions/image-cleaner/report.ts'
+import type { ContentReport, ReportPart, RepositoryReport } from '#functions/image-cleaner/report.ts'
 import { sizeText } from '#functions/image-cleaner/size-text.ts'
 import { type Html, html } from '#infra/report/html.ts'
 import { htmlPage } from '#infra/report/html-page.ts'
 import { htmlTable } from '#infra/report/html-table.ts'
 import { formatInstant } from '#shared/pure/civil.ts'
 import type { ImageWorld } from './image-world.ts'
-import { bytesOf, countsLine, inOrderOfFate, namesText, type ReportSink, type ReportTotals, reasonsText } from './images-text.ts'
+import {
+  bytesOf,
+  countsLine,
+  inOrderOfFate,
+  minuteText,
+  namesText,
+  type ReportSink,
+  type ReportTotals,
+  reasonsText,
+} from './images-text.ts'
+
+/** Chooses what is shown; without a script, so that the page runs nothing. */
+const filterStyle = `
+body:has(#show-changes:checked) :is(tr, section).kept,
+body:has(#show-going:checked) :is(tr, section):is(.kept, .waiting) {
+  display: none;
+}
+
+@media print {
+  fieldset.filter {
+    display: none;
+  }
+}
+`
 
 /** So many contents of one repository are shown; what goes and waits comes first. */
 const mostRows = 2000
@@ -20,7 +43,7 @@ type Summary = readonly [name: Html, kept: number, going: number, waiting: numbe
  * never more than one is in memory; the page is put together at the end and takes the place of an older one at once.
  */
 export async function openImagesPage(path: string, world: ImageWorld): Promise<ReportSink> {
-  const { config, now, redact } = world
+  const { config, now, redact, readable } = world
   const { timeZone } = config.settings
   const partPath = `${path}.${randomUUID()}.part`
   const newPath = `${path}.${randomUUID()}.new`
@@ -40,20 +63,20 @@ export async function openImagesPage(path: string, world: ImageWorld): Promise<R
       const { report } = one
       const { kept, going, waiting } = report.counts
       const id = `repository-${summaries.length}`
-      const why = report.whole?.text ?? ''
+      const why = readable(report.whole?.text ?? '')
       summaries.push([
         html`<a href="#${id}">${report.repository}</a>`,
         kept,
         going,
         waiting,
-        going === 0 ? '' : unbroken(sizeText(bytesOf(report, 'going'))),
+        going === 0 ? '' : sizeText(bytesOf(report, 'going')),
         why,
       ])
       const left = report.contents.length - mostRows
-      const section = html`<section>
+      const section = html`<section class="${going > 0 ? 'going' : waiting > 0 ? 'waiting' : 'kept'}">
 <h2 id="${id}">${report.repository}</h2>
 <p>${countsLine(report)}. ${report.policies.length === 0 ? '' : `Policies: ${report.policies.join(', ')}.`} ${why}</p>
-${contentTable(report.repository, inOrderOfFate(report.contents).slice(0, mostRows), timeZone)}
+${contentTable(report, inOrderOfFate(report.contents).slice(0, mostRows), world)}
 ${left > 0 ? html`<p class="faint">${left} more are kept or wait; <code>longshore images report --json</code> has all of them.</p>` : undefined}
 </section>
 `
@@ -64,6 +87,7 @@ ${left > 0 ? html`<p class="faint">${left} more are kept or wait; <code>longshor
       const head = summaryOf(totals, summaries, clusters, world)
       const page = htmlPage({
         title: `Images, ${formatInstant(now, timeZone)}`,
+        styles: [filterStyle],
         body: html`${head}
 <main>${marker}</main>`,
       })
@@ -85,31 +109,39 @@ ${left > 0 ? html`<p class="faint">${left} more are kept or wait; <code>longshor
 
 const fateClasses = { kept: 'good', going: 'bad', waiting: 'warn' } as const
 
-function contentTable(repository: string, contents: readonly ContentReport[], timeZone: string): Html {
+function contentTable(
+  { repository, whole }: RepositoryReport,
+  contents: readonly ContentReport[],
+  { config, readable }: Pick<ImageWorld, 'config' | 'readable'>,
+): Html {
+  const { timeZone } = config.settings
   return htmlTable({
-    caption: `Tags of ${repository}`,
+    caption: `Tags of ${repository}, times of ${timeZone}`,
     columns: [
-      { title: 'Tag' },
-      { title: 'Verdict' },
+      { title: 'Tag', kind: 'name' },
+      { title: 'Verdict', kind: 'moment' },
       { title: 'Pushed', kind: 'moment' },
       { title: 'Size', kind: 'number' },
-      { title: 'Why' },
+      { title: 'Why', kind: 'prose' },
     ],
+    rowClasses: contents.map(({ fate }) => fate),
+    stacks: true,
     rows: contents.map((content) => [
       namesText(content),
       html`<span class="${fateClasses[content.fate]}">${content.fate}</span>`,
-      formatInstant(content.pushedMs, timeZone),
-      unbroken(sizeText(content.sizeBytes)),
-      reasonsText(content),
+      minuteText(content.pushedMs, timeZone),
+      sizeText(content.sizeBytes),
+      // What holds for all of it stands above the table.
+      readable(reasonsText({ reasons: content.reasons.filter(({ code }) => code !== whole?.code) })),
     ]),
   })
 }
 
 function summaryOf(
-  { repositories, counts, bytes, problems }: ReportTotals,
+  { repositories, counts, bytes, problems, hints }: ReportTotals,
   summaries: readonly Summary[],
   clusters: Extract<ReportPart, { readonly kind: 'clusters' }> | undefined,
-  { config, now, clusterName }: ImageWorld,
+  { config, now, clusterName, readable }: ImageWorld,
 ): Html {
   const { timeZone, quarantine } = config.settings
   const later =
@@ -121,7 +153,8 @@ function summaryOf(
 <p class="faint">image-cleaner in mode ${config.mode}, ${formatInstant(now, timeZone)}. Nothing was changed to make this page.</p>
 <p>Kept: a rule, a user or a protection speaks for it. Going: the next run removes it. Waiting: nothing keeps it, and caps or a new
 policy's small start leave it for another day. Tags of one content stay or go together.${later}</p>
-${problems.map((problem) => html`<p class="bad">${problem}</p>`)}
+${problems.map((problem) => html`<p class="bad">${readable(problem)}</p>`)}
+${hints.map((hint) => html`<p class="warn">Hint: ${hint}.</p>`)}
 <dl class="facts">
 ${fact('Repositories', String(repositories))}
 ${fact('Tags kept', String(counts.kept))}
@@ -134,7 +167,13 @@ ${fact('Freed later', sizeText(bytes.waiting))}
 <h2 id="clusters">What was asked</h2>
 ${htmlTable({
   caption: 'Clusters',
-  columns: [{ title: 'Cluster' }, { title: 'Images in use', kind: 'number' }, { title: 'Pods', kind: 'number' }, { title: 'Problem' }],
+  columns: [
+    { title: 'Cluster' },
+    { title: 'Images in use', kind: 'number' },
+    { title: 'Pods', kind: 'number' },
+    { title: 'Problem', kind: 'prose' },
+  ],
+  stacks: true,
   rows: (clusters?.clusters ?? []).map(({ id, images, pods, problem }) => [
     clusterName(id),
     problem === undefined ? images : '',
@@ -151,18 +190,20 @@ ${htmlTable({
     { title: 'Going', kind: 'number' },
     { title: 'Waiting', kind: 'number' },
     { title: 'Going, bytes', kind: 'number' },
-    { title: 'Note' },
+    { title: 'Note', kind: 'prose' },
   ],
+  rowClasses: summaries.map(([, , going, waiting]) => (going > 0 ? 'going' : waiting > 0 ? 'waiting' : 'kept')),
+  stacks: true,
   rows: summaries,
 })}
+<fieldset class="filter"><legend>Show</legend>
+<label><input type="radio" name="show" id="show-all" checked> everything</label>
+<label><input type="radio" name="show" id="show-changes"> what goes or waits</label>
+<label><input type="radio" name="show" id="show-going"> what goes with the next run</label>
+</fieldset>
 </header>`
 }
 
 function fact(name: string, value: string): Html {
   return html`<div><dt>${name}</dt><dd>${value}</dd></div>`
-}
-
-/** A figure stays on one line with its unit. */
-function unbroken(text: string): string {
-  return text.replaceAll(' ', '\u00a0')
 }

@@ -1,5 +1,6 @@
 import type { ContentReport, Fate, RegistryBytes, ReportPart, RepositoryReport } from '#functions/image-cleaner/report.ts'
 import { sizeText } from '#functions/image-cleaner/size-text.ts'
+import { formatInstant } from '#shared/pure/civil.ts'
 import { counted } from './words.ts'
 
 /** Where a report goes, one part after another. */
@@ -17,6 +18,8 @@ export interface ReportTotals {
   readonly bytes: RegistryBytes
   /** What could not be read. */
   readonly problems: readonly string[]
+  /** What the configuration says for nothing. */
+  readonly hints: readonly string[]
 }
 
 /** What becomes of tags, in the order in which a person wants to see it. */
@@ -42,8 +45,18 @@ export function inOrderOfFate(contents: readonly ContentReport[]): readonly Cont
   return contents.toSorted((left, right) => fates.indexOf(left.fate) - fates.indexOf(right.fate))
 }
 
-export function reasonsText({ reasons }: ContentReport): string {
+export function reasonsText({ reasons }: Pick<ContentReport, 'reasons'>): string {
   return reasons.map(({ text }) => text).join('; ')
+}
+
+/** `2026-08-04 00:07`, for tables that say once which zone it is. */
+export function minuteText(ms: number, zone: string): string {
+  return /\d+-\d\d-\d\d \d\d:\d\d/.exec(formatInstant(ms, zone))?.[0] ?? ''
+}
+
+/** Only what a run removes, now or on a later day. Counts stay those of the whole repository. */
+export function changesOf(report: RepositoryReport): RepositoryReport {
+  return { ...report, contents: report.contents.filter(({ fate }) => fate !== 'kept') }
 }
 
 export function namesText({ tags }: ContentReport): string {

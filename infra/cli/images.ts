@@ -1,32 +1,32 @@
 import { isAbsolute, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ByteCount, type ReportPart, type RepositoryReport, reportImages } from '#functions/image-cleaner/report.ts'
-import { sizeText } from '#functions/image-cleaner/size-text.ts'
-import { formatInstant } from '#shared/pure/civil.ts'
 import { type Glob, matchesGlob, parseGlob } from '#shared/pure/glob.ts'
-import { columns } from './columns.ts'
 import type { Command } from './command.ts'
 import { Stopped, stoppedCode, UsageError } from './command.ts'
 import { type ImageWorld, withImages } from './image-world.ts'
+import { ImageHints } from './images-hints.ts'
 import { openImagesPage } from './images-page.ts'
-import { bytesOf, countsLine, fates, inOrderOfFate, namesText, type ReportSink, type ReportTotals, totalsText } from './images-text.ts'
+import { tableSink } from './images-table.ts'
+import { bytesOf, changesOf, fates, type ReportSink, type ReportTotals, totalsText } from './images-text.ts'
 import { createProgress } from './progress.ts'
-import { counted } from './words.ts'
 
 export const images: Command = {
   summary: 'say of every image in the registry what becomes of it and why',
-  help: `Usage: longshore images report [--repository GLOB]… [--json | --html FILE] [--config FILE | --sandbox]
+  help: `Usage: longshore images report [--repository GLOB]… [--changes] [--json | --html FILE] [--config FILE | --sandbox]
 
 Reads all clusters and the registry, and says of every tag what a run of the image cleaner that began now would do with it: kept,
 going, or waiting (nothing keeps it, and caps or a canary leave it for another day), each with all reasons. Bytes are counted
 once for each content, however many tags and repositories have it. Nothing is changed, whatever the mode.
 
   --repository GLOB  only these, such as 'shop/*'; may be given more than once. Caps and bytes are then counted over these only
+  --changes          shows only what goes or waits; counts are those of everything all the same
   --json             one JSON document, written while it is made, with one line for each repository
   --html FILE        one file that can be read anywhere and calls nothing
   --config FILE      the configuration; longshore.yaml when absent. --sandbox: on a fresh sandbox
 
-Exit code 1 when something could not be read: it is named, and nothing of it would be removed.`,
+Hints name what the configuration says for nothing: a policy that is for no repository or keeps nothing anywhere, a rule or a
+protection that no tag is like. Exit code 1 when something could not be read: it is named, and nothing of it would be removed.`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],
@@ -37,6 +37,7 @@ Exit code 1 when something could not be read: it is named, and nothing of it wou
         json: { type: 'boolean' },
         html: { type: 'string' },
         repository: { type: 'string', multiple: true },
+        changes: { type: 'boolean' },
       },
     })
     if (positionals[0] !== 'report' || positionals.length > 1) throw new UsageError('say what of the images: longshore images report')
@@ -50,10 +51,11 @@ Exit code 1 when something could not be read: it is named, and nothing of it wou
           ? await openImagesPage(file, world)
           : values.json === true
             ? jsonSink(progress.print, world)
-            : tableSink(progress.print, world)
-      const totals = new Totals()
+            : tableSink(progress.print, world, io.terminalColumns ?? (() => undefined))
+      const totals = new Totals(world)
       let names = 0
       const only = (name: string): boolean => {
+        totals.hints.exists(name)
         const isMeant = globs.length === 0 || globs.some((glob) => matchesGlob(glob, name))
         if (isMeant) names += 1
         return isMeant
@@ -64,14 +66,18 @@ Exit code 1 when something could not be read: it is named, and nothing of it wou
         for await (const part of reportImages({ cloud, config, now, around, only })) {
           if (part.kind === 'repository') totals.add(part.report)
           else totals.problems.push(...problemsOf(part, world))
-          await sink.add(part)
+          if (part.kind === 'clusters') totals.hints.addClusters(part.clusters)
+          const shown = values.changes === true ? changesIn(part) : part
+          if (shown !== undefined) await sink.add(shown)
           progress.at(totals.repositories, names, part.kind === 'repository' ? part.report.repository : '')
         }
         io.signal.throwIfAborted()
         progress.end()
         if (globs.length > 0 && names === 0)
           totals.problems.push(`no repository is like ${globs.map(({ pattern }) => pattern).join(' or ')}`)
-        await sink.end(totals.done())
+        const done = totals.done(globs.length === 0 && totals.problems.length === 0)
+        await sink.end(done)
+        if (file !== undefined) for (const line of pageLines(file, done, world)) world.print(line)
       } catch (error) {
         progress.end()
         await sink.abandon?.()
@@ -79,14 +85,22 @@ Exit code 1 when something could not be read: it is named, and nothing of it wou
         io.err('Stopped before it was done.')
         return stoppedCode(io.signal)
       }
-      if (file !== undefined) {
-        const { repositories, counts, bytes } = totals.done()
-        world.print(`${file}: ${totalsText(repositories, counts, bytes, world.config.settings.quarantine?.days)}`)
-      }
       for (const problem of totals.problems) io.err(world.redact(problem))
       return totals.problems.length > 0 ? 1 : 0
     })
   },
+}
+
+/** What is said of a page that was written. */
+function pageLines(file: string, { repositories, counts, bytes, hints }: ReportTotals, { config }: ImageWorld): readonly string[] {
+  return [`${file}: ${totalsText(repositories, counts, bytes, config.settings.quarantine?.days)}`, ...hints.map((hint) => `Hint: ${hint}.`)]
+}
+
+/** A part as it is shown to somebody who asks for changes; undefined where there is none in a repository. */
+function changesIn(part: ReportPart): ReportPart | undefined {
+  if (part.kind !== 'repository') return part
+  const report = changesOf(part.report)
+  return report.contents.length === 0 ? undefined : { kind: 'repository', report }
 }
 
 function readGlob(text: string): Glob {
@@ -97,19 +111,26 @@ function readGlob(text: string): Glob {
 
 class Totals {
   repositories = 0
+  readonly hints: ImageHints
   readonly problems: string[] = []
   readonly #counts = { kept: 0, going: 0, waiting: 0 }
   readonly #bytes = new ByteCount()
 
+  constructor({ config }: ImageWorld) {
+    this.hints = new ImageHints(config.settings)
+  }
+
   add(report: RepositoryReport): void {
     this.repositories += 1
+    this.hints.add(report)
     this.#bytes.add(report)
     for (const fate of fates) this.#counts[fate] += report.counts[fate]
     if (report.whole?.code === 'repository-incomplete') this.problems.push(`${report.repository}: ${report.whole.text}`)
   }
 
-  done(): ReportTotals {
-    return { repositories: this.repositories, counts: this.#counts, bytes: this.#bytes.total(), problems: this.problems }
+  done(isWhole: boolean): ReportTotals {
+    const { repositories, problems, hints } = this
+    return { repositories, counts: this.#counts, bytes: this.#bytes.total(), problems, hints: hints.texts(isWhole) }
   }
 }
 
@@ -119,39 +140,6 @@ function problemsOf(part: Exclude<ReportPart, { readonly kind: 'repository' }>, 
     problem === undefined ? [] : [`${clusterName(id)} cannot be read: ${problem}`],
   )
   return part.all === undefined ? unread : [...unread, part.all.text]
-}
-
-function tableSink(print: (line: string) => void, { config, clusterName }: ImageWorld): ReportSink {
-  const { timeZone, quarantine } = config.settings
-  return {
-    add: (part) => {
-      if (part.kind === 'clusters') {
-        for (const { id, images: count, pods, problem } of part.clusters)
-          if (problem === undefined)
-            print(`${clusterName(id)} uses ${counted(count, 'image')} of this registry in ${counted(pods, 'pod')}.`)
-      }
-      if (part.kind !== 'repository') return
-      const { report } = part
-      print('')
-      print(`${report.repository}  ${countsLine(report)}${report.whole === undefined ? '' : `  ${report.whole.text}`}`)
-      const rows = inOrderOfFate(report.contents).map((content) => [
-        content.fate,
-        namesText(content),
-        formatInstant(content.pushedMs, timeZone),
-        sizeText(content.sizeBytes),
-        // What holds for all of it is said once.
-        content.reasons
-          .filter(({ code }) => code !== report.whole?.code)
-          .map(({ text }) => text)
-          .join('; '),
-      ])
-      if (rows.length > 0) for (const line of columns(['verdict', 'tag', 'pushed', 'size', 'why'], rows)) print(line)
-    },
-    end: ({ repositories, counts, bytes }) => {
-      print('')
-      print(`${totalsText(repositories, counts, bytes, quarantine?.days)}. Each content counts once; layers that others share free less.`)
-    },
-  }
 }
 
 /** One document, written part by part: one line for each repository, so that it can also be read line by line. */
@@ -164,7 +152,7 @@ function jsonSink(print: (line: string) => void, { now, config }: ImageWorld): R
       at: new Date(now).toISOString(),
       mode: config.mode,
       ...(quarantine === undefined ? {} : { quarantine }),
-      clusters: clusters?.clusters ?? [],
+      clusters: (clusters?.clusters ?? []).map(({ elsewhere: _, ...cluster }) => cluster),
       ...(clusters?.all === undefined ? {} : { nothingIsRemoved: clusters.all }),
     }
     print(`${JSON.stringify(facts).slice(0, -1)},"repositories":[`)
@@ -186,10 +174,12 @@ function jsonSink(print: (line: string) => void, { now, config }: ImageWorld): R
       isFirst = false
       held = JSON.stringify(repositoryJson(part.report))
     },
-    end: ({ repositories, counts, bytes, problems }) => {
+    end: ({ repositories, counts, bytes, problems, hints }) => {
       if (!isOpen) open()
       flush(true)
-      print(`],"totals":${JSON.stringify({ repositories, tags: counts, bytes })},"problems":${JSON.stringify(problems)}}`)
+      print(
+        `],"totals":${JSON.stringify({ repositories, tags: counts, bytes })},"problems":${JSON.stringify(problems)},"hints":${JSON.stringify(hints)}}`,
+      )
     },
   }
 }

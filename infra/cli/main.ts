@@ -84,6 +84,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
       return createHpcCommand(askOnTerminal)
     },
   },
+  notify: {
+    summary: 'send a test message through the notifiers, or show what still waits to be sent',
+    load: async () => (await import('./notify.ts')).notify,
+  },
   cron: { summary: 'show when a schedule fires', load: async () => (await import('./cron.ts')).cron },
   invoke: { summary: 'run one function on one event file', load: async () => (await import('./invoke.ts')).invoke },
 }
@@ -116,7 +120,7 @@ export async function runCli(words: readonly string[], io: CommandIo): Promise<n
     return await command.run(rest, io)
   } catch (error) {
     if (error instanceof UsageError || isParseArgsError(error)) {
-      io.err(`longshore ${name}: ${error.message}`)
+      io.err(`longshore ${name}: ${error instanceof UsageError ? error.message : optionTrouble(error, command.help)}`)
       io.err(`\`longshore ${name} --help\` explains it.`)
       return 1
     }
@@ -145,6 +149,27 @@ function overview(): string {
 }
 
 /** What `parseArgs` of Node throws for an unknown option or a missing value. */
-function isParseArgsError(error: unknown): error is Error {
+function isParseArgsError(error: unknown): error is Error & { readonly code: string } {
   return error instanceof TypeError && 'code' in error && typeof error.code === 'string' && error.code.startsWith('ERR_PARSE_ARGS_')
+}
+
+/** The same in words of our own. Which options there are is in the command's help. */
+function optionTrouble({ code, message }: Error & { readonly code: string }, help: string): string {
+  const [, quoted = ''] = /'([^']*)'/.exec(message) ?? []
+  const option = /--?[A-Za-z][\w-]*/.exec(quoted)?.[0] ?? quoted
+  switch (code) {
+    case 'ERR_PARSE_ARGS_UNKNOWN_OPTION': {
+      const known = [...new Set(help.match(/(?<![\w-])--[a-z][a-z-]*/g) ?? [])]
+      const near = nearest(option, known)
+      return `there is no option ${option}${near === undefined ? '' : `; did you mean "${near}"?`}`
+    }
+    case 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE':
+      if (message.includes('does not take')) return `${option} takes no value`
+      if (message.includes('ambiguous')) return `${option} takes a value; one that begins with "-" is written as ${option}=-1`
+      return `${option} takes a value, and there is none`
+    case 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL':
+      return `"${quoted}" is one word too many`
+    default:
+      return message
+  }
 }

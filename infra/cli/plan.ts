@@ -50,10 +50,12 @@ Exit code 0: nothing to do. 2: there are changes. 1: something went wrong, or a 
         if (platform.config.clusters.length === 0) io.out('No clusters are configured, so nothing will be decided.')
         else if (changes === 0) io.out('Nothing to do.')
         else if (onSandbox) io.out(`${counted(changes, 'change')}. On a sandbox there is nothing to apply them to afterwards.`)
-        else
-          io.out(
-            `${counted(changes, 'change')}. Apply ${changes === 1 ? 'it' : 'them'} with: longshore apply --plan ${document.digest.slice(0, 12)}`,
-          )
+        else {
+          const them = changes === 1 ? 'it' : 'them'
+          const needs =
+            config.mode === 'enforce' ? '' : ` (that needs mode: enforce; ${config.path ?? 'the configuration'} says ${config.mode})`
+          io.out(`${counted(changes, 'change')}. Apply ${them} with: longshore apply --plan ${document.digest.slice(0, 12)}${needs}`)
+        }
       }
       if (document.steps.some(({ reason }) => reason.code === unreadableCode)) return 1
       return changes === 0 ? 0 : 2

@@ -17,7 +17,7 @@ import { makePlan } from '#shared/runtime/run.ts'
 import { columns } from './columns.ts'
 import { type Command, UsageError } from './command.ts'
 import { functionNamed } from './with-platform.ts'
-import { configPathOf, counted, isZone, parseInstant, parseWhole } from './words.ts'
+import { configPathOf, counted, fileTrouble, isZone, parseInstant, parseWhole } from './words.ts'
 
 /** Nobody plans further, and holidays are not known so far ahead. */
 const mostDays = 1100
@@ -110,8 +110,9 @@ Example: longshore preview cron-scaler --from 2026-11-24 --days 365 --html year.
       const path = resolve(io.cwd, values.html)
       const page = redactor.text(pageOf(report))
       await writeFile(path, page).catch((error: unknown) => {
+        if (!(error instanceof Error && 'code' in error)) throw error
         throw new Error(
-          `the page cannot be written to ${path}: ${error instanceof Error ? error.message : String(error)}. Name a file in a folder that exists and may be written to`,
+          `the page cannot be written to ${path}: ${fileTrouble(error)}. Name a file in a folder that exists and may be written to`,
           { cause: error },
         )
       })

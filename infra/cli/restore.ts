@@ -135,6 +135,16 @@ function copyLines(copies: readonly Copy[], timeZone: string): readonly string[]
   if (copies.length === 0) return ['No copies of removed tags are remembered.']
   const rows = copies
     .toSorted((left, right) => left.untilMs - right.untilMs || compareTexts(nameOf(left), nameOf(right)))
-    .map((copy) => [nameOf(copy), formatInstant(copy.untilMs, timeZone), copy.policies.join(', ')])
-  return columns(['removed tag', 'copy is kept until', 'removed by'], rows)
+    .map((copy) => [
+      nameOf(copy),
+      formatInstant(copy.untilMs, timeZone),
+      copy.policies.join(', '),
+      copy.backMs === undefined ? '' : formatInstant(copy.backMs, timeZone),
+    ])
+  const heading = ['removed tag', 'copy is kept until', 'removed by', 'brought back']
+  if (copies.some(({ backMs }) => backMs !== undefined)) return columns(heading, rows)
+  return columns(
+    heading.slice(0, -1),
+    rows.map((row) => row.slice(0, -1)),
+  )
 }

@@ -7,7 +7,9 @@ import { localFunctions } from '#infra/local/local-functions.ts'
 import { type Platform, realPlatform, sandboxPlatform } from '#infra/local/platform.ts'
 import { createRunner, type Runner, type RunnerOptions } from '#infra/local/runner.ts'
 import { startWebhookServer, type WebhookServer } from '#infra/local/webhook-server.ts'
+import { loadTransport } from '#shared/runtime/event-surroundings.ts'
 import { createLog, type Log, silentLog } from '#shared/runtime/log.ts'
+import { type NotifyPort, openNotify } from '#shared/runtime/notify/notify-port.ts'
 import { createRedactor, type Redactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
 import { hasFailed } from '#shared/runtime/report.ts'
@@ -82,20 +84,26 @@ once, prints one line per decision (what was done first), then goes on ticking a
         values.config !== undefined && real
           ? await realPlatform({ ...common, configPath: values.config })
           : await onFreePort(wantedSandboxPort, sandboxPort !== undefined, (chosen) =>
-              sandboxPlatform({ ...common, configPath: values.config, sandbox: { port: chosen, seed } }),
+              sandboxPlatform({
+                ...common,
+                configPath: values.config,
+                sandbox: { port: chosen, seed },
+                onMessage: ({ kind, bot, title }) => io.out(redactor.text(`(to the sandbox's ${kind} bot ${bot}) ${title}`)),
+              }),
             )
       const takenPorts: string[] = []
       if (platform.sandbox !== undefined && wantedSandboxPort !== 0 && platform.sandbox.port !== wantedSandboxPort) {
         takenPorts.push(`Port ${wantedSandboxPort} was taken; the sandbox uses ${platform.sandbox.port} instead.`)
       }
       let webhooks: WebhookServer | undefined
+      const notify = notifyOf(platform, { redactor, log, warn: (line) => io.err(redactor.text(line)) })
       // When one part of it fails, the others end as well.
       const ending = new AbortController()
       const signal = AbortSignal.any([io.signal, ending.signal])
       const print = (line: string): void => io.out(redactor.text(line))
       const warn = (line: string): void => io.err(redactor.text(line))
       try {
-        const hooks = await openHooks(common.functions, platform, { redactor, log, print, signal, sleep: sleepOrStop })
+        const hooks = await openHooks(common.functions, platform, { redactor, log, notify, print, signal, sleep: sleepOrStop })
         const runner = createRunner({
           functions,
           hooks,
@@ -104,6 +112,7 @@ once, prints one line per decision (what was done first), then goes on ticking a
           kernel: platform.kernel,
           store: platform.store,
           fetchText: platform.cloud.fetchText,
+          notify,
           now: platform.now,
           sleep: sleepOrStop,
           log,
@@ -141,8 +150,31 @@ once, prints one line per decision (what was done first), then goes on ticking a
       } finally {
         ending.abort()
         await webhooks?.close()
+        await notify?.close()
         await platform.close()
       }
+    },
+  }
+}
+
+/** Makes what tells people, where notifiers are configured and there is a store for what they are to hear. */
+function notifyOf(
+  { config, store, env, now }: Platform,
+  ports: { readonly redactor: Redactor; readonly log: Log; readonly warn: (line: string) => void },
+): NotifyPort | undefined {
+  if (store === undefined) return undefined
+  const clock = { ...systemClock, now }
+  const port = openNotify({ ...ports, config, store, env, resolve: createResolver({ env }), clock, random: Math.random, loadTransport })
+  if (port === undefined) return undefined
+  return {
+    ...port,
+    notify: async (notices, options) => {
+      const notified = await port.notify(notices, options)
+      if (notified.failed > 0)
+        ports.warn(
+          `${counted(notified.failed, 'notice')} could not be sent; \`longshore notify status\` says why, and they are tried again.`,
+        )
+      return notified
     },
   }
 }
@@ -151,14 +183,20 @@ once, prints one line per decision (what was done first), then goes on ticking a
 async function openHooks(
   functions: readonly LocalFunction[],
   { config, cloud, kernel, env, now }: Platform,
-  ports: { readonly redactor: Redactor; readonly log: Log } & Pick<HookRunnerOptions, 'print' | 'signal' | 'sleep'>,
+  ports: { readonly redactor: Redactor; readonly log: Log; readonly notify: NotifyPort | undefined } & Pick<
+    HookRunnerOptions,
+    'print' | 'signal' | 'sleep'
+  >,
 ): Promise<HookRunner | undefined> {
-  const { redactor, log } = ports
+  const { redactor, log, notify } = ports
   const opened: { name: LocalFunction['name']; hooks: HookRunnerOptions['functions'][number]['hooks'] }[] = []
   for (const { name, hooks } of functions) {
     if (hooks === undefined || kernel === undefined) continue
     const clock = { ...systemClock, now }
-    opened.push({ name, hooks: await hooks.open({ config, cloud, kernel, env, redactor, resolve: createResolver({ env }), clock, log }) })
+    opened.push({
+      name,
+      hooks: await hooks.open({ config, cloud, kernel, env, redactor, resolve: createResolver({ env }), clock, log, notify }),
+    })
   }
   if (opened.length === 0) return undefined
   const redact = (text: string): string => redactor.text(text)

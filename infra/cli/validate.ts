@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { readConfig } from '#infra/local/platform.ts'
 import type { Command } from './command.ts'
 import { UsageError } from './command.ts'
-import { configPathOf } from './words.ts'
+import { configPathOf, counted } from './words.ts'
 
 export const validate: Command = {
   summary: 'check a longshore.yaml',
@@ -22,7 +22,7 @@ something is wrong.`,
     const { endpoint } = config.platform
     const address = endpoint.kind === 'url' ? endpoint.url : `${endpoint.protocol}, ${endpoint.domain}`
     io.out(
-      `${config.path} is valid: mode ${config.mode}, platform ${address}, region ${config.platform.region ?? 'from the environment'}, ${config.clusters.length} clusters, settings for ${Object.keys(config.functions).join(', ') || 'no function'}.`,
+      `${config.path} is valid: mode ${config.mode}, platform ${address}, region ${config.platform.region ?? 'from the environment'}, ${counted(config.clusters.length, 'cluster')}, settings for ${Object.keys(config.functions).join(', ') || 'no function'}.`,
     )
     return 0
   },

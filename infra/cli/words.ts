@@ -12,12 +12,24 @@ export function parseWhole(word: string, option: string, least: number, most: nu
 
 const instantPattern = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/
 
-/** An instant in epoch milliseconds from ISO 8601 with a zone; a date alone is midnight UTC. Refuses a time without a zone, which would mean another instant on another machine, and a date that the calendar does not have. */
+/** Years that are reckoned with: what is looked for may lie some years away from what is asked for. */
+const [firstYear, lastYear] = [1970, 9900]
+
+/**
+ * An instant in epoch milliseconds from ISO 8601 with a zone; a date alone is midnight UTC. Refuses a time without a zone, which would
+ * mean another instant on another machine, a date that the calendar does not have, and a year that nobody means.
+ */
 export function parseInstant(word: string, option: string): number {
+  const takes = `${option} takes a date such as 2026-11-24, or an instant such as 2026-11-24T08:00:00Z or 2026-11-24T16:00:00+08:00`
+  if (!instantPattern.test(word)) throw new UsageError(`${takes}, not "${word}"`)
   // `Date` takes 30 February for 2 March.
-  const value = instantPattern.test(word) && parseCivilDate(word.slice(0, 10)).ok ? Date.parse(word) : Number.NaN
-  if (Number.isNaN(value))
-    throw new UsageError(`${option} takes an instant such as 2026-11-24T08:00:00Z or 2026-11-24T16:00:00+08:00, not "${word}"`)
+  const date = parseCivilDate(word.slice(0, 10))
+  if (!date.ok) throw new UsageError(`${option}: the calendar has no ${word.slice(0, 10)}`)
+  const { year } = date.value
+  if (year < firstYear || year > lastYear)
+    throw new UsageError(`${option} takes a year from ${firstYear} to ${lastYear}, not that of "${word}"`)
+  const value = Date.parse(word)
+  if (Number.isNaN(value)) throw new UsageError(`${takes}; no clock shows the time of "${word}"`)
   return value
 }
 
@@ -50,14 +62,21 @@ export function isZone(name: string): boolean {
   }
 }
 
-/** JSON from a word of the command line. */
-export function parseJson(word: string, option: string): unknown {
-  try {
-    return JSON.parse(word)
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new UsageError(`${option} takes JSON: ${error.message}`)
-    throw error
-  }
+/** Why a file cannot be read or written, for people; the system's own word where there is no better one. */
+export function fileTrouble(error: Error & { readonly code: unknown }): string {
+  const code = String(error.code)
+  return fileTroubles[code] ?? code
+}
+
+const fileTroubles: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'what it names as a folder is none',
+  EISDIR: 'it is a folder',
+  EACCES: 'it may not be read or written by this user',
+  EPERM: 'it may not be read or written by this user',
+  EROFS: 'nothing can be written there',
+  ENOSPC: 'the disk is full',
+  ENAMETOOLONG: 'its name is too long',
 }
 
 /** The configuration file that a command is about: the one it was given, else LONGSHORE_CONFIG where that says something, else longshore.yaml. */

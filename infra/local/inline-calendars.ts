@@ -2,7 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { mostCalendarBytes } from '#functions/cron-scaler/calendar-days.ts'
 import { CalendarFileError, inlineCalendarFiles } from '#functions/cron-scaler/calendar-files.ts'
-import { type Config, ConfigError } from '#shared/runtime/config.ts'
+import type { Config } from '#shared/runtime/config.ts'
+import { refuseFaults } from '#shared/runtime/own-faults.ts'
 
 const name = 'cron-scaler'
 
@@ -11,21 +12,13 @@ const name = 'cron-scaler'
  * configuration. Throws ConfigError with every file that cannot be read and what is wrong with it.
  */
 export async function inlineCalendars(config: Config, now: number): Promise<Config> {
-  const section = await inlinedSection(config.functions[name], config.path, now)
-  return section === undefined ? config : { ...config, functions: { ...config.functions, [name]: section } }
-}
-
-/** The same for the function's section alone; undefined when there is none. `path` is the file that it stands in. */
-export async function inlinedSection(section: unknown, path: string | undefined, now: number): Promise<unknown> {
-  if (section === undefined) return undefined
-  const base = path === undefined ? '.' : dirname(path)
+  const section = config.functions[name]
+  if (section === undefined) return config
+  const base = config.path === undefined ? '.' : dirname(config.path)
   const inlined = await inlineCalendarFiles(section, { now, readText: (file) => readCalendarFile(resolve(base, file)) })
-  if (inlined.problems.length === 0) return inlined.section
   const faults = inlined.problems.map((problem) => ({ path: `functions.${name}.${problem.path}`, text: problem.text }))
-  const source = path ?? 'the environment'
-  const lines = faults.map((fault) => `${fault.path}: ${fault.text}`)
-  const count = faults.length === 1 ? `${source}: ` : `${source} has ${faults.length} problems:\n  `
-  throw new ConfigError('config.invalid', `${count}${lines.join('\n  ')}`, faults)
+  await refuseFaults(config, faults)
+  return { ...config, functions: { ...config.functions, [name]: inlined.section } }
 }
 
 async function readCalendarFile(path: string): Promise<string> {

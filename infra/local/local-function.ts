@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as z from 'zod/mini'
 import type { Step } from '#shared/pure/step.ts'
-import { type Config, type ConfigFault, functionConfig } from '#shared/runtime/config.ts'
-import type { AnyScheduled, DefinitionFacts, FunctionName } from '#shared/runtime/definition.ts'
+import type { Config, ConfigFault } from '#shared/runtime/config.ts'
+import type { AnyScheduled, FunctionName } from '#shared/runtime/definition.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
+import { type JudgedSettings, settingsFaults } from '#shared/runtime/own-faults.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
 import { makePlan, type RunOptions, readStep, runSchedule, runSteps } from '#shared/runtime/run.ts'
 import { contentDigest, plainCopy } from '#shared/safety/canonical-json.ts'
@@ -44,7 +45,7 @@ export function localFunction<Settings, Observed, Change>(
     ...(hooks === undefined ? {} : { hooks }),
     name: definition.name,
     settings: definition.settings,
-    problems: async (config) => await problemsIn(definition, config),
+    problems: async (config) => await settingsFaults(definition, config),
     run: (options) => runSchedule(definition, options),
     plan: async (options) => {
       const { config, observed, steps } = await makePlan(definition, options)
@@ -64,7 +65,7 @@ export function localFunction<Settings, Observed, Change>(
 }
 
 /** Wraps a function that has webhooks and no schedule. There is nothing to run, to plan or to take back by itself. */
-export function localHookFunction<Settings>(definition: DefinedSettings<Settings>, hooks: LocalHooks): LocalFunction {
+export function localHookFunction<Settings>(definition: JudgedSettings<Settings>, hooks: LocalHooks): LocalFunction {
   const { name, settings } = definition
   const refuse = (): Promise<never> =>
     Promise.reject(
@@ -74,19 +75,11 @@ export function localHookFunction<Settings>(definition: DefinedSettings<Settings
     name,
     settings,
     hooks,
-    problems: async (config) => await problemsIn(definition, config),
+    problems: async (config) => await settingsFaults(definition, config),
     run: refuse,
     plan: refuse,
     undo: refuse,
   }
-}
-
-type DefinedSettings<Settings> = Pick<DefinitionFacts<Settings, unknown, unknown>, 'name' | 'settings' | 'problems'>
-
-/** What is wrong with a function's settings together with the rest of the configuration. */
-async function problemsIn<Settings>(definition: DefinedSettings<Settings>, config: Config): Promise<readonly ConfigFault[]> {
-  const found = (await definition.problems?.(await functionConfig(config, definition))) ?? []
-  return found.map(({ path, text }) => ({ path: `functions.${definition.name}${path === '' ? '' : `.${path}`}`, text }))
 }
 
 /** The step that takes back what an entry of the journal did. */

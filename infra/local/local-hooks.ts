@@ -4,6 +4,7 @@ import { type Config, type Environment, functionConfig } from '#shared/runtime/c
 import type { OpenTools } from '#shared/runtime/define-queue.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { Log } from '#shared/runtime/log.ts'
+import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
 import type { Process, QueueDefinition } from '#shared/runtime/queue-definition.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
 import type { ResolveReference } from '#shared/runtime/reference.ts'
@@ -29,6 +30,8 @@ export interface HookPorts {
   /** Its `now` is the sandbox's where there is one. */
   readonly clock: Clock
   readonly log: Log
+  /** Tells people; absent where nobody is to be told. */
+  readonly notify?: NotifyPort | undefined
 }
 
 export interface OpenedHooks {
@@ -50,13 +53,13 @@ export function localHooks<Settings, Tools>(webhook: WebhookDefinition<Settings>
   const { definition, openTools } = queue
   if (webhook.name !== definition.name) throw new TypeError(`${webhook.name} takes in events for ${definition.name}; they are one function`)
   return {
-    open: async ({ config: wholeConfig, cloud, kernel, env, redactor, resolve, clock, log: mainLog }) => {
+    open: async ({ config: wholeConfig, cloud, kernel, env, redactor, resolve, clock, log: mainLog, notify }) => {
       const { name } = webhook
       const { store } = kernel
       const log = mainLog.with({ function: name })
       const config = await functionConfig(wholeConfig, definition)
       const sources = webhook.sources(await functionConfig(wholeConfig, webhook))
-      const opened = { config, store, log }
+      const opened = { config, store, log, notify }
       const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform: () => Promise.resolve({ cloud, kernel }) })
       const inbox = createInbox(store, { function: name })
       return {

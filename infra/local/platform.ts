@@ -4,11 +4,13 @@ import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
 import { systemClock } from '#cloud/clock.ts'
 import type { SendOptions } from '#cloud/cloud.ts'
 import { createTransport } from '#cloud/transport.ts'
+import { type BotMessage, sandboxNotifiers, startBots } from '#infra/sandbox/bots.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential, sandboxHookSecrets } from '#infra/sandbox/test-credentials.ts'
-import { type Config, ConfigError, type Environment, loadConfig } from '#shared/runtime/config.ts'
+import { type Config, type Environment, loadConfig } from '#shared/runtime/config.ts'
 import { type Connection, connect } from '#shared/runtime/connect.ts'
 import { createKernel, type Kernel, openStore } from '#shared/runtime/kernel.ts'
+import { refuseFaults } from '#shared/runtime/own-faults.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
 import { once } from '#shared/runtime/surroundings.ts'
@@ -96,11 +98,8 @@ export async function readConfig(options: {
 }): Promise<Config> {
   const { env, path, folder, functions = localFunctions } = options
   const config = await inlineCalendars(await loadConfig({ env, path, folder, schemas: schemasOf(functions) }), systemClock.now())
-  const faults = (await Promise.all(functions.map((fn) => fn.problems(config)))).flat()
-  if (faults.length === 0) return config
-  const count = faults.length === 1 ? '1 problem' : `${faults.length} problems`
-  const lines = faults.map(({ path, text }) => `  ${path}: ${text}`)
-  throw new ConfigError('config.invalid', `${config.path} has ${count}:\n${lines.join('\n')}`, faults)
+  await refuseFaults(config, (await Promise.all(functions.map((fn) => fn.problems(config)))).flat())
+  return config
 }
 
 /**
@@ -155,6 +154,8 @@ export async function sandboxPlatform(options: {
   readonly env?: Environment
   /** All that exist when absent. */
   readonly functions?: readonly LocalFunction[]
+  /** Told of each message that a notifier of the configuration sends: it goes to a stand-in on this machine, never to the real one. */
+  readonly onMessage?: ((message: BotMessage) => void) | undefined
 }): Promise<Platform> {
   const { functions = localFunctions } = options
   const env = {
@@ -165,8 +166,11 @@ export async function sandboxPlatform(options: {
   const path = options.configPath ?? join(import.meta.dirname, 'sandbox.yaml')
   const loaded = await readConfig({ env, path, folder: options.cwd, functions })
   const sandbox = await startSandbox(options.sandbox)
+  const bots = loaded.notifiers === undefined ? undefined : await startBots({ now: sandbox.clock.now, onMessage: options.onMessage })
+  const local = bots === undefined ? undefined : sandboxNotifiers(loaded.notifiers ?? [], bots)
   const config: Config = {
     ...loaded,
+    notifiers: local?.notifiers,
     // As long-lived as the sandbox: what was done in one world says nothing about the next.
     store: { kind: 'memory' },
     journalKey: undefined,
@@ -191,14 +195,16 @@ export async function sandboxPlatform(options: {
     })
     return {
       ...platform,
-      env: { ...sandboxHookSecrets, ...options.env, ...env },
+      env: { ...sandboxHookSecrets, ...options.env, ...env, ...local?.env },
       sandbox,
       close: async () => {
         await platform.close()
+        await bots?.close()
         await sandbox.close()
       },
     }
   } catch (error) {
+    await bots?.close()
     await sandbox.close()
     throw error
   }

@@ -6,6 +6,7 @@ import type { FetchText } from '#shared/runtime/fetch-text.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { Log } from '#shared/runtime/log.ts'
 import type { WaitClock } from '#shared/runtime/look-ahead.ts'
+import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
 import { countsText, hasFailed, type RunReport, reportsOf } from '#shared/runtime/report.ts'
 import type { RunOptions } from '#shared/runtime/run.ts'
 import type { Store } from '#shared/safety/store.ts'
@@ -26,6 +27,8 @@ export interface RunnerOptions {
   readonly store?: Store | undefined
   /** Reads texts from the hosts of the configuration; none when absent. */
   readonly fetchText?: FetchText | undefined
+  /** Tells people what came of runs; nobody is told when absent. */
+  readonly notify?: NotifyPort | undefined
   /** Epoch milliseconds: the sandbox's time, or the machine's. */
   readonly now: () => number
   /** Waits; ends early when the signal is aborted. */
@@ -92,7 +95,7 @@ const missedTriggers = 3
  * with times in it is another one at every run. A change that was made is printed each time it was made.
  */
 export function createRunner(options: RunnerOptions): Runner {
-  const { functions, config, cloud, kernel, store, fetchText, hooks, now, log, print, signal } = options
+  const { functions, config, cloud, kernel, store, fetchText, notify, hooks, now, log, print, signal } = options
   const zone = options.zone ?? machineZone()
   /** What was printed last of each target of a function. A run that did not look at a target changes nothing about it. */
   const printed = new Map<string, Map<string, ReadonlySet<string>>>()
@@ -135,6 +138,7 @@ export function createRunner(options: RunnerOptions): Runner {
       kernel,
       store,
       fetchText,
+      notify,
       owner: randomUUID(),
       now: nowMs,
       scheduledAt,

@@ -1,4 +1,5 @@
 import { type Facts, isFollowUp } from './check/facts.ts'
+import type { ImageEffect } from './history.ts'
 
 /** What there is to count, each with the words that say it. */
 const counts = {
@@ -28,6 +29,14 @@ const counts = {
   excluded: 'firings that an excluded date took away',
   unreadCalendars: 'steps held because a calendar could not be read',
   ranOnce: 'effects of rules that run once',
+  removedTags: 'tags that were removed',
+  purgedCopies: 'copies of removed tags whose time was over',
+  restoredTags: 'tags that were brought back because somebody waited for them',
+  blind: 'clusters and repositories of which nothing was removed because something could not be read',
+  roomless: 'repositories of which more could have gone than caps and new policies allowed',
+  resumed: 'runs of the image-cleaner that went on in the middle of a night',
+  uncounted: 'repositories of which nothing went because it could not be written down first',
+  imageDeeds: 'deeds of people to images and to what uses them',
 } as const
 
 /** What befell a world, counted: a simulation in which nothing goes wrong shows nothing. */
@@ -47,6 +56,8 @@ export function coverageOf(facts: Facts): Coverage {
   const decided = (outcome: string, code: RegExp): number =>
     decisions.filter((decision) => decision.outcome === outcome && code.test(decision.reason.code)).length
   const by = (pattern: RegExp): number => facts.effects.filter(({ effect }) => pattern.test(effect.by)).length
+  const tagsOf = (kind: ImageEffect['kind']): number =>
+    facts.effects.reduce((sum, { effect: { images } }) => sum + (images?.kind === kind ? images.removed.length : 0), 0)
   return {
     runs: facts.runs.size,
     followUps: [...facts.runs.keys()].filter(isFollowUp).length,
@@ -76,7 +87,23 @@ export function coverageOf(facts: Facts): Coverage {
     excluded: decided('Skipped', /^excluded-date$/),
     unreadCalendars: decided('Held', /^calendar-unreadable$/),
     ranOnce: facts.effects.filter(({ effect }) => facts.ruleOf(effect)?.runOnce === true).length,
+    removedTags: tagsOf('remove'),
+    purgedCopies: tagsOf('purge'),
+    restoredTags: tagsOf('restore'),
+    blind: decided('Held', /^(?:cluster-unreadable|repository-incomplete|registry-unreadable|quarantine-unreadable)$/),
+    roomless: decided('Held', /^(?:over-cap|canary)$/),
+    resumed: resumedRuns(facts),
+    uncounted: decided('Held', /^not-counted$/),
+    imageDeeds: facts.of('image-deed').length,
   }
+}
+
+/** Runs that were not the first of their night, and had more to do than to say that it is finished. */
+function resumedRuns(facts: Facts): number {
+  const nights = facts.simulated.scenario.images?.nights ?? []
+  const workers = [...facts.runs.values()].filter(({ plan }) => plan.some(({ before }) => / tags$/.test(before)))
+  const nightOf = (place: number): number => nights.findLastIndex((night) => night <= (facts.all[place]?.at ?? 0))
+  return workers.length - new Set(workers.map(({ place }) => nightOf(place))).size
 }
 
 export function sumOf(one: Coverage, other: Coverage): Coverage {
@@ -119,5 +146,13 @@ function filled(value: (name: CoverageName) => number): Coverage {
     excluded: value('excluded'),
     unreadCalendars: value('unreadCalendars'),
     ranOnce: value('ranOnce'),
+    removedTags: value('removedTags'),
+    purgedCopies: value('purgedCopies'),
+    restoredTags: value('restoredTags'),
+    blind: value('blind'),
+    roomless: value('roomless'),
+    resumed: value('resumed'),
+    uncounted: value('uncounted'),
+    imageDeeds: value('imageDeeds'),
   }
 }

@@ -1,4 +1,5 @@
 import type { Decision } from '#shared/pure/step.ts'
+import type { ImageDeedName } from './images/image-scene.ts'
 import type { WrittenOverride } from './oracle.ts'
 
 /** A step of a plan, as far as anybody can check it later. */
@@ -9,6 +10,16 @@ export interface PlannedStep {
   readonly after: string
   readonly code: string
   readonly verdict: string
+  /** Of images: the tags that it is about. */
+  readonly tags?: readonly PlannedTag[] | undefined
+}
+
+/** A tag of a step, with what the plan believed of it. */
+export interface PlannedTag {
+  readonly name: string
+  readonly contentId: string
+  /** As the registry tells it, to the second; undefined where that does not matter. */
+  readonly pushedMs?: number | undefined
 }
 
 /** What a plan changes, told without the product's own digest: each change with its key, target and end. */
@@ -61,6 +72,28 @@ export interface Effect extends Doer {
   /** Whether somebody had opted the object out, or was deleting it, right before. */
   readonly wasOptedOut: boolean
   readonly wasDeleting: boolean
+  /** Of images: what was removed or brought back. */
+  readonly images?: ImageEffect | undefined
+}
+
+/** A tag as it really is. */
+export interface ImageTag {
+  readonly name: string
+  readonly digest: string
+  readonly pushedMs: number
+}
+
+/** What a write did to the registry. */
+export interface ImageEffect {
+  /** Tags removed, copies removed whose time was over, or a tag brought back. */
+  readonly kind: 'remove' | 'purge' | 'restore'
+  readonly repository: string
+  /** The tags it was about: as they were before they went, or as they are since they are back. */
+  readonly removed: readonly ImageTag[]
+  /** All tags of the repository right before. */
+  readonly before: readonly ImageTag[]
+  /** Names of those of which there was no copy in the quarantine right before. */
+  readonly uncopied: readonly string[]
 }
 
 /** Anything that happened. */
@@ -74,6 +107,8 @@ export type Happening = { readonly at: number } & (
       readonly scheduledAt: number
       readonly processNow: number
       readonly remainingMs: number
+      /** Which of the configurations it goes by, counted from 0. */
+      readonly version: number
       /** The changes of the only plan that may be carried out; undefined when any may. */
       readonly approved: readonly string[] | undefined
     }
@@ -93,6 +128,28 @@ export type Happening = { readonly at: number } & (
       readonly text: string
     }
   | { readonly kind: 'read'; readonly doer: Doer; readonly path: string }
+  /** A list that was read for the image-cleaner: of a cluster, or the tags of a repository. */
+  | {
+      readonly kind: 'looked'
+      readonly doer: Doer
+      /** When it was sent, and when the platform said what it says. */
+      readonly sentAt: number
+      readonly saidAt: number
+      readonly list: 'cluster' | 'tags'
+      /** The repository, or the cluster and what was listed: `cls-1 apps/deployments`. */
+      readonly of: string
+      /** Whether it asked for all, and the answer was whole and true. */
+      readonly isTrue: boolean
+      readonly isAll: boolean
+    }
+  | {
+      readonly kind: 'image-deed'
+      readonly deed: ImageDeedName
+      readonly repository: string | undefined
+      readonly tag: string | undefined
+      readonly text: string
+    }
+  | { readonly kind: 'edited'; readonly version: number }
   | { readonly kind: 'effect'; readonly effect: Effect }
   | {
       readonly kind: 'stored'
@@ -192,8 +249,18 @@ function textOf(happening: Happening): string {
       return `${happening.doer.owner || happening.doer.process} has read ${happening.path}`
     case 'effect': {
       const { effect } = happening
+      if (effect.images !== undefined) {
+        const names = effect.images.removed.map(({ name, digest }) => `${name} (${digest.slice(7, 13)})`).join(', ')
+        return `EFFECT ${effect.images.kind} ${effect.target} ${names} by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
+      }
       return `EFFECT ${effect.target} ${effect.before} -> ${effect.after} for ${iso(effect.nominalMs)}${effect.by === '' ? '' : ` (${effect.by})`} by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
     }
+    case 'looked':
+      return `${happening.doer.owner || happening.doer.process} has listed ${happening.of}${happening.isTrue ? '' : ', and was not told the truth'}`
+    case 'image-deed':
+      return `PERSON ${happening.text}`
+    case 'edited':
+      return `PERSON edits the configuration, which is version ${happening.version} now`
     case 'stored':
       return `${happening.doer.owner || happening.doer.process} stores ${happening.partition} ${happening.sort} v${happening.version} ${happening.data}`
     case 'store-failed':

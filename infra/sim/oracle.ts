@@ -82,7 +82,7 @@ function overrideAt(
 
 /** The latest firing that counts up to an instant, of any rule of a target; of several at once the larger size. */
 function firingAt(scenario: Scenario, target: number, untilMs: number, { ranFor }: Circumstances, now = untilMs): Wanted | undefined {
-  let best: { readonly rule: SimRule; readonly nominalMs: number; readonly isTied: boolean } | undefined
+  let best: { readonly rule: SimRule; readonly nominalMs: number; readonly civilMs: number; readonly isTied: boolean } | undefined
   for (const rule of scenario.rules) {
     if (rule.target !== target) continue
     const beganMs = rule.source === 'hpc' ? scenario.startMs - objectAgeMs : Number.NEGATIVE_INFINITY
@@ -90,9 +90,11 @@ function firingAt(scenario: Scenario, target: number, untilMs: number, { ranFor 
     const ran = rule.runOnce ? ranFor?.(rule) : undefined
     const nominalMs = ran ?? lastFiring(scenario, rule, untilMs, earliestMs)
     if (nominalMs === undefined || nominalMs > untilMs || nominalMs < now - scenario.lookBackMs) continue
-    const isTied = nominalMs === best?.nominalMs
-    if (best === undefined || nominalMs > best.nominalMs) best = { rule, nominalMs, isTied }
-    else if (isTied) best = { rule: isLarger(rule.size, best.rule.size) ? rule : best.rule, nominalMs, isTied }
+    const civilMs = nominalMs - putOffMs(rule, nominalMs)
+    const isTied = nominalMs === best?.nominalMs && civilMs === best.civilMs
+    const isLater = best === undefined || nominalMs > best.nominalMs || (nominalMs === best.nominalMs && civilMs > best.civilMs)
+    if (isLater) best = { rule, nominalMs, civilMs, isTied: false }
+    else if (isTied && best !== undefined) best = { ...best, rule: isLarger(rule.size, best.rule.size) ? rule : best.rule, isTied }
   }
   return best === undefined ? undefined : { ...best, size: sizeTextOfSize(best.rule.size) }
 }
@@ -125,6 +127,17 @@ function firesInGap(scenario: Scenario, rule: SimRule, atMs: number, byMs: numbe
     if (fits(rule, wallOf(atMs + passedMs, offsetMs))) return isOpen(scenario, rule, atMs)
   }
   return false
+}
+
+/** How long after the time that the clocks passed over a rule fires; of several such times it is the latest that counts. */
+function putOffMs(rule: SimRule, nominalMs: number): number {
+  const change = clockChanges(rule.zone).find(({ atMs, byMs }) => atMs === nominalMs && byMs > 0)
+  if (change === undefined || fits(rule, civilAt(nominalMs, rule.zone))) return 0
+  const offsetMs = offsetAt(nominalMs - 1, rule.zone)
+  for (let backMs = 1000; backMs <= change.byMs; backMs += 1000) {
+    if (fits(rule, wallOf(nominalMs + change.byMs - backMs, offsetMs))) return backMs
+  }
+  return 0
 }
 
 function fits({ seconds, minutes, hours }: SimRule, { hour, minute, second }: WallTime): boolean {

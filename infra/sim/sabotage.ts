@@ -1,7 +1,10 @@
 import type { Clock } from '#cloud/clock.ts'
 import type { CloudWriter } from '#cloud/cloud.ts'
+import type { Settings } from '#functions/image-cleaner/event.ts'
+import type { ImageChange } from '#functions/image-cleaner/image-change.ts'
+import type { ObservedPart } from '#functions/image-cleaner/plan.ts'
 import type { Config } from '#shared/runtime/config.ts'
-import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
+import type { PartedDefinition, ScheduleDefinition } from '#shared/runtime/definition.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { Journal } from '#shared/safety/journal.ts'
 import type { StepLike } from '#shared/safety/plan-document.ts'
@@ -10,6 +13,9 @@ import type { MemoryDisk } from '#shared/safety/store-memory.ts'
 
 /** Says which steps of a plan somebody has approved. */
 export type Review = (steps: readonly StepLike[]) => ReadonlySet<StepLike>
+
+/** The image-cleaner as the runtime takes it. */
+export type Cleaner = PartedDefinition<Settings, ObservedPart, ImageChange>
 
 /** Puts something else in the place of parts of the product, to see whether the checks notice. */
 export interface Sabotage {
@@ -26,6 +32,7 @@ export interface Sabotage {
   readonly definition?: <Settings, Observed, Change>(
     definition: ScheduleDefinition<Settings, Observed, Change>,
   ) => ScheduleDefinition<Settings, Observed, Change>
+  readonly cleaner?: (cleaner: Cleaner) => Cleaner
   readonly review?: (review: Review) => Review
   readonly verify?: (verify: Journal['verify']) => Journal['verify']
 }

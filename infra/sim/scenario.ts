@@ -2,9 +2,10 @@ import type { FaultMatch } from '#infra/sandbox/faults.ts'
 import { Chance } from './chance.ts'
 import { drawPlans, type PlansOf } from './draw-plans.ts'
 import type { PersonDeed } from './history.ts'
+import { drawImages, drawNights, type ImageScene, nightTickMs } from './images/image-scene.ts'
 
 /** What the simulation runs. `relative-probe` adds one object per step, so that nothing but the kernel keeps it from adding two. */
-export const simFunctions = ['cron-scaler', 'relative-probe'] as const
+export const simFunctions = ['cron-scaler', 'relative-probe', 'image-cleaner'] as const
 export type SimFunction = (typeof simFunctions)[number]
 
 /** A world, its rules and everything that is going to befall it, drawn from a seed: plain JSON. */
@@ -26,12 +27,19 @@ export interface Scenario {
   readonly lookBackMs: number
   /** How often within an hour one firing is enforced. */
   readonly maxCorrections: number
+  /**
+   * How often targets are read while nothing is due; absent where they are not: then somebody asks for a look when it becomes quiet, as
+   * people do who have written something on a target.
+   */
+  readonly lookEveryMs?: number
   readonly hasJournalKey: boolean
   readonly guard: SimGuard
   readonly machines: readonly { readonly name: string; readonly skewMs: number }[]
   /** The most that two clocks ever differ. */
   readonly clocksApartMs: number
   readonly deliveries: readonly Delivery[]
+  /** When the last run begins, if it is on time. */
+  readonly lastTickMs: number
   readonly jumps: readonly { readonly atMs: number; readonly machine: number; readonly skewMs: number }[]
   readonly storms: readonly Storm[]
   readonly people: readonly SimDeed[]
@@ -46,6 +54,8 @@ export interface Scenario {
   readonly hasTimeLimit: boolean
   /** Until it becomes quiet every run is only for the plan that the run before it printed. */
   readonly needsApproval: boolean
+  /** What the image-cleaner lives in. Its worlds have no targets and no rules. */
+  readonly images?: ImageScene | undefined
 }
 
 export type SimSize = { readonly replicas: number } | { readonly min: number; readonly max: number }
@@ -160,8 +170,11 @@ export interface Storm {
   readonly match?: FaultMatch
 }
 
-/** `outage`: nothing works; `slow`: everything takes long; `lossy`: answers get lost; `mixed`: anything. */
-export type StormFlavour = 'outage' | 'slow' | 'lossy' | 'mixed'
+/**
+ * `outage`: nothing works; `slow`: everything takes long; `lossy`: answers get lost; `mixed`: anything; `lying`: lists lack rows, have
+ * them twice or count wrongly; `blind`: clusters answer that nobody may look, or garbage.
+ */
+export type StormFlavour = 'outage' | 'slow' | 'lossy' | 'mixed' | 'lying' | 'blind'
 
 export interface Latency {
   readonly cloudMs: number
@@ -180,6 +193,10 @@ export const clusterIds = ['cls-e0000001', 'cls-e0000002'] as const
 /** Draws a scenario. The same seed and function, the same scenario. */
 export function drawScenario(seed: number, of: SimFunction): Scenario {
   const chance = new Chance(seed, `scenario of ${of}`)
+  return of === 'image-cleaner' ? drawNightScenario(seed, chance) : drawTickScenario(seed, of, chance)
+}
+
+function drawTickScenario(seed: number, of: Exclude<SimFunction, 'image-cleaner'>, chance: Chance): Scenario {
   const timing = chance.of('timing')
   const { startMs, zones } = drawSeason(chance.of('season'), timing)
   const tickMs =
@@ -198,27 +215,116 @@ export function drawScenario(seed: number, of: SimFunction): Scenario {
     [3, 3],
   ])
   const clocks = drawClocks(chance.of('clocks'), { of, startMs, quietMs, machineCount })
-  const enforces = chance.of('mode').isTrue(0.95)
   return {
     seed,
     function: of,
     startMs,
     quietMs,
-    mode: enforces ? 'enforce' : chance.of('mode').of('harmless').one(['observe', 'plan']),
+    mode: drawMode(chance),
     clusterIds: clusters,
     targets,
     ...(of === 'cron-scaler' ? drawPlans(chance, { targets, zones, startMs, quietMs }) : noPlans),
+    ...(of === 'cron-scaler' && chance.of('looking').isTrue(0.5) ? { lookEveryMs: 5 * minuteMs } : {}),
     startingDeadlineMs: chance.of('deadline').isTrue(0.7) ? 12 * hourMs : 30 * minuteMs,
     hasJournalKey: chance.of('key').isTrue(0.4),
     guard: drawGuard(chance.of('guard'), { targets, startMs, quietMs }),
     ...clocks,
-    deliveries: drawDeliveries(chance.of('deliveries'), { startMs, tickMs, ticks, quietMs, machineCount }),
+    deliveries: drawDeliveries(chance.of('deliveries'), {
+      ticks: Array.from({ length: ticks }, (_, tick) => startMs + tick * tickMs),
+      quiet: quietMinutes.map((minutes) => quietMs + minutes * minuteMs),
+      machineCount,
+    }),
+    lastTickMs: quietMs + (quietMinutes.at(-1) ?? 0) * minuteMs,
     storms: drawStorms(chance.of('storms'), { startMs, quietMs }),
     people: of === 'cron-scaler' ? drawPeople(chance.of('people'), { targets, startMs, quietMs }) : [],
     rivalChance: of === 'cron-scaler' ? chance.of('rivals').one([0, 0, 0, 0.1, 0.4]) : 0,
     switchings: drawSwitchings(chance.of('switch'), { startMs, quietMs }),
     ...drawTrouble(chance.of('trouble')),
   }
+}
+
+function drawMode(chance: Chance): Scenario['mode'] {
+  return chance.of('mode').isTrue(0.95) ? 'enforce' : chance.of('mode').of('harmless').one(['observe', 'plan'])
+}
+
+/** Several nights of the image-cleaner. What goes wrong goes wrong in the hour of its triggers, or nobody would notice. */
+function drawNightScenario(seed: number, chance: Chance): Scenario {
+  const timing = chance.of('timing')
+  // One in the morning in the registry's zone.
+  const firstMs = Date.UTC(2026, 2, 2, 17) + timing.whole(0, 20) * 24 * hourMs
+  const { troubled, quiet } = drawNights(timing, firstMs)
+  const startMs = firstMs - hourMs
+  const quietMs = (troubled.at(-1) ?? firstMs) + 12 * hourMs
+  const ticksOf = (night: number, count: number): readonly number[] =>
+    Array.from({ length: count }, (_, tick) => night + tick * nightTickMs)
+  const ticks = troubled.flatMap((night) => ticksOf(night, timing.whole(3, 7)))
+  const quietTicks = quiet.flatMap((night) => ticksOf(night, 3))
+  const clusters = clusterIds.slice(0, chance.of('clusters').isTrue(0.4) ? 2 : 1)
+  // Its platform never lets two of its runs begin side by side; what an ended one has sent may still be under way.
+  const machineCount = 1
+  return {
+    seed,
+    function: 'image-cleaner',
+    startMs,
+    quietMs,
+    mode: drawMode(chance),
+    clusterIds: clusters,
+    targets: [],
+    ...noPlans,
+    startingDeadlineMs: 0,
+    hasJournalKey: chance.of('key').isTrue(0.4),
+    guard: drawNightGuard(chance.of('guard'), firstMs),
+    ...drawClocks(chance.of('clocks'), { of: 'image-cleaner', startMs, quietMs, machineCount }),
+    deliveries: drawDeliveries(chance.of('deliveries'), { ticks, quiet: quietTicks, machineCount }),
+    lastTickMs: quietTicks.at(-1) ?? quietMs,
+    storms: troubled.flatMap((night, index) => drawNightStorms(chance.of(`storms ${index}`), night)),
+    people: [],
+    rivalChance: chance.of('rivals').one([0, 0.03, 0.1, 0.3]),
+    switchings: drawSwitchings(chance.of('switch'), { startMs: firstMs - 5 * minuteMs, quietMs: firstMs + 20 * minuteMs }),
+    ...drawTrouble(chance.of('trouble')),
+    latency: {
+      cloudMs: chance.of('latency').magnitude(5, 3_000),
+      storeMs: chance.of('latency').of('store').magnitude(1, 150),
+      tail: chance.of('latency').of('tail').one([0, 0.005, 0.03]),
+    },
+    images: drawImages(chance.of('images'), { clusters, nights: [...troubled, ...quiet], troubled, startMs, quietMs }),
+  }
+}
+
+/** Caps and windows of the kernel itself, in few worlds: the function has its own caps. */
+function drawNightGuard(chance: Chance, firstMs: number): SimGuard {
+  const caps = chance.isTrue(0.2)
+    ? [
+        {
+          amount: chance.whole(0, 6),
+          window: chance.weighed<SimCap['window']>([
+            [1, 30 * minuteMs],
+            [1, 'run'],
+            [1, 'day'],
+          ]),
+        },
+      ]
+    : []
+  const minuteOfDay = Math.floor((firstMs % (24 * hourMs)) / minuteMs) + chance.whole(0, 40)
+  const freeze = chance.isTrue(0.12) ? [{ name: 'w1', kind: 'deny' as const, minuteOfDay, minutes: chance.whole(3, 25) }] : []
+  return { caps, freeze, overrides: [], protect: [], killSwitch: chance.isTrue(0.8) ? 'store' : 'configMap' }
+}
+
+/** What goes wrong in one night, about when its first run begins: a run takes minutes, and the others of the night only go on with it. */
+function drawNightStorms(chance: Chance, night: number): Storm[] {
+  const near = { startMs: night - 4 * minuteMs, quietMs: night + 4 * minuteMs }
+  const storms = chance.isTrue(0.6) ? drawStorms(chance, near) : []
+  for (const flavour of ['lying', 'blind'] as const) {
+    if (!chance.isTrue(0.3)) continue
+    const fromMs = chance.whole(near.startMs, night)
+    storms.push({ fromMs, untilMs: fromMs, on: 'cloud', flavour, probability: chance.one([0.1, 0.4, 1]) })
+  }
+  // The tags of one repository after the other cannot be read, and everything else can.
+  if (chance.isTrue(0.2)) {
+    const match = { action: 'DescribeImagePersonal' }
+    storms.push({ fromMs: night - minuteMs, untilMs: night, on: 'cloud', flavour: 'lossy', probability: chance.one([0.8, 1]), match })
+  }
+  return storms.map((storm) => ({ ...storm, untilMs: storm.fromMs + chance.magnitude(minuteMs, 60 * minuteMs) }))
 }
 
 const noPlans: PlansOf = { rules: [], calendars: [], overrides: [], lookBackMs: 8 * 24 * hourMs, maxCorrections: 3 }
@@ -320,15 +426,9 @@ function drawClocks(
 
 function drawDeliveries(
   chance: Chance,
-  facts: {
-    readonly startMs: number
-    readonly tickMs: number
-    readonly ticks: number
-    readonly quietMs: number
-    readonly machineCount: number
-  },
+  facts: { readonly ticks: readonly number[]; readonly quiet: readonly number[]; readonly machineCount: number },
 ): Delivery[] {
-  const { startMs, tickMs, ticks, quietMs, machineCount } = facts
+  const { ticks, quiet, machineCount } = facts
   const [lost, twice, late, atOnce] = [
     chance.one([0, 0.05, 0.25]),
     chance.one([0, 0.2, 0.6]),
@@ -336,8 +436,7 @@ function drawDeliveries(
     chance.one([0.2, 0.8]),
   ]
   const deliveries: Delivery[] = []
-  for (let tick = 0; tick < ticks; tick += 1) {
-    const scheduledAt = startMs + tick * tickMs
+  for (const scheduledAt of ticks) {
     const count = chance.isTrue(lost) ? 0 : chance.isTrue(twice) ? chance.whole(2, 3) : 1
     const delayMs = drawDelay(chance, late)
     const together = chance.isTrue(atOnce)
@@ -348,10 +447,7 @@ function drawDeliveries(
       deliveries.push({ atMs, scheduledAt, machine: together ? (first + copy) % machineCount : chance.whole(0, machineCount - 1) })
     }
   }
-  for (const minutes of quietMinutes) {
-    const at = quietMs + minutes * minuteMs
-    deliveries.push({ atMs: at, scheduledAt: at, machine: chance.whole(0, machineCount - 1) })
-  }
+  for (const at of quiet) deliveries.push({ atMs: at, scheduledAt: at, machine: chance.whole(0, machineCount - 1) })
   return deliveries
 }
 

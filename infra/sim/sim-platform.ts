@@ -1,4 +1,5 @@
 import { advanceWorld } from '#infra/sandbox/advance.ts'
+import type { CallRecord } from '#infra/sandbox/call-journal.ts'
 import { createSandboxClock } from '#infra/sandbox/clock.ts'
 import type { SandboxCore } from '#infra/sandbox/core.ts'
 import { type Fault, stormFaults } from '#infra/sandbox/faults.ts'
@@ -10,6 +11,8 @@ import { createSandboxCore, type Exchange, exchangeApi } from '#infra/sandbox/se
 import type { ReceivedCall } from '#infra/sandbox/verify-signature.ts'
 import type { EventLoop } from './event-loop.ts'
 import type { Doer, History } from './history.ts'
+import { ImageWatch } from './images/image-watch.ts'
+import { stageImages } from './images/stage-images.ts'
 import type { Scenario, SimDeed, SimTarget, Storm } from './scenario.ts'
 import {
   clusterOf,
@@ -39,6 +42,15 @@ export interface Forwarded {
 export interface Sender extends Doer {
   readonly wireId: number
   readonly callId: number
+  /** Of the step that the call belongs to; empty for a reading. */
+  readonly key: string
+}
+
+/** What an answer is worth. */
+export interface Told {
+  readonly saidAt: number
+  /** Whether it came, and says the truth and all of it. */
+  readonly isTrue: boolean
 }
 
 /** The sandbox's own handling of calls, in virtual time, with a look at what each write really changed. */
@@ -50,17 +62,23 @@ export class SimPlatform {
   /** The targets right after the world was last advanced: what a write then finds. */
   #before: readonly (KubeObject | undefined)[] = []
   #probesBefore: ReadonlySet<KubeObject> = new Set()
+  /** The truth about images, in worlds of the image-cleaner. */
+  readonly images: ImageWatch | undefined
 
   constructor(scenario: Scenario, loop: EventLoop, history: History) {
     this.#scenario = scenario
     this.#loop = loop
     this.#history = history
-    const world = stageWorld(scenario)
+    const { images } = scenario
+    const world = images === undefined ? stageWorld(scenario) : stageImages(scenario, images)
+    this.images = images === undefined ? undefined : new ImageWatch(world, images, loop, history)
     const clock = createSandboxClock({ source: () => loop.now })
     const core = createSandboxCore({ seed: scenario.seed, world, clock })
     const advance = (): void => {
+      this.images?.allow(false)
       advanceWorld(world, clock.now(), core.random)
       this.#look()
+      this.images?.look()
     }
     this.core = { ...core, advance }
   }
@@ -78,8 +96,44 @@ export class SimPlatform {
       wireId: sender.wireId,
       text: `${what}: ${record?.code ?? 'carried out'}${faults}`,
     })
-    if (forwarded !== undefined && record?.effect === 'write' && record.applied) this.#compare(forwarded, sender, record.requestId)
+    if (record?.effect === 'write' && record.applied) {
+      if (this.images !== undefined) this.#compareImages(record, sender)
+      else if (forwarded !== undefined) this.#compare(forwarded, sender, record.requestId)
+    }
+    if (this.images !== undefined && record !== undefined) {
+      const isTrue = !isRefusal(exchange) && this.images.isTrueAnswer(record, exchange.reply.body)
+      this.#told.set(exchange, { saidAt: this.#loop.now, isTrue })
+    }
     return exchange
+  }
+
+  readonly #told = new WeakMap<Exchange, Told>()
+
+  /** When an answer was given, and whether it is the truth; in worlds of the image-cleaner only. */
+  toldBy(exchange: Exchange): Told | undefined {
+    return this.#told.get(exchange)
+  }
+
+  #compareImages(record: CallRecord, sender: Sender): void {
+    const done = this.images?.carriedOut(record)
+    if (done === undefined) return
+    this.#history.add({
+      at: this.#loop.now,
+      kind: 'effect',
+      effect: {
+        ...sender,
+        requestId: record.requestId,
+        target: done.target,
+        uid: '',
+        before: '',
+        after: done.after,
+        by: '',
+        nominalMs: 0,
+        wasOptedOut: false,
+        wasDeleting: false,
+        images: done.images,
+      },
+    })
   }
 
   /** What the kill switch in a cluster says now. */
@@ -212,6 +266,14 @@ export class SimPlatform {
   }
 }
 
+/** Whether a cluster answered with a refusal in an envelope that says that all is well, or with what is no answer. */
+function isRefusal({ reply, ending }: Exchange): boolean {
+  if (ending !== undefined && ending.kind !== 'slow-body' && ending.kind !== 'lying-page') return true
+  const body = stringAt(parseJson(reply.body), 'Response', 'ResponseBody')
+  if (body === undefined) return reply.status !== 200
+  return !/^\{"(?:kind|apiVersion|metadata)"/.test(body) || body.includes('"kind":"Status"')
+}
+
 function sizeTextOfTarget(target: SimTarget, object: KubeObject | undefined): string {
   return target.kind === 'Ledger' ? '' : sizeTextOf(object)
 }
@@ -238,5 +300,19 @@ const faultsOf: Readonly<Record<Storm['flavour'], readonly Fault[]>> = {
     { kind: 'rbac-403' },
     { kind: 'forward-body', body: '' },
     { kind: 'slow-body', pauseMs: 11_000 },
+  ],
+  lying: [
+    { kind: 'lying-page', lie: 'repeat-row' },
+    { kind: 'lying-page', lie: 'skip-row' },
+    { kind: 'lying-page', lie: 'wrong-total' },
+    { kind: 'lying-page', lie: 'wrong-total', by: -1 },
+    { kind: '5xx', status: 502, when: 'before' },
+  ],
+  blind: [
+    { kind: 'rbac-403' },
+    { kind: 'rbac-403' },
+    { kind: 'forward-body', body: '' },
+    { kind: 'forward-body', body: '<html><body>Bad gateway</body></html>' },
+    { kind: 'forward-body', body: '{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[' },
   ],
 }

@@ -5,16 +5,19 @@ import { staticCredentials } from '#cloud/credentials.ts'
 import { CloudError } from '#cloud/errors.ts'
 import type { WireRequest } from '#cloud/wire.ts'
 import { definition as cronScaler } from '#functions/cron-scaler/definition.ts'
+import { definition as imageCleaner } from '#functions/image-cleaner/definition.ts'
+import type { ImageChange } from '#functions/image-cleaner/image-change.ts'
 import { parseJson, stringAt } from '#infra/sandbox/kubernetes/json.ts'
 import { sandboxSecretId, sandboxSecretKey } from '#infra/sandbox/test-credentials.ts'
+import type { Step } from '#shared/pure/step.ts'
 import { type Config, checkConfig } from '#shared/runtime/config.ts'
 import { readJson } from '#shared/runtime/config-text.ts'
-import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
+import type { DefinitionFacts, ScheduleDefinition } from '#shared/runtime/definition.ts'
 import { FetchError, type FetchText } from '#shared/runtime/fetch-text.ts'
 import { createKernel, type Kernel } from '#shared/runtime/kernel.ts'
 import { silentLog } from '#shared/runtime/log.ts'
 import { type RunReport, runIdOf } from '#shared/runtime/report.ts'
-import { runSchedule } from '#shared/runtime/run.ts'
+import { type RunOptions, runSchedule } from '#shared/runtime/run.ts'
 import { setSwitch } from '#shared/safety/kill-switch-store.ts'
 import { createPlanDocument, matchPlan, type PlanDocument } from '#shared/safety/plan-document.ts'
 import { MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/store-memory.ts'
@@ -22,11 +25,12 @@ import { Chance } from './chance.ts'
 import { createDirectTransport, type Wire, type WireFate } from './direct-transport.ts'
 import { EventLoop } from './event-loop.ts'
 import { createFaultyStore, type StoreFate, type StoreFault } from './faulty-store.ts'
-import { changesOf, type Doer, History, type WriteCall } from './history.ts'
+import { changesOf, type Doer, History, type PlannedStep, type PlannedTag, type WriteCall } from './history.ts'
+import { drawImageDeed, type ImageDeed, quarantineRepository } from './images/image-scene.ts'
 import { relativeProbe } from './relative-probe.ts'
-import type { Review, Sabotage } from './sabotage.ts'
+import type { Cleaner, Review, Sabotage } from './sabotage.ts'
 import { type Delivery, drawRival, quietMinutes, type Scenario, type Storm } from './scenario.ts'
-import { type Forwarded, SimPlatform } from './sim-platform.ts'
+import { type Forwarded, SimPlatform, type Told } from './sim-platform.ts'
 import { type Fate, SimProcess } from './sim-process.ts'
 import { calendarHost, calendarText, functionNameOf, markOn, stageDocument, switchPath, targetOfPath } from './stage-world.ts'
 import { warmUp } from './warm-up.ts'
@@ -54,7 +58,7 @@ export interface Simulated {
 
 const journalSecret = 'secret of the simulation'
 /** What Lambda gives a run here. */
-const timeLimitMs = 55_000
+const timeLimitsMs = { 'cron-scaler': 55_000, 'relative-probe': 55_000, 'image-cleaner': 840_000 } as const
 /** How long a run may take where nobody ends it. */
 const noLimitMs = 24 * 3_600_000
 /** How long everything goes on after the last tick. */
@@ -84,6 +88,13 @@ interface Runtime {
   readonly process: SimProcess
   readonly cloud: CloudWriter
   readonly kernel: Kernel
+  readonly version: ConfigVersion
+}
+
+/** The configuration that a process was started with. */
+interface ConfigVersion {
+  readonly index: number
+  readonly config: Config
 }
 
 /** Told of what a run says of itself. */
@@ -96,6 +107,7 @@ interface Follower {
 /** A plan as somebody was shown it. */
 interface PrintedPlan {
   readonly document: PlanDocument
+  readonly steps: readonly Step<unknown>[]
   readonly changes: readonly string[]
 }
 
@@ -120,7 +132,8 @@ class Simulation {
   readonly #fetches: Chance
   readonly #openCalls = new Map<SimProcess, WriteCall[]>()
   readonly #placesOfRuns: number[] = []
-  #config: Config | undefined
+  #configs: readonly Config[] = []
+  #version: ConfigVersion | undefined
   #calls = 0
   #wireCount = 0
   #runs = 0
@@ -151,11 +164,11 @@ class Simulation {
   }
 
   async run(): Promise<Simulated> {
-    const { startMs, quietMs } = this.#scenario
-    this.#config = await readConfig(this.#scenario)
+    const { startMs, lastTickMs } = this.#scenario
+    this.#configs = await readConfigs(this.#scenario)
+    this.#setVersion(0)
     this.#note(`a world begins at ${new Date(startMs).toISOString()}`)
     this.#arrange()
-    const lastTickMs = quietMs + (quietMinutes.at(-1) ?? 0) * 60_000
     await this.#loop.runUntil(lastTickMs + afterwardsMs)
     if (this.#bug !== undefined) throw this.#bug
     return {
@@ -180,16 +193,32 @@ class Simulation {
 
   /** Writes everything that is going to happen into the loop. */
   #arrange(): void {
-    const { deliveries, jumps, storms, people, switchings, quietMs } = this.#scenario
+    const { deliveries, jumps, storms, people, switchings, quietMs, images } = this.#scenario
     for (const delivery of deliveries) this.#loop.at(delivery.atMs, () => this.#deliver(delivery))
     for (const { atMs, machine, skewMs } of jumps) this.#loop.at(atMs, () => this.#setClock(machine, skewMs))
     for (const deed of people) this.#loop.at(deed.atMs, () => this.#platform.act(deed))
+    for (const deed of images?.deeds ?? []) this.#loop.at(deed.atMs, () => this.#actOnImages(deed))
+    for (const { atMs, version } of images?.edits ?? []) this.#loop.at(atMs, () => this.#setVersion(version))
     for (const { atMs, to } of switchings) this.#loop.at(atMs, () => this.#setSwitch(to))
     for (const [index, storm] of storms.entries()) this.#raise(storm, index)
     this.#loop.at(quietMs, () => {
       this.#note('it becomes quiet')
+      this.#platform.images?.allow(true)
       for (const { index } of this.#machines) this.#setClock(index, 0)
     })
+  }
+
+  /** Somebody edits the configuration. A run that is under way goes by the old one to its end; what starts then starts with the new one. */
+  #setVersion(index: number): void {
+    const config = this.#configs[index]
+    if (config === undefined) return
+    this.#version = { index, config }
+    if (index > 0) this.#history.add({ at: this.#loop.now, kind: 'edited', version: index })
+  }
+
+  #actOnImages(deed: ImageDeed): void {
+    this.#platform.core.advance()
+    this.#platform.images?.act(deed)
   }
 
   #setClock(index: number, skewMs: number): void {
@@ -215,7 +244,8 @@ class Simulation {
   readonly #storeStorms = new Set<Storm>()
 
   #raise(storm: Storm, index: number): void {
-    const name = `${storm.flavour} storm on the ${storm.on}${storm.match === undefined ? '' : "'s writes"}`
+    const part = storm.match?.action ?? 'writes'
+    const name = `${storm.flavour} storm on the ${storm.on}${storm.match === undefined ? '' : `'s ${part}`}`
     this.#loop.at(storm.fromMs, () => {
       this.#note(`${name} begins`)
       const end = storm.on === 'cloud' ? this.#platform.storm(storm, this.#scenario.seed * 7 + index) : this.#raiseOnStore(storm)
@@ -243,6 +273,7 @@ class Simulation {
   /** Lets a machine take up what waits for it, if it can. */
   #work(machine: Machine): void {
     if (machine.isBusy || machine.isBooting || machine.waiting.length === 0) return
+    if (machine.runtime !== undefined && machine.runtime.version !== this.#version) this.#retire(machine, machine.runtime)
     if (machine.runtime === undefined) {
       machine.isBooting = true
       this.#boot(machine).then(() => {
@@ -255,10 +286,22 @@ class Simulation {
     if (delivery !== undefined) this.#start(machine, machine.runtime, delivery)
   }
 
+  /** A process of an older configuration gets no more to do. */
+  #retire(machine: Machine, { process }: Runtime): void {
+    this.#history.add({
+      at: this.#loop.now,
+      kind: 'process',
+      process: process.name,
+      text: 'is not used any more, its configuration is old',
+    })
+    machine.runtime = undefined
+  }
+
   async #boot(machine: Machine): Promise<void> {
     const { sabotage } = this.#options
-    const config = this.#config
-    if (config === undefined) return
+    const version = this.#version
+    if (version === undefined) return
+    const { config } = version
     machine.lives += 1
     const process = new SimProcess(`${machine.name}.${machine.lives}`, this.#loop, () => machine.skewMs)
     this.#history.add({ at: this.#loop.now, kind: 'process', process: process.name, text: 'starts' })
@@ -308,12 +351,11 @@ class Simulation {
       machine.isBusy = false
       this.#loop.after(this.#fates.magnitude(200, 60_000), () => this.#work(machine))
     }
-    machine.runtime = { process, cloud: sabotagedCloud, kernel: sabotage?.kernel?.(kernel) ?? kernel }
+    machine.runtime = { process, cloud: sabotagedCloud, kernel: sabotage?.kernel?.(kernel) ?? kernel, version }
   }
 
-  #start(machine: Machine, { process, cloud, kernel }: Runtime, { scheduledAt }: Delivery): void {
-    const config = this.#config
-    if (config === undefined) return
+  #start(machine: Machine, { process, cloud, kernel, version }: Runtime, { scheduledAt }: Delivery): void {
+    const { config } = version
     const scenario = this.#scenario
     const isQuiet = this.#loop.now >= scenario.quietMs
     this.#runs += 1
@@ -325,7 +367,7 @@ class Simulation {
     const fates = fatesOfRun === undefined ? this.#drawFates() : fatesOfRun(run)
     const limitMs = this.#drawLimit()
     process.begin(owner, isQuiet && fatesOfRun === undefined ? [] : fates)
-    const endsAt = this.#loop.now + (isQuiet ? timeLimitMs : limitMs)
+    const endsAt = this.#loop.now + (isQuiet ? timeLimitsMs[scenario.function] : limitMs)
     this.#endOfRun.set(owner, endsAt)
     const now = process.clock.now()
     const approved = scenario.needsApproval && !isQuiet ? this.#lastPlan : undefined
@@ -337,6 +379,7 @@ class Simulation {
       scheduledAt,
       processNow: now,
       remainingMs: endsAt - this.#loop.now,
+      version: version.index,
       approved: approved?.changes,
     })
     let isOver = false
@@ -365,6 +408,7 @@ class Simulation {
       log: silentLog,
       remainingMs: () => endsAt - this.#loop.now,
       waitClock: process.clock,
+      fresh: scenario.lookEveryMs === undefined && scheduledAt === scenario.quietMs + quietMinutes[0] * 60_000,
       fetchText: this.#fetcher(process),
       onReport,
       ...(approved === undefined ? {} : { review: this.#reviewOf(approved) }),
@@ -372,15 +416,23 @@ class Simulation {
     this.#loop.at(endsAt, () => {
       if (!isOver) process.die('is ended, its time is over')
     })
-    const ran =
-      scenario.function === 'cron-scaler'
-        ? runSchedule(this.#watchedDefinition(cronScaler, process, follow), options)
-        : runSchedule(this.#watchedDefinition(relativeProbe, process, follow), options)
+    const ran = this.#run(process, follow, options)
     ran.then(over, (error: unknown) => {
       const text = error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 3).join(' ') : String(error)
       this.#history.add({ at: this.#loop.now, kind: 'run-threw', doer: { ...doer, owner: process.owner }, text })
       over()
     })
+  }
+
+  #run(process: SimProcess, follow: Follower, options: RunOptions): Promise<unknown> {
+    switch (this.#scenario.function) {
+      case 'cron-scaler':
+        return runSchedule(this.#watchedDefinition(cronScaler, process, follow), options)
+      case 'relative-probe':
+        return runSchedule(this.#watchedDefinition(relativeProbe, process, follow), options)
+      case 'image-cleaner':
+        return runSchedule(this.#watchedCleaner(process), options)
+    }
   }
 
   /** Follows a run that looks ahead: what it waits for, and each further run that it then begins by itself. */
@@ -408,6 +460,7 @@ class Simulation {
           scheduledAt,
           processNow: now,
           remainingMs: endsAt - this.#loop.now,
+          version: 0,
           approved: approved?.changes,
         })
       },
@@ -458,18 +511,55 @@ class Simulation {
             },
           }),
       plan: (observed, config, now) => {
-        const doer = { process: process.name, owner: process.owner }
         const plan = definition.plan(observed, config, now)
-        const steps = plan.map(({ key, target, before, after, reason, verdict }) => {
-          return { key, target, before, after, code: reason.code, verdict }
-        })
-        const hashes = { configHash: '', observedHash: '' }
-        const document = createPlanDocument({ function: definition.name, createdAt: now, steps: plan, ...hashes })
-        this.#plans.set(doer.owner, { document, changes: changesOf(steps) })
-        this.#history.add({ at: this.#loop.now, kind: 'planned', doer, now, steps })
+        this.#notePlan(definition.name, process, plan, now)
         return plan
       },
     }
+  }
+
+  /** The image-cleaner, its plans written down and each of its steps known while it is carried out. */
+  #watchedCleaner(process: SimProcess): Cleaner {
+    const definition = this.#options.sabotage?.cleaner?.(imageCleaner) ?? imageCleaner
+    return {
+      ...definition,
+      plan: (observed, config, now) => {
+        const plan = definition.plan(observed, config, now)
+        this.#notePlan(definition.name, process, plan, now, tagsOfChange)
+        return plan
+      },
+      apply: async (step, cloud, config, now) => {
+        const open = this.#openSteps.get(process) ?? new Map<string, string>()
+        this.#openSteps.set(process, open)
+        open.set(step.target, step.key)
+        return await definition.apply(step, cloud, config, now)
+      },
+    }
+  }
+
+  /** Keys of the steps that a process has begun last, by their targets: nothing in a call to the registry says for which step it is. */
+  readonly #openSteps = new Map<SimProcess, Map<string, string>>()
+
+  /** A plan, or the next part of one. */
+  #notePlan<Change>(
+    name: DefinitionFacts<unknown, unknown, unknown>['name'],
+    process: SimProcess,
+    plan: readonly Step<Change>[],
+    now: number,
+    tagsOf?: (change: Change) => readonly PlannedTag[] | undefined,
+  ): void {
+    const doer = { process: process.name, owner: process.owner }
+    const steps = plan.map((step): PlannedStep => {
+      const { key, target, before, after, reason, verdict } = step
+      const tags = step.verdict === 'change' ? tagsOf?.(step.change) : undefined
+      return { key, target, before, after, code: reason.code, verdict, ...(tags === undefined ? {} : { tags }) }
+    })
+    const earlier = this.#plans.get(doer.owner)
+    const all = [...(earlier?.steps ?? []), ...plan]
+    const hashes = { configHash: '', observedHash: '' }
+    const document = createPlanDocument({ function: name, createdAt: now, steps: all, ...hashes })
+    this.#plans.set(doer.owner, { document, steps: all, changes: [...(earlier?.changes ?? []), ...changesOf(steps)] })
+    this.#history.add({ at: this.#loop.now, kind: 'planned', doer, now, steps })
   }
 
   /** The client, its writing calls written down. */
@@ -478,7 +568,7 @@ class Simulation {
       send: async <A extends Action>(action: A, request: RequestOf<A>, options?: SendOptions): Promise<ResponseOf<A>> => {
         if (action.effect === 'read') return await client.send(action, request, options)
         this.#calls += 1
-        const { method, path, body } = forwardedIn(request)
+        const { method, path, body } = callFacts(action, request)
         const call: WriteCall = {
           id: this.#calls,
           process: process.name,
@@ -486,7 +576,7 @@ class Simulation {
           method,
           path,
           body,
-          key: markOn(parseJson(body))?.key ?? '',
+          key: this.#keyOf(process, { method, path, body }),
           processNow: process.clock.now(),
           remainingMs: this.#remainingOf(process),
         }
@@ -508,6 +598,15 @@ class Simulation {
     }
   }
 
+  /** The step that a writing call is for. */
+  #keyOf(process: SimProcess, { method, path, body }: Omit<Forwarded, 'cluster'>): string {
+    const value = parseJson(body)
+    if (this.#scenario.images === undefined) return markOn(value)?.key ?? ''
+    const [from = ''] = (stringAt(value, 'SrcImage') ?? '').split(':')
+    const target = method === 'DuplicateImagePersonal' && path === quarantineRepository ? from : path
+    return this.#openSteps.get(process)?.get(target) ?? ''
+  }
+
   readonly #plans = new Map<string, PrintedPlan>()
   /** The plan of the last run that came to its end. */
   #lastPlan: PrintedPlan | undefined
@@ -523,27 +622,67 @@ class Simulation {
     const doer = { process: process.name, owner: process.owner }
     this.#wireCount += 1
     const wireId = this.#wireCount
-    const call = openCalls.find((open) => open.path === forwarded?.path && open.body === forwarded.body && open.method === forwarded.method)
+    const wanted = forwarded ?? factsOfBody(request)
+    const call = openCalls.find((open) => open.path === wanted.path && open.body === wanted.body && open.method === wanted.method)
     const callId = call?.id ?? 0
-    const text = forwarded === undefined ? (request.headers['x-tc-action'] ?? '?') : `${forwarded.method} ${forwarded.path}`
+    const key = call?.key ?? ''
+    const sentAt = this.#loop.now
+    let told: Told | undefined
+    const text = forwarded === undefined ? `${wanted.method} ${wanted.path}`.trim() : `${forwarded.method} ${forwarded.path}`
     this.#history.add({ at: this.#loop.now, kind: 'sent', doer, wireId, callId, text })
     let saidAt = 0
     let says = ''
     return {
       receive: async (received) => {
-        const exchange = await this.#platform.receive(received, forwarded, { ...doer, wireId, callId })
+        const exchange = await this.#platform.receive(received, forwarded, { ...doer, wireId, callId, key })
+        told = this.#platform.toldBy(exchange)
         saidAt = this.#loop.now
         says = this.#platform.switchSays()
         if (forwarded?.method === 'GET') this.#perhapsRival(forwarded)
+        if (wanted.method === 'DescribeImagePersonal') this.#perhapsImageRival(wanted.path)
         return exchange
       },
       end: (outcome, how) => {
         this.#history.add({ at: this.#loop.now, kind: 'answered', doer, wireId, callId, outcome, text: how })
+        if (this.#scenario.images !== undefined)
+          this.#noteLook({ doer, sentAt, told, isAnswered: outcome === 'answered' }, forwarded, wanted)
         if (forwarded?.method !== 'GET' || outcome !== 'answered') return
         if (forwarded.path === switchPath) this.#history.add({ at: this.#loop.now, kind: 'switch-read', doer, saidAt, says })
         else this.#history.add({ at: this.#loop.now, kind: 'read', doer, path: forwarded.path })
       },
     }
+  }
+
+  /** What the image-cleaner has seen of clusters and repositories, or has not. */
+  #noteLook(
+    {
+      doer,
+      sentAt,
+      told,
+      isAnswered,
+    }: { readonly doer: Doer; readonly sentAt: number; readonly told: Told | undefined; readonly isAnswered: boolean },
+    forwarded: Forwarded | undefined,
+    { method, path, body }: Omit<Forwarded, 'cluster'>,
+  ): void {
+    const facts = { at: this.#loop.now, kind: 'looked', doer, sentAt, saidAt: told?.saidAt ?? this.#loop.now } as const
+    const isTrue = isAnswered && told?.isTrue === true
+    const listed = forwarded?.method === 'GET' ? /^\/api(?:s\/([a-z.]+))?\/v[0-9a-z]+\/([a-z]+)$/.exec(path) : null
+    if (forwarded !== undefined && listed !== null) {
+      this.#history.add({ ...facts, list: 'cluster', of: `${forwarded.cluster} ${listed[1] ?? ''}/${listed[2]}`, isTrue, isAll: true })
+    }
+    if (method === 'DescribeImagePersonal') {
+      const isAll = stringAt(parseJson(body), 'Tag') === undefined
+      this.#history.add({ ...facts, list: 'tags', of: path, isTrue, isAll })
+      if (isAnswered) this.#history.add({ at: this.#loop.now, kind: 'read', doer, path })
+    }
+  }
+
+  /** Somebody may do something to the tags of a repository right after they were read. */
+  #perhapsImageRival(repository: string): void {
+    const { images, rivalChance, quietMs } = this.#scenario
+    if (images === undefined || rivalChance === 0 || this.#loop.now >= quietMs || !this.#rivals.isTrue(rivalChance)) return
+    const deed = drawImageDeed(this.#rivals, images, repository)
+    this.#loop.after(this.#rivals.magnitude(1, 400), () => this.#actOnImages({ atMs: this.#loop.now, ...deed }))
   }
 
   /** Somebody may come in between, before whoever has read a target writes it. */
@@ -591,7 +730,7 @@ class Simulation {
     const { hasTimeLimit, hurryChance } = this.#scenario
     const shortMs = this.#fates.whole(1_000, 20_000)
     if (this.#fates.isTrue(hurryChance)) return shortMs
-    return hasTimeLimit ? timeLimitMs : noLimitMs
+    return hasTimeLimit ? timeLimitsMs[this.#scenario.function] : noLimitMs
   }
 
   #drawWire(): WireFate {
@@ -625,10 +764,26 @@ function drawFault(chance: Chance, flavour: Storm['flavour'], isWrite: boolean):
   return chance.one(['unavailable', 'full', 'lost', 'unanswered', 'late'])
 }
 
-async function readConfig(scenario: Scenario): Promise<Config> {
-  const text = readJson(JSON.stringify(stageDocument(scenario)))
-  const schemas = { 'cron-scaler': cronScaler.settings, 'alarm-scaler': relativeProbe.settings }
-  return await checkConfig({ text, source: 'the scenario', env: {}, schemas })
+/** The configuration as it is at first, and after each edit. */
+async function readConfigs(scenario: Scenario): Promise<readonly Config[]> {
+  const schemas = { 'cron-scaler': cronScaler.settings, 'alarm-scaler': relativeProbe.settings, 'image-cleaner': imageCleaner.settings }
+  const versions = scenario.images?.versions ?? [undefined]
+  return await Promise.all(
+    versions.map(async (_, version) => {
+      const text = readJson(JSON.stringify(stageDocument(scenario, version)))
+      return await checkConfig({ text, source: 'the scenario', env: {}, schemas })
+    }),
+  )
+}
+
+/** The tags that a change of the image-cleaner is about. */
+function tagsOfChange(change: ImageChange): readonly PlannedTag[] | undefined {
+  if (change.kind === 'lifecycle') return undefined
+  return change.tags.map(({ name, contentId, ...more }) => ({
+    name,
+    contentId,
+    ...('pushedMs' in more ? { pushedMs: more.pushedMs } : {}),
+  }))
 }
 
 /** What a ForwardRequest forwards; undefined for every other request. */
@@ -643,10 +798,20 @@ function forwardedOf(request: WireRequest): Forwarded | undefined {
   }
 }
 
-function forwardedIn(request: object): Omit<Forwarded, 'cluster'> {
+/** How a writing call is known again when it leaves: by what it says. */
+function callFacts(action: Action, request: object): Omit<Forwarded, 'cluster'> {
   const text = (name: string): string => {
     const value: unknown = Reflect.get(request, name)
     return typeof value === 'string' ? value : ''
   }
-  return { method: text('Method'), path: text('Path').split('?')[0] ?? '', body: text('RequestBody') }
+  if (action.name === 'ForwardRequest') return { method: text('Method'), path: text('Path').split('?')[0] ?? '', body: text('RequestBody') }
+  return { method: action.name, path: text('RepoName') || (text('DestImage').split(':')[0] ?? ''), body: JSON.stringify(request) }
+}
+
+/** The same of a request on the wire that goes to no cluster. */
+function factsOfBody(request: WireRequest): Omit<Forwarded, 'cluster'> {
+  const body = request.body?.toString() ?? ''
+  const value = parseJson(body)
+  const path = stringAt(value, 'RepoName') ?? (stringAt(value, 'DestImage') ?? '').split(':')[0] ?? ''
+  return { method: request.headers['x-tc-action'] ?? '?', path, body }
 }

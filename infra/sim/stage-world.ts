@@ -9,6 +9,7 @@ import { createEmptyWorld, emptyCluster } from '#infra/sandbox/seeds/empty.ts'
 import { autoscalerV1, deployment, scaler, scalerDefinition, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
 import { placeCluster } from '#infra/sandbox/seeds/place.ts'
 import type { World } from '#infra/sandbox/world.ts'
+import { cleanerSection } from './images/cleaner-section.ts'
 import { probeKeyAnnotation, probeNominalAnnotation, probePath } from './relative-probe.ts'
 import {
   clusterIds,
@@ -197,8 +198,8 @@ export function instantText(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
-/** The configuration of a scenario, as it would stand in a file. */
-export function stageDocument(scenario: Scenario): object {
+/** The configuration of a scenario, as it would stand in a file; after so many edits. */
+export function stageDocument(scenario: Scenario, version = 0): object {
   const { guard, targets, mode } = scenario
   const [firstCluster] = scenario.clusterIds
   return {
@@ -228,28 +229,31 @@ export function stageDocument(scenario: Scenario): object {
         by: 'the simulation',
         reason: 'to try it',
       })),
-      protect: guard.protect.flatMap((index) => targets.slice(index, index + 1).map(targetNameOf)),
+      protect: scenario.images?.guarded ?? guard.protect.flatMap((index) => targets.slice(index, index + 1).map(targetNameOf)),
       killSwitch: guard.killSwitch === 'store' ? { kind: 'store' } : { kind: 'configMap', cluster: firstCluster, ...switchMap },
     },
-    functions: { [functionNameOf(scenario)]: settingsOf(scenario) },
+    functions: { [functionNameOf(scenario)]: settingsOf(scenario, version) },
   }
 }
 
-export function functionNameOf(scenario: Pick<Scenario, 'function'>): 'cron-scaler' | 'alarm-scaler' {
-  return scenario.function === 'cron-scaler' ? 'cron-scaler' : 'alarm-scaler'
+export function functionNameOf({ function: of }: Pick<Scenario, 'function'>): 'cron-scaler' | 'alarm-scaler' | 'image-cleaner' {
+  return of === 'relative-probe' ? 'alarm-scaler' : of
 }
 
 /** How long a period of the probe is. */
 export const probePeriodMs = 10 * 60_000
 
-function settingsOf(scenario: Scenario): object {
-  const { targets, rules, startingDeadlineMs } = scenario
+function settingsOf(scenario: Scenario, version: number): object {
+  const { targets, rules, startingDeadlineMs, images } = scenario
+  const cleaner = images?.versions[version]
+  if (cleaner !== undefined) return cleanerSection(cleaner)
   if (scenario.function === 'relative-probe') {
     return { targets: targets.map(({ cluster, name }) => ({ cluster, name })), periodMs: probePeriodMs }
   }
   return {
     startingDeadline: `${startingDeadlineMs / 60_000}m`,
     lookBack: `${scenario.lookBackMs / 60_000}m`,
+    lookEvery: `${(scenario.lookEveryMs ?? 0) / 1000}s`,
     maxCorrections: scenario.maxCorrections,
     calendars: calendarSettings(scenario.calendars),
     overrides: scenario.overrides.flatMap(({ name, target: index, size, fromMs, untilMs }) => {

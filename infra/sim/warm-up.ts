@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 
-const folder = new URL('../../functions/cron-scaler/', import.meta.url)
+const folders = ['cron-scaler', 'image-cleaner'].map((name) => new URL(`../../functions/${name}/`, import.meta.url))
 let warmed: Promise<void> | undefined
 
 /**
@@ -14,11 +14,13 @@ export function warmUp(): Promise<void> {
 
 async function load(): Promise<void> {
   const late = new Set<string>()
-  for (const name of await readdir(folder)) {
-    if (!name.endsWith('.ts')) continue
-    const text = await readFile(new URL(name, folder), 'utf8')
-    for (const [, module = ''] of text.matchAll(/\bawait import\('(\.\/[^']+)'\)/g)) late.add(module)
+  for (const folder of folders) {
+    for (const name of await readdir(folder)) {
+      if (!name.endsWith('.ts')) continue
+      const text = await readFile(new URL(name, folder), 'utf8')
+      for (const [, module = ''] of text.matchAll(/\bawait import\('(\.\/[^']+)'\)/g)) late.add(new URL(module, folder).href)
+    }
   }
-  const files = [...late].toSorted().map((module) => import(new URL(module, folder).href))
+  const files = [...late].toSorted().map((module) => import(module))
   await Promise.all([...files, import('ical.js'), import('re2js'), import('yaml')])
 }

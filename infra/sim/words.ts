@@ -1,13 +1,16 @@
 import { parseArgs } from 'node:util'
 import { type SimFunction, simFunctions } from './scenario.ts'
 
+/** `cron-scaler, relative-probe or image-cleaner` */
+const functionsText = `${simFunctions.slice(0, -1).join(', ')} or ${simFunctions.at(-1)}`
+
 export const help = `npm run sim -- --seeds <n>             lives through n worlds and checks every promise in each
 npm run sim -- --seed <k> [--trace]    lives through the k-th world again, byte for byte
 npm run sim -- --planted [--write]     looks for each planted bug, seed by seed, until it is noticed
 
   --seeds <n>       how many; with --seed, from that one on
   --seed <k>        which one
-  --function <f>    ${simFunctions.join(' or ')}; cron-scaler when absent
+  --function <f>    ${functionsText}; cron-scaler when absent
   --trace           prints everything that happened, for one seed
   --write           keeps the seeds at which the planted bugs were noticed, for the tests and the README
   --threads <n>     how many worlds at the same time; up to 4, as many as there are cores, when absent
@@ -79,6 +82,6 @@ function whole(word: string, option: string): number {
 
 function functionOf(word: string): SimFunction {
   const found = simFunctions.find((name) => name === word)
-  if (found === undefined) throw new UsageError(`--function takes ${simFunctions.join(' or ')}, not "${word}".`)
+  if (found === undefined) throw new UsageError(`--function takes ${functionsText}, not "${word}".`)
   return found
 }

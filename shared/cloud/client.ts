@@ -36,6 +36,8 @@ export interface ClientOptions {
   readonly maxAttempts?: number | undefined
   /** Part of each action's published rate that this client uses, above 0 and at most 1. Default 0.8. */
   readonly rateShare?: number | undefined
+  /** The same by service, where it is another one: `{ tcr: 1 }`. */
+  readonly rateShares?: Readonly<Partial<Record<string, number>>> | undefined
   /** Told after every try. Must not throw; what it throws becomes a warning of the process. */
   readonly onAttempt?: ((event: AttemptEvent) => void) | undefined
 }
@@ -168,7 +170,9 @@ class Client implements CloudClient {
     this.#maxAttempts = options.maxAttempts ?? 3
     this.#share = options.rateShare ?? 0.8
     this.#skew = createSkew(options.clock)
-    if (!(this.#share > 0 && this.#share <= 1)) throw new RangeError(`rateShare is ${this.#share}; give a number above 0 and at most 1.`)
+    checkShare('rateShare', this.#share)
+    for (const [service, share] of Object.entries(options.rateShares ?? {}))
+      if (share !== undefined) checkShare(`rateShares.${service}`, share)
     if (!(this.#timeoutMs > 0)) throw new RangeError(`timeoutMs is ${this.#timeoutMs}; give a number above 0.`)
     if (!(Number.isInteger(this.#maxAttempts) && this.#maxAttempts >= 1))
       throw new RangeError(`maxAttempts is ${this.#maxAttempts}; give a whole number from 1.`)
@@ -301,7 +305,9 @@ class Client implements CloudClient {
       tried.httpStatus = answer.status
       tried.platformNow = this.#skew.learn(answer.headers, departedAt)
       const { secretKey, token } = tried.credentials ?? noCredentials
-      return readAnswer(action, answer, token === undefined ? [secretKey] : [secretKey, token])
+      const read = readAnswer(action, answer, token === undefined ? [secretKey] : [secretKey, token])
+      if (read instanceof Failure && read.retry === 'throttling') limiter.refused(departedAt)
+      return read
     } catch (error) {
       if (!(error instanceof TransportError)) throw error
       tried.durationMs = clock.monotonic() - since
@@ -452,7 +458,11 @@ class Client implements CloudClient {
         name,
         origin,
         host: hostOf(origin),
-        limiter: new Limiter({ clock: this.#clock, ratePerSecond: action.ratePerSecond, share: this.#share }),
+        limiter: new Limiter({
+          clock: this.#clock,
+          ratePerSecond: action.ratePerSecond,
+          share: this.#options.rateShares?.[action.service] ?? this.#share,
+        }),
       }
       this.#targetByName.set(name, target)
     }
@@ -462,6 +472,10 @@ class Client implements CloudClient {
 }
 
 const noCredentials: Credentials = { secretId: '', secretKey: '' }
+
+function checkShare(name: string, share: number): void {
+  if (!(share > 0 && share <= 1)) throw new RangeError(`${name} is ${share}; give a number above 0 and at most 1.`)
+}
 
 /** Whether a source gave the same credentials again. */
 function isSame(one: Credentials, other: Credentials): boolean {

@@ -47,8 +47,12 @@ export function parseManifest(body: Buffer, contentType: string | undefined, cla
   const mediaType = (contentType ?? '').split(';')[0]?.trim() ?? ''
   const isIndex = indexTypes.includes(mediaType)
   if (!isIndex && !imageTypes.includes(mediaType)) {
-    const old = mediaType.startsWith('application/vnd.docker.distribution.manifest.v1') ? '; push the image again with a tool of today' : ''
-    return { ok: false, error: `has a manifest of the kind ${JSON.stringify(mediaType.slice(0, 100))}, which is not known here${old}` }
+    if (mediaType.startsWith('application/vnd.docker.distribution.manifest.v1')) {
+      const error =
+        'is in the old image format (manifest schema 1), which does not say what the image shares with others: pull it and push it again, or delete it by hand'
+      return { ok: false, error }
+    }
+    return { ok: false, error: `has a manifest of the kind ${JSON.stringify(mediaType.slice(0, 100))}, which is not known here` }
   }
   if (claimed !== undefined && claimed !== own)
     return { ok: false, error: `has a manifest whose digest is ${own} and not ${claimed.slice(0, 100)}, as the registry says` }

@@ -6,6 +6,12 @@ import { stringifyJson } from './json.ts'
 export interface PagesOptions extends SendOptions {
   /** Rows asked for at once; 100 when absent, the most that the manual allows any list. */
   readonly limit?: number | undefined
+  /** So many pages are asked for before the one in front of them has come, so that waiting for answers costs no time; 0 when absent. */
+  readonly ahead?: number | undefined
+  /** How many rows the list is thought to have: then pages are asked for ahead before the first one has told. Wrong, it costs calls. */
+  readonly expected?: number | undefined
+  /** Makes each call when its turn among others has come; at once when absent. */
+  readonly inTurn?: (<T>(call: () => Promise<T>) => Promise<T>) | undefined
 }
 
 /** The request of a paged action without its page. */
@@ -47,6 +53,9 @@ const rowKeys: Readonly<Record<string, string>> = {
  * page is not the first of the next one, which is asked from there on. Then reading starts over once; if it moves again,
  * `cloud.bad-answer` says what moved. An answer without rows whose total is not 0 is an error at once; a total of 0 is an
  * empty list. Throws whatever the reader throws.
+ *
+ * With `ahead` pages overlap in time: where they begin is reckoned from the first one, and they are looked at in their order, as
+ * if they had been asked for in it. Where a page brings fewer rows than the first did, those after it are asked for anew.
  */
 export function pages<A extends ReadAction>(
   cloud: CloudReader,
@@ -60,17 +69,23 @@ export async function pages(
   request: object,
   options: PagesOptions = {},
 ): Promise<readonly unknown[]> {
-  const { limit = defaultLimit, ...sendOptions } = options
+  const { limit = defaultLimit, ahead = 0, expected = 0, inTurn = atOnce, ...sendOptions } = options
   if (!Number.isSafeInteger(limit) || limit < 1)
     throw misuse(action, `a page of ${limit} rows cannot be asked for; the limit is a whole number from 1`)
+  if (!Number.isSafeInteger(ahead) || ahead < 0)
+    throw misuse(action, `${ahead} pages cannot be asked for ahead; give a whole number from 0`)
   if ('Offset' in request || 'Limit' in request)
     throw misuse(action, 'Offset and Limit are set by the paging; leave them out of the request')
   const { paging } = action
   if (paging === undefined) throw misuse(action, 'it has no pages; send it directly')
 
-  const first = await readOnce(cloud, action, paging, request, limit, sendOptions)
+  const ask = (offset: number): Promise<object> =>
+    inTurn(() => cloud.send(action, { ...request, Offset: offset, Limit: limit }, sendOptions))
+  const answers = new Ahead(ask, ahead)
+  if (expected > limit) answers.begin(0, Math.max(1, limit - 1), Math.min(1, limit - 1), expected)
+  const first = await readOnce(action, paging, answers)
   if (first.moved === undefined) return first.rows
-  const second = await readOnce(cloud, action, paging, request, limit, sendOptions)
+  const second = await readOnce(action, paging, new Ahead(ask, ahead))
   if (second.moved === undefined) return second.rows
   throw badAnswer(
     action,
@@ -81,24 +96,57 @@ export async function pages(
 
 type Reading = { readonly rows: readonly unknown[]; readonly moved?: undefined } | { readonly moved: string }
 
-async function readOnce(
-  cloud: CloudReader,
-  action: Action<string, 'read'>,
-  paging: NonNullable<Action['paging']>,
-  request: object,
-  limit: number,
-  options: SendOptions,
-): Promise<Reading> {
+function atOnce<T>(call: () => Promise<T>): Promise<T> {
+  return call()
+}
+
+/** Asks for the pages of one reading, some of them before their turn has come to be looked at. */
+class Ahead {
+  readonly #ask: (offset: number) => Promise<object>
+  #most: number
+  /** Asked for and not taken, in the order of the list. */
+  #begun: { readonly offset: number; readonly answer: Promise<object> }[] = []
+
+  constructor(ask: (offset: number) => Promise<object>, most: number) {
+    this.#ask = ask
+    this.#most = most
+  }
+
+  /** The answer from this row on. */
+  take(offset: number): Promise<object> {
+    const next = this.#begun.shift()
+    if (next === undefined) return this.#ask(offset)
+    if (next.offset === offset) return next.answer
+    // Reckoned wrong. Who gives pages of many sizes is asked for fewer at a time, in the end for one after the other.
+    this.#begun = []
+    this.#most = Math.floor(this.#most / 2)
+    return this.#ask(offset)
+  }
+
+  /** Begins with the pages from `offset` on, one every `stride` rows, as long as one can bring a row below `end`. */
+  begin(offset: number, stride: number, overlap: number, end: number): void {
+    let from = this.#begun.length === 0 ? offset : (this.#begun.at(-1)?.offset ?? offset) + stride
+    for (; this.#begun.length < this.#most && from + overlap < end; from += stride) {
+      const answer = this.#ask(from)
+      // Its failure is told when its turn comes, if it comes.
+      answer.catch(() => undefined)
+      this.#begun.push({ offset: from, answer })
+    }
+  }
+}
+
+async function readOnce(action: Action<string, 'read'>, paging: NonNullable<Action['paging']>, answers: Ahead): Promise<Reading> {
   const rows: unknown[] = []
   const seen = new Map<string, number>()
   let total: number | undefined
   let lastKey: string | undefined
+  let largest = 0
   for (;;) {
     const before = rows.length
     // From the second page on, the last row known is asked for again: if it is not there, the list has shifted.
     const overlap = lastKey === undefined ? 0 : 1
     const offset = rows.length - overlap
-    const response = await cloud.send(action, { ...request, Offset: offset, Limit: limit }, options)
+    const response = await answers.take(offset)
     const page = pageOf(action, paging, response, offset)
     if (total !== undefined && page.total !== total) return { moved: `the total went from ${total} to ${page.total}` }
     total = page.total
@@ -121,6 +169,9 @@ async function readOnce(
     if (page.rows.length === overlap) return { moved: `no row came after ${rows.length} of ${total}` }
     // Pages of one row cannot overlap and still get on.
     if (page.rows.length === 1) lastKey = undefined
+    largest = Math.max(largest, page.rows.length)
+    const nextOverlap = lastKey === undefined ? 0 : 1
+    answers.begin(rows.length - nextOverlap, Math.max(1, largest - nextOverlap), nextOverlap, total)
   }
 }
 

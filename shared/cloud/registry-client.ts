@@ -1,4 +1,5 @@
 import type { Effect } from './action.ts'
+import type { AttemptEvent } from './client.ts'
 import type { Clock } from './clock.ts'
 import type { SendOptions } from './cloud.ts'
 import { CloudError, type CloudErrorKind } from './errors.ts'
@@ -23,6 +24,8 @@ export interface RegistryClientOptions {
   readonly timeoutMs?: number | undefined
   /** Tries of one call. Default 3. */
   readonly maxAttempts?: number | undefined
+  /** Told after every try, of which getting a token is a part. Must not throw; what it throws becomes a warning of the process. */
+  readonly onAttempt?: ((event: AttemptEvent) => void) | undefined
 }
 
 /** Calls registries of the Docker Registry HTTP API V2. Throws CloudError only. Safe for concurrent use. */
@@ -229,16 +232,32 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       }
       let lastCost = 0
       for (let backoffs = 0; ; backoffs += 1) {
-        const result = await tryOnce(call)
+        const at = clock.now()
+        const from = clock.monotonic()
+        const tell = (result: RegistryAnswer | CloudError, retryInMs?: number): void => {
+          const tried = { attempt: backoffs + 1, at, durationMs: clock.monotonic() - from, retryInMs }
+          if (options.onAttempt !== undefined) report(options.onAttempt, call, tried, result)
+        }
+        let result: RegistryAnswer | Failed
+        try {
+          result = await tryOnce(call)
+        } catch (error) {
+          if (error instanceof CloudError) tell(error)
+          throw error
+        }
         if (!('error' in result)) {
+          tell(result)
           quota.refill(lastCost)
           return result
         }
         const { error, retry } = result
-        if (retry === 'never' || backoffs + 1 >= maxAttempts) throw error
-        const delayMs = backoffMs(retry, backoffs, random)
-        const cost = retryCosts[retry]
-        if (clock.now() + delayMs > call.latestStart || !quota.pay(cost)) throw error
+        const delayMs = retry === 'never' || backoffs + 1 >= maxAttempts ? undefined : backoffMs(retry, backoffs, random)
+        const cost = retry === 'never' ? 0 : retryCosts[retry]
+        if (delayMs === undefined || clock.now() + delayMs > call.latestStart || !quota.pay(cost)) {
+          tell(error)
+          throw error
+        }
+        tell(error, delayMs)
         lastCost = cost
         try {
           await clock.sleep(delayMs, signal)
@@ -252,6 +271,36 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       await Promise.all([...transports.values()].map((transport) => transport.close()))
     },
   }
+}
+
+function report(
+  onAttempt: (event: AttemptEvent) => void,
+  { effect, request }: Call,
+  tried: Pick<AttemptEvent, 'attempt' | 'at' | 'durationMs' | 'retryInMs'>,
+  result: RegistryAnswer | CloudError,
+): void {
+  const error = result instanceof CloudError ? result : undefined
+  try {
+    onAttempt({
+      ...tried,
+      action: actionOf(effect),
+      effect,
+      region: undefined,
+      host: URL.parse(request.registry.url)?.host ?? '',
+      waitedMs: 0,
+      outcome: error?.kind ?? 'ok',
+      code: error?.code,
+      httpStatus: result instanceof CloudError ? result.httpStatus : result.status,
+      requestId: undefined,
+    })
+  } catch (fault) {
+    // An observer must not change the outcome of a call; the fault is shown, not hidden.
+    process.emitWarning(fault instanceof Error ? fault : String(fault))
+  }
+}
+
+function actionOf(effect: Effect): string {
+  return effect === 'read' ? 'registry.Read' : 'registry.Write'
 }
 
 const userAgent = 'longshore'
@@ -343,7 +392,7 @@ function errorOf(
   const facts = {
     kind,
     code,
-    action: call.effect === 'read' ? 'registry.Read' : 'registry.Write',
+    action: actionOf(call.effect),
     retryable,
     ...(httpStatus === undefined ? {} : { httpStatus }),
   }

@@ -33,11 +33,22 @@ export function parseGlob(pattern: string): Result<Glob, string> {
   return success({ pattern, parts })
 }
 
+/** Whether a glob can match any name that begins with this. It may say yes where there is none, never no where there is one. */
+export function mayMatchFrom(glob: Glob, beginning: string): boolean {
+  const [first] = glob.parts
+  return first?.kind !== 'literal' || first.text.startsWith(beginning) || beginning.startsWith(first.text)
+}
+
 /**
  * Whether a glob matches the whole of a name. Takes time in proportion to the two lengths multiplied, whatever the pattern:
  * it keeps the set of places in the name that the parts so far can have reached, and never goes back.
  */
 export function matchesGlob(glob: Glob, name: string): boolean {
+  const [first] = glob.parts
+  const last = glob.parts.at(-1)
+  // Most names do not match, and most of them show it at one of their ends.
+  if (first?.kind === 'literal' && !name.startsWith(first.text)) return false
+  if (last?.kind === 'literal' && !name.endsWith(last.text)) return false
   let places = new Set([0])
   for (const part of glob.parts) {
     const next = new Set<number>()

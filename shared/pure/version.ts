@@ -12,11 +12,16 @@ export interface Version {
 const pattern =
   /^v?(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:[+_][0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/
 
+const [zero, nine] = ['0'.charCodeAt(0), '9'.charCodeAt(0)]
+
 /**
  * Reads a tag as a version; undefined when it is none. Build data follow a `_`, because tags cannot hold a `+`, and do not
  * count (semver.org 2.0.0, 10).
  */
 export function parseVersion(tag: string): Version | undefined {
+  // Most tags are none, and show it at their beginning.
+  const first = tag.charCodeAt(tag.startsWith('v') ? 1 : 0)
+  if (!(first >= zero && first <= nine)) return undefined
   const found = pattern.exec(tag)
   if (found === null) return undefined
   const [, major = '', minor = '', patch = '', prerelease] = found

@@ -1,20 +1,13 @@
 import * as z from 'zod/mini'
 import { guardSchema } from '#shared/safety/guard-settings.ts'
 import { type FunctionName, functionNames } from './definition.ts'
+import type { NotifierSetting } from './notify/notifier-settings.ts'
+import { SecretReference } from './secret-reference.ts'
+
+export { SecretReference } from './secret-reference.ts'
 
 /** The settings schema of each function, by its name: `functions.<name>` of the configuration is read with it. */
 export type SettingsSchemas = Readonly<Partial<Record<FunctionName, z.ZodMiniType>>>
-
-/**
- * A place where a secret lies, never the secret: `env:NAME`, `file:/absolute/path` or `ssm:/parameter/name`. For functions'
- * own settings as well. Its error never shows the value, which may be the secret itself.
- */
-export const SecretReference = z.string().check(
-  z.regex(/^(?:env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|ssm:\/[A-Za-z0-9_./-]+)$/, {
-    error:
-      'must say where the secret is, not what it is: "env:NAME", "file:/absolute/path" or "ssm:/parameter/name". If this was a secret, it is now in a file: replace it',
-  }),
-)
 
 const hostLabel = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
 const host = `${hostLabel}(?:\\.${hostLabel})*(?::[0-9]{1,5})?`
@@ -56,6 +49,8 @@ const CredentialFile = z.strictObject({
   profile: z.optional(z.string().check(z.minLength(1), z.describe('Section of the file; `default` when absent.'))),
 })
 
+const RateShare = z.number().check(z.positive(), z.maximum(1))
+
 const Platform = z.strictObject({
   domain: z.optional(Domain),
   endpoint: z.optional(EndpointUrl),
@@ -76,6 +71,15 @@ const Platform = z.strictObject({
   ),
   allowedHosts: z.optional(
     z.array(Host).check(z.describe("Hosts that may be called beside the platform's own, such as one that calendars are fetched from.")),
+  ),
+  rateShares: z.optional(
+    z
+      .strictObject({ tke: z.optional(RateShare), tcr: z.optional(RateShare) })
+      .check(
+        z.describe(
+          'Part of the published rate of each action that is used, by service; 0.8 when absent. 1 where nobody else calls the same actions, such as `tcr: 1` for the nightly image cleaner.',
+        ),
+      ),
   ),
   credentials: z.optional(
     z
@@ -132,13 +136,17 @@ const common = {
   ),
 }
 
+/** For a configuration without notifiers: what checks them is loaded where there are some. */
+const noNotifiers: z.ZodMiniType<readonly NotifierSetting[]> = z.array(z.never())
+
 export type ConfigFile = z.infer<ReturnType<typeof configSchema>>
 
 /**
  * The schema of the whole configuration. A function that `schemas` does not hold is an unknown key, unless `others` is
- * `ignore`: one function's bundle knows its own settings only, and the others' were checked when it was packaged.
+ * `ignore`: one function's bundle knows its own settings only, and the others' were checked when it was packaged. `notifiers` is
+ * the schema of that section, `Notifiers`; without it there may be none.
  */
-export function configSchema(schemas: SettingsSchemas, others: 'refuse' | 'ignore') {
+export function configSchema(schemas: SettingsSchemas, others: 'refuse' | 'ignore', notifiers = noNotifiers) {
   const shape: Record<string, z.ZodMiniType> = {}
   for (const name of functionNames) {
     const schema = schemas[name] ?? (others === 'ignore' ? z.unknown() : undefined)
@@ -146,6 +154,7 @@ export function configSchema(schemas: SettingsSchemas, others: 'refuse' | 'ignor
   }
   return z.strictObject({
     ...common,
+    notifiers: z.optional(notifiers.check(z.describe('Bots, webhooks and topics that hear of what needs somebody, by name.'))),
     functions: z.optional(z.strictObject(shape).check(z.describe('Settings of each function, by its name.'))),
   })
 }

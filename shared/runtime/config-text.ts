@@ -106,8 +106,8 @@ const yamlAdvice: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'a tag ("!…") that is not known; take it away, or put the value in quotes',
 }
 
-/** Says what is wrong. Scalars are not quoted: what stands in the wrong place may be a secret; a key that is given twice is named. */
-function yamlFault(code: string, rest: string): string {
+/** Says what is wrong with YAML, by the parser's code. Scalars are not quoted: what stands in the wrong place may be a secret; a key that is given twice is named. */
+export function yamlFault(code: string, rest: string): string {
   if (code === 'DUPLICATE_KEY') {
     const key = /^["']?([A-Za-z0-9_./-]{1,64})["']?[ \t]*:/.exec(rest)?.[1]
     return key === undefined ? 'a key is given twice' : `the key "${key}" is given twice`

@@ -8,6 +8,7 @@ import { pathText } from './config-path.ts'
 import { configSchema, type SettingsSchemas } from './config-schema.ts'
 import { type ConfigText, readJson, readYaml } from './config-text.ts'
 import type { ClusterConfig, FunctionConfig, FunctionName, Mode } from './definition.ts'
+import type { NotifierSetting } from './notify/notifier-settings.ts'
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -37,6 +38,8 @@ export interface Config {
     readonly allowInsecureHttp: boolean
     /** Hosts that may be called beside the platform's own. */
     readonly allowedHosts: readonly string[]
+    /** Part of the published rates that is used, by service, where it is not the client's own. */
+    readonly rateShares?: { readonly tke?: number | undefined; readonly tcr?: number | undefined } | undefined
     readonly credentials: CredentialsSetting
   }
   readonly clusters: readonly ClusterConfig[]
@@ -45,6 +48,8 @@ export interface Config {
   readonly store: StoreSetting
   /** Reference to the secret of the journal's seals. */
   readonly journalKey?: string | undefined
+  /** Who hears of what needs somebody; absent where nobody does. */
+  readonly notifiers?: readonly NotifierSetting[] | undefined
   /** The functions' sections as they stand in the file, checked; `functionConfig` reads one. */
   readonly functions: Readonly<Record<string, unknown>>
   /** The file it came from; absent when there was none. */
@@ -138,14 +143,15 @@ export async function checkConfig(
   const faults: ConfigFault[] = []
   for (const { path, line, text: what } of text.problems) faults.push({ path: pathText(path), line, text: what })
   const raw = text.value ?? {}
-  const schema = configSchema(options.schemas, options.others ?? 'refuse')
+  const notify = hasNotifiers(raw) ? await import('./notify/notifier-settings.ts') : undefined
+  const schema = configSchema(options.schemas, options.others ?? 'refuse', notify?.Notifiers)
   const parsed = faults.length > 0 ? undefined : z.safeParse(schema, raw)
   if (parsed !== undefined && !parsed.success) {
     // Loaded here only: a sound configuration needs no explanation.
     const { problemsOf } = await import('./config-problems.ts')
     for (const { path, text: what } of problemsOf(schema, raw)) faults.push({ path: pathText(path), line: text.lineOf(path), text: what })
   }
-  if (parsed === undefined || !parsed.success) throw invalid(options.source, faults)
+  if (parsed === undefined || !parsed.success) throw invalidConfig(options.source, faults)
 
   const file = parsed.data
   const add = (path: readonly PropertyKey[], what: string): void => {
@@ -182,6 +188,8 @@ export async function checkConfig(
   const guard = file.guard ?? defaultGuardSettings
   for (const { path, text: what } of await guardFaults(guard, clusters)) add(path, what)
 
+  for (const { path, text: what } of notify?.notifierFaults(file.notifiers ?? []) ?? []) add(['notifiers', ...path], what)
+
   const endpoint = endpointOf(platform, env, add, addVariable)
   const region = platform.region ?? emptyAsAbsent(env.TENCENTCLOUD_REGION)
   if (region === undefined && running) add(['platform', 'region'], 'missing; set it, or TENCENTCLOUD_REGION')
@@ -189,7 +197,7 @@ export async function checkConfig(
     addVariable('TENCENTCLOUD_REGION', 'must be a region as the platform writes it, such as "ap-guangzhou"')
   }
   const credentials = credentialsOf(platform, env, base, addVariable)
-  if (faults.length > 0) throw invalid(options.source, faults)
+  if (faults.length > 0) throw invalidConfig(options.source, faults)
 
   return {
     mode,
@@ -199,12 +207,14 @@ export async function checkConfig(
       caFile: platform.caFile === undefined ? undefined : resolve(base, platform.caFile),
       allowInsecureHttp: platform.allowInsecureHttp ?? false,
       allowedHosts: platform.allowedHosts ?? [],
+      ...(platform.rateShares === undefined ? {} : { rateShares: platform.rateShares }),
       credentials,
     },
     clusters,
     guard,
     store: storeOf(file.store, env, base),
     journalKey: file.journal?.key,
+    ...(file.notifiers === undefined || file.notifiers.length === 0 ? {} : { notifiers: file.notifiers }),
     functions: functionsOf(raw),
     path: options.path,
   }
@@ -265,13 +275,13 @@ export async function functionConfig<Settings>(
   const parsed = z.safeParse(definition.settings, raw)
   if (!parsed.success) {
     const { problemsOf } = await import('./config-problems.ts')
-    throw invalid(
+    throw invalidConfig(
       source,
       problemsOf(definition.settings, raw).map(({ path, text }) => ({ path: pathText(['functions', definition.name, ...path]), text })),
     )
   }
   const { region } = config.platform
-  if (region === undefined) throw invalid(source, [{ path: 'platform.region', text: 'missing; set it, or TENCENTCLOUD_REGION' }])
+  if (region === undefined) throw invalidConfig(source, [{ path: 'platform.region', text: 'missing; set it, or TENCENTCLOUD_REGION' }])
   return { mode: config.mode, region, clusters: config.clusters, settings: parsed.data }
 }
 
@@ -363,6 +373,10 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
+function hasNotifiers(raw: unknown): boolean {
+  return typeof raw === 'object' && raw !== null && 'notifiers' in raw && raw.notifiers !== undefined
+}
+
 function functionsOf(raw: unknown): Readonly<Record<string, unknown>> {
   const functions = typeof raw === 'object' && raw !== null && 'functions' in raw ? raw.functions : undefined
   return typeof functions === 'object' && functions !== null ? { ...functions } : {}
@@ -376,7 +390,8 @@ function emptyAsAbsent(text: string | undefined): string | undefined {
   return text === '' ? undefined : text
 }
 
-function invalid(source: string, unordered: readonly ConfigFault[]): ConfigError {
+/** A configuration that cannot be used, with everything that is wrong with it in the order of its lines. */
+export function invalidConfig(source: string, unordered: readonly ConfigFault[]): ConfigError {
   const faults = unordered.toSorted((left, right) => (left.line ?? Number.MAX_SAFE_INTEGER) - (right.line ?? Number.MAX_SAFE_INTEGER))
   const lines = faults.map(({ path, line, text }) => `  ${line === undefined ? '' : `line ${line}, `}${path}: ${text}`)
   const count = faults.length === 1 ? '1 problem' : `${faults.length} problems`

@@ -66,6 +66,7 @@ export async function connect(config: Config, options: ConnectOptions): Promise<
       ...(ca === undefined ? {} : { ca }),
     }),
     random: options.random,
+    ...(platform.rateShares === undefined ? {} : { rateShares: platform.rateShares }),
     ...(options.onAttempt === undefined ? {} : { onAttempt: options.onAttempt }),
   })
   const { clock, createTransport, env: environment } = options
@@ -92,6 +93,7 @@ export async function connect(config: Config, options: ConnectOptions): Promise<
         }),
       resolve: options.resolveReference ?? createResolver({ env: options.env }),
       onSecret: (secret) => options.redactor.add(secret),
+      ...(options.onAttempt === undefined ? {} : { onAttempt: options.onAttempt }),
     })
     return registries
   })

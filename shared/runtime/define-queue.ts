@@ -3,8 +3,9 @@ import { createInbox, type Inbox } from '#shared/safety/inbox.ts'
 import { InboxError } from '#shared/safety/inbox-entry.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import type { Config, Environment } from './config.ts'
-import { type EventSurroundings, realSurroundings, uniqueOwner } from './event-surroundings.ts'
+import { type EventSurroundings, loadTransport, realSurroundings, uniqueOwner } from './event-surroundings.ts'
 import { createLog, type Log } from './log.ts'
+import { type NotifyPort, openNotify } from './notify/notify-port.ts'
 import type { PlatformTools } from './open-platform.ts'
 import { loadOwnConfig } from './own-config.ts'
 import { lambdaContext, type PlatformContext } from './platform-context.ts'
@@ -72,29 +73,43 @@ export function defineQueue<Settings, Tools>(
   const around: EventSurroundings = { ...realSurroundings, ...surroundings }
   const redactor = createRedactor()
   const log = createLog({ write: around.writeLine, redactor }).with({ function: definition.name })
-  const start = once(async (): Promise<Pick<BatchPorts, 'inbox' | 'process' | 'postpone'>> => {
-    const env = around.environment()
-    const { whole: wholeConfig, own: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
-    const store = await around.openStore(wholeConfig)
-    const opened: Opened<Settings> = { config, store, log }
-    const { clock, random } = around
-    const platform = once(
-      async () => await around.openPlatform(wholeConfig, { env, store, redactor, clock, random, resolve: around.resolver(env), log }),
-    )
-    const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform })
-    return {
-      inbox: createInbox(store, { function: definition.name }),
-      process: async (event, attempt) => await definition.process(event, tools, attempt, opened),
-      postpone: around.createPostpone(env),
-    }
-  })
+  const start = once(
+    async (): Promise<Pick<BatchPorts, 'inbox' | 'process' | 'postpone'> & { readonly notify: NotifyPort | undefined }> => {
+      const env = around.environment()
+      const { whole: wholeConfig, own: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
+      const store = await around.openStore(wholeConfig)
+      const { clock, random } = around
+      const resolve = around.resolver(env)
+      const notify = openNotify({
+        function: definition.name,
+        config: wholeConfig,
+        store,
+        env,
+        resolve,
+        redactor,
+        clock,
+        random,
+        loadTransport,
+        log,
+      })
+      const opened: Opened<Settings> = { config, store, log, notify }
+      const platform = once(async () => await around.openPlatform(wholeConfig, { env, store, redactor, clock, random, resolve, log }))
+      const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform })
+      return {
+        inbox: createInbox(store, { function: definition.name }),
+        process: async (event, attempt) => await definition.process(event, tools, attempt, opened),
+        postpone: around.createPostpone(env),
+        notify,
+      }
+    },
+  )
   const chain = middy<unknown, BatchAnswer>({ timeoutEarlyInMillis: 0 })
     .use(reportFailure(log, redactor))
     .handler(async (event, context, { signal }) => {
       const messages = parseSqsEvent(event)
       const startedAt = around.clock.now()
-      const { inbox, process, postpone } = await start()
-      return await processBatch(messages, {
+      const { inbox, process, postpone, notify } = await start()
+      const answer = await processBatch(messages, {
         inbox,
         process,
         postpone,
@@ -105,6 +120,9 @@ export function defineQueue<Settings, Tools>(
         log,
         redact: (text) => redactor.text(text),
       })
+      // What could not be sent before.
+      await notify?.notify([], { remainingMs: () => context.getRemainingTimeInMillis(), signal })
+      return answer
     })
   return Object.assign(
     async (event: unknown, context: PlatformContext = {}) => await chain(event, lambdaContext(definition.name, context)),

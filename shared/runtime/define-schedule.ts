@@ -9,6 +9,7 @@ import type { AnyScheduled } from './definition.ts'
 import type { Kernel } from './kernel.ts'
 import { createLog, type Log } from './log.ts'
 import { logAttempt } from './log-attempt.ts'
+import { type NotifyPort, openNotify } from './notify/notify-port.ts'
 import { loadOwnConfig } from './own-config.ts'
 import { lambdaContext, type PlatformContext } from './platform-context.ts'
 import { createRedactor, type Redactor } from './redact.ts'
@@ -64,7 +65,19 @@ export function defineSchedule<Settings, Observed, Change>(
     const { clock, random, createTransport } = around
     const cloud = await connect(config, { env, redactor, clock, random, createTransport, onAttempt: (attempt) => logAttempt(log, attempt) })
     const kernel = await kernelFor(config, cloud, env)
-    return { config, cloud, kernel, store: kernel?.store ?? (await memoryStore(config)) } satisfies Started
+    const store = kernel?.store ?? (await memoryStore(config))
+    const ports = {
+      config,
+      env,
+      resolve: around.resolver(env),
+      redactor,
+      clock,
+      random,
+      loadTransport: () => Promise.resolve(createTransport),
+      log,
+    }
+    const notify = store === undefined ? undefined : openNotify({ ...ports, store })
+    return { config, cloud, kernel, store, notify } satisfies Started
   })
   const kernelFor = async (config: Config, cloud: Connection, env: Environment): Promise<Kernel | undefined> => {
     // What writes nothing needs no kernel.
@@ -79,14 +92,16 @@ export function defineSchedule<Settings, Observed, Change>(
       resolveReference: around.resolver(env),
     })
   }
-  /** Where a function remembers things that writes nothing else. It goes without when there is no such place. */
+  /** Where a function remembers things that writes nothing else, and what people are to hear. It goes without when there is no such place. */
   const memoryStore = async (config: Config): Promise<Store | undefined> => {
-    if (definition.remember === undefined) return undefined
+    if (definition.remember === undefined && config.notifiers === undefined) return undefined
     try {
       return await around.openStore(config)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       log.write('warn', 'memory-not-kept', { code: error.kind, reason: error.message })
+      if (config.notifiers !== undefined)
+        log.write('warn', 'notices-not-kept', { code: error.kind, reason: 'nobody is told: there is no store' })
       return undefined
     }
   }
@@ -96,7 +111,7 @@ export function defineSchedule<Settings, Observed, Change>(
     .handler(async (event, context, { signal }) => {
       const now = around.clock.now()
       const tick = parseScheduleEvent(event)
-      const { config, cloud, kernel, store } = await start()
+      const { config, cloud, kernel, store, notify } = await start()
       const report = await runSchedule(definition, {
         ...tick,
         now,
@@ -105,6 +120,7 @@ export function defineSchedule<Settings, Observed, Change>(
         kernel,
         store,
         fetchText: cloud.fetchText,
+        notify,
         waitClock: around.clock,
         owner: randomUUID(),
         log,
@@ -127,6 +143,7 @@ interface Started {
   readonly cloud: Connection
   readonly kernel: Kernel | undefined
   readonly store: Store | undefined
+  readonly notify: NotifyPort | undefined
 }
 
 /** Puts a copy without secrets in the place of what an event failed with. */

@@ -1,8 +1,9 @@
 import * as z from 'zod/mini'
 import { createInbox } from '#shared/safety/inbox.ts'
 import { sweepInbox } from '#shared/safety/sweep-inbox.ts'
-import { type EventSurroundings, realSurroundings } from './event-surroundings.ts'
+import { type EventSurroundings, loadTransport, realSurroundings } from './event-surroundings.ts'
 import { createLog } from './log.ts'
+import { type Notified, openNotify } from './notify/notify-port.ts'
 import { loadOwnConfig } from './own-config.ts'
 import type { PlatformContext } from './platform-context.ts'
 import { createRedactor } from './redact.ts'
@@ -18,6 +19,8 @@ export interface SweepReport {
   readonly nudged: number
   /** Events for which it could not be woken; the next sweep tries again. */
   readonly failed: number
+  /** What became of notices that waited; absent where nobody is notified. */
+  readonly notified?: Notified | undefined
 }
 
 /** A handler for the schedule that sweeps, with the definition whose inbox it sweeps. */
@@ -50,7 +53,7 @@ const limit = 1000
  * writing them down and nudging, and those that were put off until now. It wakes the queue for the first one of each group, which
  * does no harm where the queue is at it already. Its event is a tick of EventBridge Scheduler with `task: sweep`.
  *
- * Nothing is worked on here. Rejects when the queue could not be woken for a single one of them, so that the platform counts an error.
+ * Notices that could not be sent before are tried again. Nothing is worked on here. Rejects when the queue could not be woken for a single one of them, so that the platform counts an error.
  */
 export function defineSweep<Settings>(
   definition: Pick<WebhookDefinition<Settings>, 'name' | 'settings'>,
@@ -70,13 +73,27 @@ export function defineSweep<Settings>(
       )
     }
     const store = await around.openStore(config)
-    return { nudge, inbox: createInbox(store, { function: definition.name }) }
+    const { clock, random } = around
+    const notify = openNotify({
+      function: definition.name,
+      config,
+      store,
+      env,
+      resolve: around.resolver(env),
+      redactor,
+      clock,
+      random,
+      loadTransport,
+      log,
+    })
+    return { nudge, inbox: createInbox(store, { function: definition.name }), notify }
   })
   const sweep = async (event: unknown, context: PlatformContext): Promise<SweepReport> => {
     checkTick(event)
-    const { nudge, inbox } = await start()
+    const { nudge, inbox, notify } = await start()
     const mayGoOn = (): boolean => (context.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY) >= leastMs
     const { nudged, failed } = await sweepInbox(inbox, nudge, { now: around.clock.now(), limit, mayGoOn })
+    const notified = await notify?.notify([], { remainingMs: () => context.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY })
     const [first] = failed
     if (nudged + failed.length > 0) {
       log.write(first === undefined ? 'info' : 'warn', 'swept', {
@@ -90,7 +107,7 @@ export function defineSweep<Settings>(
         `The queue of ${definition.name} could not be woken for any of ${failed.length} events; the next sweep tries again. First: ${textOf(first.error)}`,
       )
     }
-    return { function: definition.name, nudged, failed: failed.length }
+    return { function: definition.name, nudged, failed: failed.length, ...(notified === undefined ? {} : { notified }) }
   }
   return Object.assign(
     async (event: unknown, context: PlatformContext = {}) => {

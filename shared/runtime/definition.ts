@@ -4,6 +4,8 @@ import type { Decision, Step, StepResult } from '#shared/pure/step.ts'
 import type { Doubt, Settlement } from '#shared/safety/settle-claim.ts'
 import type { FetchText } from './fetch-text.ts'
 import type { MemoryReader, MemoryWriter } from './memory.ts'
+import type { Notice } from './notify/notice.ts'
+import type { RunReport } from './report.ts'
 
 /** The functions of the product. One string everywhere: folder, serverless.yml key, events/, test/, log field. */
 export const functionNames = ['cron-scaler', 'image-cleaner', 'license-meter', 'alarm-scaler', 'redeploy-hook'] as const
@@ -55,6 +57,16 @@ export interface RunFacts<Settings, Observed, Change> {
   readonly now: number
 }
 
+/** What a run came to, for telling people. */
+export interface NoticeFacts<Settings, Observed> {
+  /** Secrets in its texts are taken out later. */
+  readonly report: RunReport
+  readonly config: FunctionConfig<Settings>
+  /** What was seen; of a function that looks at its world part by part the last one. Absent when nothing was. */
+  readonly observed?: Observed | undefined
+  readonly now: number
+}
+
 /** Faults of settings, each with its path below `functions.<name>`. */
 export type ConfigProblems = readonly { readonly path: string; readonly text: string }[]
 
@@ -95,6 +107,11 @@ export interface DefinitionFacts<Settings, Observed, Change> {
   readonly remember?: (facts: RunFacts<Settings, Observed, Change>, memory: MemoryWriter) => Promise<void>
   /** The same after steps that come from no plan of now, such as the undoing of an earlier one: nothing was observed then. */
   readonly rememberSteps?: (facts: Omit<RunFacts<Settings, Observed, Change>, 'observed'>, memory: MemoryWriter) => Promise<void>
+  /**
+   * What people should hear of a run; called after it where a notifier is configured. Pure. When absent: what `noticesOfReport`
+   * says, which a function may also use as a part of its own. When it throws, that is logged and changes no outcome.
+   */
+  readonly notices?: (facts: NoticeFacts<Settings, Observed>) => readonly Notice[] | Promise<readonly Notice[]>
 }
 
 /** A function whose world is looked at in one go. */
@@ -116,6 +133,8 @@ export interface PartOutcome<Change> {
   readonly decisions: readonly Decision[]
   /** The time when all of it was done, epoch milliseconds. */
   readonly now: number
+  /** What was to be remembered of it could not be kept, or may not have been: later runs may know nothing of it. */
+  readonly isForgotten?: boolean | undefined
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { TransportFactory } from '#cloud/wire.ts'
 import type { Nudge } from '#shared/safety/nudge.ts'
 import type { Config, Environment } from './config.ts'
 import type { OpenPlatformOptions, PlatformTools } from './open-platform.ts'
@@ -26,6 +27,11 @@ export const realSurroundings: EventSurroundings = {
     const { openPlatform } = await import('./open-platform.ts')
     return await openPlatform(config, options)
   },
+}
+
+/** What sends over HTTP, for what is seldom sent: loaded when it is needed. */
+export async function loadTransport(): Promise<TransportFactory> {
+  return (await import('#cloud/transport-https.ts')).createTransport
 }
 
 /** A name that no other run of any process has. */

@@ -2,6 +2,7 @@ import type * as z from 'zod/mini'
 import type { Store } from '#shared/safety/store.ts'
 import type { FunctionConfig, FunctionName } from './definition.ts'
 import type { Log } from './log.ts'
+import type { NotifyPort } from './notify/notify-port.ts'
 
 /** An event to work on. It comes at least once: what is done about it must bear being done again. */
 export interface QueuedEvent {
@@ -49,6 +50,8 @@ export interface Opened<Settings> {
   readonly config: FunctionConfig<Settings>
   readonly store: Store
   readonly log: Log
+  /** Tells people, before an event is done: a notice that was given to it outlives the process. Absent where nobody is to be told. */
+  readonly notify?: NotifyPort | undefined
 }
 
 /** A function that works on the events that its webhooks took in. `Tools` is what it works with: a client, the kernel. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Decision, Outcome, Step } from '#shared/pure/step.ts'
 import type { FunctionName, Mode } from './definition.ts'
+import type { Notified } from './notify/notify-port.ts'
 import type { Redactor } from './redact.ts'
 
 /** What started a run. */
@@ -32,6 +33,8 @@ export interface RunReport {
    * something became due. Whole reports, without followers of their own; what is counted here is not counted above.
    */
   readonly followUps?: readonly RunReport[] | undefined
+  /** What became of the notices about it and about those that followed, and of what waited; absent where nobody is notified. */
+  readonly notified?: Notified | undefined
   /** Why there is no plan at all. */
   readonly failure?: { readonly code: string; readonly text: string } | undefined
 }

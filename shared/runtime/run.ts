@@ -24,6 +24,8 @@ import type { FunctionKernel, Kernel } from './kernel.ts'
 import { type Log, levelOf } from './log.ts'
 import { type LookAheadEnd, lookAhead, type WaitClock } from './look-ahead.ts'
 import { createMemory, type MemoryWriter, noMemory } from './memory.ts'
+import type { NotifyPort } from './notify/notify-port.ts'
+import type { Teller } from './notify/teller.ts'
 import { countOutcomes, countsText, planDigest, type RunReport, runIdOf, type Trigger, unreadableCode } from './report.ts'
 
 export interface RunOptions {
@@ -57,6 +59,8 @@ export interface RunOptions {
   readonly waitClock?: WaitClock | undefined
   /** Told of each report as soon as it is there, of the run's own and of those that follow within the same invocation. */
   readonly onReport?: ((report: RunReport) => void) | undefined
+  /** Tells people what came of it; nobody is told when absent. */
+  readonly notify?: NotifyPort | undefined
   /** Says which of the plan's steps somebody has reviewed and approved; the others are held. All of them when absent. */
   readonly review?: ((steps: readonly StepLike[]) => ReadonlySet<StepLike>) | undefined
 }
@@ -78,6 +82,8 @@ type ChangeStep<Change> = Step<Change> & { readonly verdict: 'change' }
  *
  * With a clock to wait on it then looks ahead: it waits for what becomes due before the next trigger and runs again for each such
  * instant. The reports of these runs are `followUps` of the one that is answered.
+ *
+ * Meanwhile people are told what came of each run, which changes nothing about it, whatever becomes of that.
  */
 export async function runSchedule<Settings, Observed, Change>(
   definition: AnyScheduled<Settings, Observed, Change>,
@@ -85,9 +91,20 @@ export async function runSchedule<Settings, Observed, Change>(
 ): Promise<RunReport> {
   const first = await observeAndRun(definition, options)
   options.onReport?.(first.report)
-  if (options.waitClock === undefined || !('observe' in definition) || definition.ahead === undefined) return first.report
-  const followUps = await followUp(definition, options, options.waitClock, first)
-  return followUps.length === 0 ? first.report : { ...first.report, followUps }
+  const { notify } = options
+  // Loaded where somebody is to be told.
+  const teller = notify === undefined ? undefined : (await import('./notify/teller.ts')).createTeller(definition, { ...options, notify })
+  teller?.tell(first)
+  const followUps =
+    options.waitClock === undefined || !('observe' in definition) || definition.ahead === undefined
+      ? []
+      : await followUp(definition, options, options.waitClock, first, teller)
+  const notified = await teller?.end()
+  return {
+    ...first.report,
+    ...(followUps.length === 0 ? {} : { followUps }),
+    ...(notified === undefined ? {} : { notified }),
+  }
 }
 
 /** A run, and what the look ahead needs of it. */
@@ -136,12 +153,16 @@ async function* plannedParts<Settings, Observed, Change>(
 const defaultEveryMs = 60_000
 const defaultCallTimeoutMs = 10_000
 
+/** What a run is given to read and to plan before its first write, for which the time of a call has to be left. */
+const readMs = 2_000
+
 /** Runs again for what becomes due before the next trigger. */
 async function followUp<Settings, Observed, Change>(
   definition: ScheduleDefinition<Settings, Observed, Change>,
   options: RunOptions,
   clock: WaitClock,
   first: Run<Settings, Observed>,
+  teller: Teller<Settings, Observed> | undefined,
 ): Promise<readonly RunReport[]> {
   const { remainingMs, callTimeoutMs = defaultCallTimeoutMs, owner, signal } = options
   // The instant of the next trigger is the next trigger's.
@@ -153,13 +174,14 @@ async function followUp<Settings, Observed, Change>(
     signal,
     instantsOf: ({ seen, config, report }) =>
       seen === undefined ? undefined : definition.ahead?.(seen.observed, config, report.now, untilMs),
-    mayBeginAt: (instantMs) => remainingMs === undefined || remainingMs() - (instantMs - clock.now()) >= callTimeoutMs + marginMs,
+    mayBeginAt: (instantMs) => remainingMs === undefined || remainingMs() - (instantMs - clock.now()) >= readMs + callTimeoutMs + marginMs,
     runAt: async (instantMs, nowMs) => {
       count += 1
       const again = { ...options, now: nowMs, scheduledAt: instantMs, owner: owner === undefined ? undefined : `${owner}/${count}` }
       const { report, ...rest } = await observeAndRun(definition, again)
       const followed = { report: { ...report, skewMs: nowMs - instantMs }, ...rest }
       options.onReport?.(followed.report)
+      teller?.tell(followed)
       return followed
     },
   })
@@ -336,13 +358,13 @@ async function run<Settings, Observed, Change>(
       made.push(...decisions)
       changes.push(...steps.filter(({ verdict }) => verdict === 'change'))
       const came = { steps, decisions, config, now }
-      await keepMemory(seen === undefined ? came : { ...came, ...seen }, definition, { memory, limits, log })
+      const isKept = await keepMemory(seen === undefined ? came : { ...came, ...seen }, definition, { memory, limits, log })
       const stop = 'observe' in definition ? undefined : whyNoNextPart(options, limits)
       if (stop !== undefined) {
         log.write('info', 'left-to-next-trigger', { code: stop.code, reason: stop.text })
         break
       }
-      part = await parts.next({ steps, decisions, now: options.kernel?.now() ?? now })
+      part = await parts.next({ steps, decisions, now: options.kernel?.now() ?? now, isForgotten: !isKept })
     }
   } catch (error) {
     failure = reasonOf(error, 'run.no-plan')
@@ -452,24 +474,30 @@ async function carryOutPart<Settings, Observed, Change>(
   return made
 }
 
-/** Lets the function keep what later runs should know. Nothing that goes wrong with it changes what was decided. */
+/**
+ * Lets the function keep what later runs should know. Nothing that goes wrong with it changes what was decided. Answers whether it is
+ * kept, as far as anybody knows.
+ */
 async function keepMemory<Settings, Observed, Change>(
   facts: RunFacts<Settings, Observed, Change> | Omit<RunFacts<Settings, Observed, Change>, 'observed'>,
   { remember, rememberSteps }: DefinitionFacts<Settings, Observed, Change>,
   { memory, limits, log }: { readonly memory: MemoryWriter | undefined; readonly limits: Limits; readonly log: Log },
-): Promise<void> {
+): Promise<boolean> {
   const isSeen = 'observed' in facts
-  if (memory === undefined || (isSeen ? remember : rememberSteps) === undefined) return
+  if ((isSeen ? remember : rememberSteps) === undefined) return true
+  if (memory === undefined) return false
   const stop = limits.whyStop()
   if (stop !== undefined) {
     log.write('warn', 'memory-not-kept', { code: stop.code, reason: 'the run was stopped; later runs look at everything again' })
-    return
+    return false
   }
   try {
     await (isSeen ? remember?.(facts, memory) : rememberSteps?.(facts, memory))
+    return true
   } catch (error) {
     const reason = reasonOf(error, 'memory-failed')
     log.write('warn', 'memory-not-kept', { code: reason.code, reason: reason.text, error: stackOfBug(error) })
+    return false
   }
 }
 

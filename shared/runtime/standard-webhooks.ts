@@ -76,7 +76,8 @@ export class WebhookSecretError extends Error {
   readonly kind = 'webhook.bad-secret'
 }
 
-function keyOf(secret: string): Buffer {
+/** The key that a secret stands for. Throws WebhookSecretError. */
+export function keyOf(secret: string): Buffer {
   const text = secret.startsWith('whsec_') ? secret.slice('whsec_'.length) : secret
   const isBase64 = /^[A-Za-z0-9+/]+={0,2}$/.test(text)
   const key = Buffer.from(isBase64 ? text : '', 'base64')

@@ -148,7 +148,8 @@ export function createGuard(options: GuardOptions): Guard {
     const demands = settings.caps
       .filter((cap) => isAbout(cap, functionName, change.target))
       .map((cap) => ({ cap, limit: limitOf(cap, countOf(cap, targetsInPlan)), units }))
-    const full = (found: FullCap): GuardAnswer => held('guard.cap', fullText(found, units, countOf(found.cap, targetsInPlan)))
+    const full = (found: FullCap): GuardAnswer =>
+      held('guard.cap', fullText(found, { units, targetCount: countOf(found.cap, targetsInPlan), now }))
     try {
       if (late !== undefined) {
         const found = await budgets.findFull(demands, { now, runId })
@@ -239,14 +240,25 @@ function whyLate(remainingMs: number | undefined, neededMs: number): GuardReason
   return reason('guard.no-time-left', `${left} left and a call with its margin may need ${neededMs} ms; the next run takes it up`)
 }
 
-/** `cap 20 per 1h: 20 used, oldest leaves at …`. */
-function fullText({ cap, limit, used, oldestLeavesAt, roomAt }: FullCap, units: number, targetCount: number): string {
+/**
+ * `cap 20 per 1h: 20 used, oldest leaves at …`. A change that is only just to begin counts for the last instant at which it may, so of
+ * that nobody can say more than by when it will have left.
+ */
+function fullText(
+  { cap, limit, used, oldestLeavesAt, roomAt }: FullCap,
+  { units, targetCount, now }: { readonly units: number; readonly targetCount: number; readonly now: number },
+): string {
+  const { window } = cap
+  const atOrBy = (leavesMs: number): string => {
+    const isToBegin = window.kind === 'rolling' && leavesMs - window.durationMs > now
+    return `${isToBegin ? 'by' : 'at'} ${instantText(window, leavesMs)}`
+  }
   const name = capText(cap, targetCount)
   if (limit === 0) return `${name}: nothing may be changed`
   if (units > limit) return `${name}: this change counts ${units}, more than the whole cap`
   const parts = [`${used} used`]
   if (units > 1) parts.push(`this change counts ${units}`)
-  if (oldestLeavesAt !== undefined) parts.push(`oldest leaves at ${instantText(cap.window, oldestLeavesAt)}`)
-  if (roomAt !== undefined && roomAt !== oldestLeavesAt) parts.push(`room from ${instantText(cap.window, roomAt)}`)
+  if (oldestLeavesAt !== undefined) parts.push(`oldest leaves ${atOrBy(oldestLeavesAt)}`)
+  if (roomAt !== undefined && roomAt !== oldestLeavesAt) parts.push(`room from ${instantText(window, roomAt)}`)
   return `${name}: ${parts.join(', ')}`
 }

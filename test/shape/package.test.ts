@@ -12,7 +12,7 @@ import { listFunctions, readFunctionFile } from '#infra/build/function-file.ts'
 import { type InspectedFunction, inspectPermissions, inspectSize, inspectTemplate, inspectZip } from '#infra/build/inspect.ts'
 import type { Template } from '#infra/build/template.ts'
 import { zipEntries } from '#infra/build/zip-entries.ts'
-import { settingsSchemas } from '#infra/local/local-functions.ts'
+import { localFunctions } from '#infra/local/local-functions.ts'
 import { baseClusters } from '#infra/sandbox/seeds/base.ts'
 import { startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
@@ -144,7 +144,7 @@ describe('a function out of the package', () => {
         clone,
         `mode: plan\nplatform:\n  endpoint: ${cloud.url}\n  region: ap-guangzhou\nclusters:\n  - id: ${baseClusters.production}\nfunctions:\n  cron-scaler: {}\n`,
       )
-      const config = await readPackagedConfig(clone, settingsSchemas, Date.parse('2026-11-24T00:00:00Z'))
+      const config = await readPackagedConfig(clone, localFunctions, Date.parse('2026-11-24T00:00:00Z'))
       if (config === undefined) throw new Error('the configuration was not found')
       const bundle = await bundleFunction(clone, 'cron-scaler')
       await compileConfig(config, 'cron-scaler', join(clone, bundle.folder))
@@ -290,6 +290,41 @@ describe('the inspection finds', () => {
       (all) =>
         set(all, ['CronScalerRole', ...statement, 'Resource'], {
           'Fn::Sub': 'arn:aws:logs:x:1:log-group:/aws/lambda/longshore-dev-cron-scaler*',
+        }),
+    ],
+    [
+      'all secrets instead of those of notifiers',
+      "which is not cron-scaler's own",
+      (all) =>
+        set(all, ['CronScalerRole', ...statement], {
+          Effect: 'Allow',
+          Action: 'ssm:GetParameter',
+          Resource: 'arn:aws:ssm:x:*:parameter/longshore/notifiers/*',
+        }),
+    ],
+    [
+      'the secrets of notifiers to write',
+      "which is not cron-scaler's own",
+      (all) =>
+        set(all, ['CronScalerRole', ...statement], {
+          Effect: 'Allow',
+          Action: ['ssm:GetParameter', 'ssm:PutParameter'],
+          Resource: 'arn:aws:ssm:x:1:parameter/longshore/notifiers/*',
+        }),
+    ],
+    [
+      'every topic',
+      "which is not cron-scaler's own",
+      (all) => set(all, ['CronScalerRole', ...statement], { Effect: 'Allow', Action: 'sns:Publish', Resource: 'arn:aws:sns:x:1:*' }),
+    ],
+    [
+      'more of a topic than to publish',
+      "which is not cron-scaler's own",
+      (all) =>
+        set(all, ['CronScalerRole', ...statement], {
+          Effect: 'Allow',
+          Action: ['sns:Publish', 'sns:Subscribe'],
+          Resource: 'arn:aws:sns:x:1:ops',
         }),
     ],
     [

@@ -118,6 +118,8 @@ export type PodStatus = {
   podIP?: string
   podIPs?: { ip?: string }[]
   startTime?: string
+  /** Only while one of them has not run yet. */
+  initContainerStatuses?: ContainerStatus[]
   containerStatuses?: ContainerStatus[]
   qosClass?: string
 }

@@ -5,6 +5,7 @@ import { isTagName, parseImageName, parseRepoName } from './names.ts'
 import { addNamespace } from './namespaces.ts'
 import { addRepository, ownerOf } from './repositories.ts'
 import { lookUp, registryServer, type TcrContent, type TcrRepository, type TcrTag } from './state.ts'
+import { forgetTagOrder } from './tag-order.ts'
 import { fireTriggers } from './triggers.ts'
 import { registerUser } from './users.ts'
 
@@ -58,6 +59,7 @@ export function putTag(world: World, repoName: string, tag: string, content: Tcr
     world.tcr.nextTagRow += 1
   }
   repository.tags[tag] = pushed
+  forgetTagOrder(repository)
   repository.updatedAt = now
   fireTriggers(world, repoName, tag, now)
   return pushed
@@ -130,6 +132,7 @@ export function dropTags(repository: TcrRepository, tags: readonly string[], now
   for (const tag of tags) {
     if (lookUp(repository.tags, tag) !== undefined) {
       delete repository.tags[tag]
+      forgetTagOrder(repository)
       repository.updatedAt = now
     }
   }

@@ -11,6 +11,7 @@ import { pageOf } from './page.ts'
 import { platformTime, wholeDays } from './platform-time.ts'
 import { ownerOf, ownRepository, readableRepository } from './repositories.ts'
 import { lookUp, registryServer, type TcrTag } from './state.ts'
+import { tagsInOrder } from './tag-order.ts'
 
 /**
  * Lists the tags whose name contains the text, the latest push first; among equal times the one that came first last.
@@ -18,9 +19,9 @@ import { lookUp, registryServer, type TcrTag } from './state.ts'
  */
 export const describeImagePersonal: Reducer<typeof DescribeImagePersonal> = (request, { world, now }) => {
   const repository = readableRepository(world, request.RepoName, 'InternalError.ErrUnauthorized')
-  const found = Object.entries(repository.tags)
-    .filter(([name]) => name.includes(request.Tag ?? ''))
-    .sort(([, left], [, right]) => right.pushedAt - left.pushedAt || right.row - left.row)
+  const part = request.Tag ?? ''
+  const all = tagsInOrder(repository)
+  const found = part === '' ? all : all.filter(([name]) => name.includes(part))
   return {
     Data: {
       TagCount: found.length,

@@ -1,4 +1,5 @@
 import { short } from '../history.ts'
+import { isLost } from './check-end.ts'
 import type { CheckName } from './checks.ts'
 import { type CallFacts, type EffectFacts, type Facts, graceMs, type Violation } from './facts.ts'
 
@@ -20,11 +21,16 @@ export function checkEffects(facts: Facts): Violation[] {
 /** Reports that say `Applied` of what did not happen, or anything else of what certainly did. */
 function untrueReports(facts: Facts): Violation[] {
   const found: Violation[] = []
+  const { scenario } = facts.simulated
   const byKey = Map.groupBy(facts.effects, ({ effect }) => effect.key)
   for (const [, { doer, decisions }] of facts.of('run-ended')) {
     for (const { key, outcome, reason, target } of decisions) {
+      // Of tags that people remove and push at the same time nobody can tell who did what.
+      if (scenario.images !== undefined && isLost(facts, target)) continue
       const own = byKey.get(key)?.find(({ effect, from }) => effect.owner === doer.owner && from?.isAmbiguous === false)
-      const isSaid = outcome === 'Applied' || outcome === 'NoChange'
+      // A registry does not say what it has removed: what could not be read afterwards is in doubt, and said to be.
+      const isInDoubt = scenario.images !== undefined && outcome === 'Held' && reason.code === 'unknown-outcome'
+      const isSaid = outcome === 'Applied' || outcome === 'NoChange' || isInDoubt
       // Of a key that comes twice the second one is skipped.
       if (own !== undefined && !isSaid && reason.code !== 'duplicate-step' && decisions.filter((other) => other.key === key).length === 1) {
         const text = `${doer.owner} has changed ${target} [${short(key)}], was told so, and reports ${outcome} (${reason.code})`
@@ -144,10 +150,15 @@ function whyBlind(
     return { check: 'repeated-unsettled', text: 'nobody has found out that it did not happen' }
   // Whoever settled it has read the target: by itself, or in a list.
   const collection = next.call.path.slice(0, next.call.path.lastIndexOf('/'))
+  // A step of images writes in two repositories, of which one is its target.
+  const target = facts.journal.find(({ stepKey, kind }) => stepKey === next.call.key && kind === 'intent')?.target
   const from = before.ended?.place ?? before.place
   const hasRead = facts.all
     .slice(from, next.place)
-    .some((happening) => happening.kind === 'read' && (happening.path === next.call.path || happening.path === collection))
+    .some(
+      (happening) =>
+        happening.kind === 'read' && (happening.path === next.call.path || happening.path === collection || happening.path === target),
+    )
   return hasRead ? undefined : { check: 'repeated-unread', text: 'nobody has read the target meanwhile' }
 }
 

@@ -2,6 +2,7 @@ import type { Decision } from '#shared/pure/step.ts'
 import { type PersonDeed, short } from '../history.ts'
 import { type Wanted, wantedAt } from '../oracle.ts'
 import { objectOfTarget, probePeriodMs, sizeTextOf, targetNameOf } from '../stage-world.ts'
+import { checkImageEnd } from './check-image-end.ts'
 import { type Facts, isFollowUp, ownerOf, type Violation } from './facts.ts'
 
 /**
@@ -44,6 +45,8 @@ export function isReplaced(facts: Facts, key: string, target: string): boolean {
 
 /** Whether reading a target may not tell what became of a write. */
 export function isLost(facts: Facts, target: string): boolean {
+  // Of tags that people have removed or pushed anew nobody can tell who did it.
+  if (facts.of('image-deed').some(([, { repository }]) => repository === target)) return true
   return facts.hasDeed(target, 'delete', 'recreate', 'forget')
 }
 
@@ -55,6 +58,7 @@ function differing(facts: Facts): Violation[] {
   }
   if (last.failure !== undefined) return [{ check: 'run-failed', text: `the last run failed: ${last.failure}`, about: [last.doer.owner] }]
   const now = facts.of('planned').findLast(([, { doer }]) => doer.owner === last.doer.owner)?.[1].now ?? lastTickMs
+  if (scenario.function === 'image-cleaner') return checkImageEnd(facts)
   if (scenario.function === 'relative-probe') return missing(facts, now, last.decisions)
   return scenario.targets.flatMap((target, index) => {
     const name = targetNameOf(target)

@@ -23,17 +23,23 @@ function caps(facts: Facts): Violation[] {
     for (const [index, { effect, at }] of own.entries()) {
       const limit = limitOf(facts, cap, effect)
       const before = own.slice(0, index + 1).filter((other) => isInWindow(facts, cap, other, { effect, at }, clocksApartMs))
-      if (before.length <= limit) continue
+      const count = before.reduce((sum, { effect: other }) => sum + unitsOf(other), 0)
+      if (count <= limit) continue
       const name = `${cap.amount ?? `${cap.percent} %`} per ${typeof cap.window === 'number' ? `${cap.window / minuteMs}m` : cap.window}${cap.kind === undefined ? '' : ` of ${cap.kind}`}`
       const which = before.map(({ effect: { effect: one } }) => `@${one.wireId}`).join(', ')
       found.push({
         check: 'cap',
-        text: `cap ${name}: ${before.length} changes where ${limit} are allowed: ${which}`,
+        text: `cap ${name}: ${count} changes where ${limit} are allowed: ${which}`,
         about: [' EFFECT ', 'guard/budgets', ...before.map(({ effect: { effect: one } }) => `@${one.wireId} `)],
       })
     }
   }
   return found
+}
+
+/** How much a change counts: of images its tags. */
+function unitsOf({ effect: { images } }: EffectFacts): number {
+  return images?.removed.length ?? 1
 }
 
 function isAbout({ kind }: SimCap, { effect }: EffectFacts): boolean {
@@ -151,8 +157,8 @@ function windowViolation({ call }: CallFacts, why: string): Violation {
 }
 
 function protectedTargets(facts: Facts): Violation[] {
-  const { guard, targets } = facts.simulated.scenario
-  const names = new Set(guard.protect.flatMap((index) => targets.slice(index, index + 1).map(targetNameOf)))
+  const { guard, targets, images } = facts.simulated.scenario
+  const names = new Set(images?.guarded ?? guard.protect.flatMap((index) => targets.slice(index, index + 1).map(targetNameOf)))
   return facts.effects.flatMap(({ effect }) =>
     names.has(effect.target)
       ? [{ check: 'protected', text: `${effect.target} is protected and was changed by ${effect.owner}`, about: [effect.target] }]

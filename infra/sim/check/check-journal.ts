@@ -60,6 +60,7 @@ function unwritten(facts: Facts, { effect, place, from }: EffectFacts): Violatio
   if (from?.isAmbiguous === false && from.ended?.outcome === 'ok' && outcomes[0]?.owner === intent.owner && !ids.includes(effect.requestId))
     return problem('request-missing', `its RequestId ${effect.requestId} is nowhere; there is ${ids.join(', ') || 'none'}`)
   // Whoever settles a write of another process knows only what was planned.
+  if (effect.images !== undefined) return []
   const isOwn = outcomes.some(({ owner }) => owner === intent.owner)
   if (isOwn && intent.before !== effect.before && !outcomes.some(({ before }) => before === effect.before))
     return problem('before-differs', `the value before was ${effect.before}, but the journal says ${intent.before}`)
@@ -71,6 +72,7 @@ function madeUp(facts: Facts): Violation[] {
   const done = new Set(facts.effects.map(({ effect }) => effect.key))
   return facts.journal.flatMap(({ kind, outcome, stepKey, seq, target }) => {
     if (kind !== 'outcome' || outcome !== 'Applied' || done.has(stepKey)) return []
+    if (facts.simulated.scenario.images !== undefined && isLost(facts, target)) return []
     return [
       {
         check: 'outcome-made-up',

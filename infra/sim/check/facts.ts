@@ -90,6 +90,10 @@ export interface RunFacts {
   readonly planPlace: number
   /** The time by its own clock that its plan is for. */
   readonly planNow: number
+  /** Of a run that plans part by part: where each step was planned, by its key. */
+  readonly placeOfStep: ReadonlyMap<string, number>
+  /** Which of the configurations it went by. */
+  readonly version: number
   /** The changes of the only plan that it may carry out. */
   readonly approved: readonly string[] | undefined
 }
@@ -238,11 +242,18 @@ function runsOf(all: readonly Happening[]): Map<string, RunFacts> {
         plan: [],
         planPlace: Number.POSITIVE_INFINITY,
         planNow: Number.NaN,
+        placeOfStep: new Map(),
+        version: happening.version,
         approved,
       })
     } else if (happening.kind === 'planned') {
       const run = runs.get(happening.doer.owner)
-      if (run !== undefined) runs.set(run.owner, { ...run, plan: happening.steps, planPlace: place, planNow: happening.now })
+      if (run === undefined) continue
+      const { steps, now } = happening
+      const placeOfStep = new Map([...run.placeOfStep, ...steps.map(({ key }) => [key, place] as const)])
+      // The first part of a plan is where it began.
+      const planPlace = Math.min(run.planPlace, place)
+      runs.set(run.owner, { ...run, plan: [...run.plan, ...steps], planPlace, planNow: now, placeOfStep })
     }
   }
   return runs

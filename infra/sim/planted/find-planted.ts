@@ -1,5 +1,5 @@
 import { runSeed, type SeedRun } from '../seed-run.ts'
-import type { PlantedBug } from './planted-bugs.ts'
+import type { PlantedBug } from './planted-bug.ts'
 
 /** A planted bug has to show within so many seeds. */
 export const mostSeeds = 500

@@ -8,10 +8,9 @@ import type { JournalEntry, NewJournalEntry } from '#shared/safety/journal-entry
 import { type Claim, createLedger, type FinishOrder, type Ledger } from '#shared/safety/ledger.ts'
 import type { ItemKey, PutOptions } from '#shared/safety/store.ts'
 import { MemoryDisk } from '#shared/safety/store-memory.ts'
-import type { CheckName } from '../check/checks.ts'
 import type { Sabotage } from '../sabotage.ts'
-import type { SimFunction } from '../scenario.ts'
 import { blindApply } from './blind-apply.ts'
+import { imageBugs } from './image-bugs.ts'
 import {
   forwardedIn,
   type OtherCall,
@@ -24,18 +23,10 @@ import {
   withParts,
   withStore,
 } from './other-parts.ts'
+import type { PlantedBug } from './planted-bug.ts'
 
-/** A mistake that somebody might make in the product, put into it to see that it is noticed. */
-export interface PlantedBug {
-  readonly name: string
-  readonly function: SimFunction
-  /** The checks that all have to notice it in one world. */
-  readonly noticedBy: readonly CheckName[]
-  /** Made anew for each world. */
-  readonly sabotage: () => Sabotage
-}
-
-export const plantedBugs: readonly PlantedBug[] = [
+/** Mistakes in the kernel, in the cron-scaler, and in both. */
+const kernelBugs: readonly PlantedBug[] = [
   {
     name: 'a mode that is not kept to',
     function: 'cron-scaler',
@@ -468,6 +459,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     sabotage: () => withKernel((plain) => ({ ...plain, settleOpen: () => Promise.resolve([]) })),
   },
 ]
+
+export const plantedBugs: readonly PlantedBug[] = [...kernelBugs, ...imageBugs]
 
 /** The section of the cron-scaler as the scenario writes it into the configuration, as far as mistakes are about it. */
 const Section = z.looseObject({

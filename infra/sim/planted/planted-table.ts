@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type CheckName, checks } from '../check/checks.ts'
-import { type PlantedBug, plantedBugs } from './planted-bugs.ts'
+import type { PlantedBug } from './planted-bug.ts'
+import { plantedBugs } from './planted-bugs.ts'
 
 const readme = new URL('../README.md', import.meta.url)
 const marks = { begin: '<!-- checks: written by `npm run sim -- --planted --write` -->', end: '<!-- end of checks -->' } as const

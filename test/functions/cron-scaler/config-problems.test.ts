@@ -79,6 +79,23 @@ test('a spread that is not shorter than the deadline is found, once where the se
   expect(configProblems(configOf({ spread: '30m' }))[0]?.text).toContain('a spread of 30m is not shorter than the starting deadline of 30m')
 })
 
+test('a look back that does not reach over a rule’s own deadline or spread is found, once where the settings are at fault', () => {
+  const problems = (settings: object, more: object) =>
+    configProblems(configOf({ ...settings, rules: [ruleOf('a', '0 0 8 * * *', 5, more)] })).map(({ path, text }) => [path, text])
+  expect(problems({ lookBack: '2h' }, {})).toEqual([])
+  expect(problems({ lookBack: '2h' }, { startingDeadline: '3h' })).toEqual([
+    [
+      'rules[0].startingDeadline',
+      'a look back of 2h does not reach over the starting deadline of 3h, so firings would be lost: lengthen lookBack',
+    ],
+  ])
+  expect(problems({ lookBack: '2h', startingDeadline: '2h' }, { spread: '2h' }).map(([path]) => path)).toEqual([
+    'rules[0].spread',
+    'rules[0].spread',
+  ])
+  expect(problems({ lookBack: '20m' }, {}).map(([path]) => path)).toEqual(['lookBack'])
+})
+
 test('a validity that ends before it begins is found', () => {
   const rules = [ruleOf('a', '0 0 8 * * *', 5, { validFrom: '2026-10-02', validUntil: '2026-10-01' })]
   expect(configProblems(configOf({ rules })).map(({ path }) => path)).toEqual(['rules[0].validUntil'])

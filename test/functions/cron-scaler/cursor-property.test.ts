@@ -131,9 +131,10 @@ function stageOf(story: Story) {
   return { cloud, act, shown, time, counts: () => ({ reads, lists }) }
 }
 
-function configOf(story: Story): Config {
+function configOf(story: Story, lookEvery: string): Config {
   const settings: z.input<typeof Settings> = {
     timeZone: 'UTC',
+    lookEvery,
     lookBack: '3h',
     startingDeadline: '20m',
     rules: story.rules.flatMap((rule, index) =>
@@ -186,10 +187,13 @@ function instant(minute: number): string {
 /** So long after a deed both have seen it. */
 const seenAfterMinutes = 6
 
-/** Lives through a story, and answers what is there after each minute in which nobody has done anything for a while. */
-async function live(story: Story, fresh: boolean) {
+/**
+ * Lives through a story, and answers what is there after each minute: with `lookEvery` when nobody has done anything for a while;
+ * without, of each target of which a rule has fired since somebody did something to it.
+ */
+async function live(story: Story, { fresh, lookEvery }: { readonly fresh: boolean; readonly lookEvery: string }) {
   const stage = stageOf(story)
-  const config = configOf(story)
+  const config = configOf(story, lookEvery)
   const kernel = await memoryKernel({ config, cloud: stage.cloud, now: () => stage.time.now, disk: new MemoryDisk() })
   let runs = 0
   let quiet = 0
@@ -225,9 +229,32 @@ async function live(story: Story, fresh: boolean) {
     if (fate !== 'lost') await run(scheduledAt, fate === 'late' ? 40_000 : 1_000)
     if (fate === 'twice') await run(scheduledAt, 2_000)
     const isCalm = !story.deeds.some((deed) => minute >= deed.minute && minute - deed.minute < seenAfterMinutes)
-    if (isCalm) shown.push(`${minute}: ${stage.shown().join(', ')}`)
+    if (lookEvery === '0s')
+      shown.push(
+        `${minute}: ${stage
+          .shown()
+          .filter((_, index) => hasFiredSince(story, names[index], minute))
+          .join(', ')}`,
+      )
+    else if (isCalm) shown.push(`${minute}: ${stage.shown().join(', ')}`)
   }
   return { shown, quiet, ...stage.counts() }
+}
+
+/** A lost tick and the longest wait for a turn. */
+const doneAfterMinutes = 8
+
+/** Whether a rule of a target has fired, and had the time to be carried out, since somebody did something to it. */
+function hasFiredSince({ deeds, rules }: Story, name: Name | undefined, minute: number): boolean {
+  const last = deeds.findLast((deed) => deed.name === name && deed.minute <= minute)
+  if (last === undefined) return true
+  return rules.some((rule) => {
+    if (rule.name !== name || rule.excluded) return false
+    return rule.minutes.split(',').some((text) => {
+      const firings = [Number(text), Number(text) + 60]
+      return firings.some((firing) => firing > last.minute && firing + doneAfterMinutes <= minute)
+    })
+  })
 }
 
 const length = 75
@@ -278,22 +305,34 @@ const story: fc.Arbitrary<Story> = fc
     fates: fates.map((fate, minute) => (minute > length - 8 || fate === fates[minute - 1] ? 'punctual' : fate)),
   }))
 
-test('with a cursor everything ends as without one, and less is read', { timeout: 60_000 }, async () => {
-  let quiet = 0
-  let reads = 0
-  let readsWithout = 0
+/** Lives through many stories, with and without what earlier runs have left. */
+async function compare(lookEvery: string) {
+  const total = { quiet: 0, reads: 0, readsWithout: 0, compared: 0 }
   await fc.assert(
     fc.asyncProperty(story, async (told) => {
-      const withCursor = await live(told, false)
-      const without = await live(told, true)
+      const withCursor = await live(told, { fresh: false, lookEvery })
+      const without = await live(told, { fresh: true, lookEvery })
       expect(withCursor.shown).toEqual(without.shown)
       expect(without.quiet).toBe(0)
-      quiet += withCursor.quiet
-      reads += withCursor.reads
-      readsWithout += without.reads
+      total.quiet += withCursor.quiet
+      total.reads += withCursor.reads
+      total.readsWithout += without.reads
+      total.compared += withCursor.shown.flatMap((line) => line.split(': ')[1]?.split(', ') ?? []).filter((text) => text !== '').length
     }),
     { seed: 4, numRuns: 25 },
   )
+  return total
+}
+
+test('with a cursor and lookEvery everything ends as without a cursor, and less is read', { timeout: 60_000 }, async () => {
+  const { quiet, reads, readsWithout } = await compare('5m')
   expect(quiet).toBeGreaterThan(200)
   expect(reads).toBeLessThan(readsWithout * 0.7)
+})
+
+test('without lookEvery everything is as without a cursor from the next firing on, and little is read', { timeout: 60_000 }, async () => {
+  const { quiet, reads, readsWithout, compared } = await compare('0s')
+  expect(quiet).toBeGreaterThan(400)
+  expect(reads).toBeLessThan(readsWithout * 0.45)
+  expect(compared).toBeGreaterThan(1500)
 })

@@ -172,6 +172,45 @@ describe('the next look at a cluster in which all is done', () => {
     expect(next({ rules }, later, held)).toEqual({ lookMs: at('2026-11-24T09:30:00Z'), dueMs: at('2026-11-24T09:30:00Z') })
   })
 
+  test('has news of rules that come up excluded or end, for which nobody needs to look', () => {
+    const rules = [
+      ruleOf('day', '0 0 8 * * *', 5, { excludeDates: ['2026-11-25'], validUntil: '2026-11-28' }),
+      ruleOf('night', '0 0 20 * * *', 2),
+    ]
+    expect(glance({ rules }, at('2026-11-24T09:00:00Z')).newsMs).toBe(at('2026-11-25T08:00:00Z'))
+    expect(glance({ rules }, at('2026-11-25T08:00:00Z')).newsMs).toBe(at('2026-11-29T00:00:00Z'))
+    expect(glance({ rules }, at('2026-11-29T00:00:00Z')).newsMs).toBeUndefined()
+    const once = [ruleOf('once', '0 0 8 * * *', 5, { excludeDates: ['2026-11-25'], runOnce: true })]
+    expect(glance({ rules: once }, at('2026-11-24T09:00:00Z')).newsMs).toBeUndefined()
+  })
+
+  test('is at once where a person keeps one of the targets that are named', () => {
+    const rules = [ruleOf('day', '0 0 8 * * *', 5)]
+    const marked = (more: Partial<ObservedTarget>, name = 'web') =>
+      glance({ rules }, minute, { targets: [targetWith(replicas(5), { name, ...more })] }).isMarked
+    expect(marked({})).toBe(false)
+    expect(marked({ hold: minute })).toBe(false)
+    expect(marked({ hold: minute + 1 })).toBe(true)
+    expect(marked({ hold: minute + 1 }, 'other')).toBe(false)
+    expect(marked({ hold: 'soon' })).toBe(true)
+    expect(marked({ override: { problem: 'no' } })).toBe(true)
+    expect(marked({ override: { id: 'override/annotation/x', size: replicas(4), untilMs: minute } })).toBe(false)
+    expect(marked({ override: { id: 'override/annotation/x', size: replicas(4), fromMs: minute + 5, untilMs: minute + 9 } })).toBe(true)
+    expect(marked({ optOut: true })).toBe(false)
+  })
+
+  test('counts a firing until its starting deadline, and an override until it ends', () => {
+    const rules = [ruleOf('day', '0 0 8 * * *', 5, { startingDeadline: '10m' }), ruleOf('early', '0 0 7 * * *', 5)]
+    const until = (now: number, settings: z.input<typeof Settings>) => Object.fromEntries(glance(settings, now).countsUntil)
+    expect(until(minute, { rules })).toEqual({ [web]: minute + 600_000 })
+    expect(until(minute + 600_000, { rules })).toEqual({ [web]: minute + 600_000 })
+    expect(until(minute + 600_001, { rules })).toEqual({})
+    const override = { name: 'sale', cluster: 'cls-1', target: { kind: 'Deployment', name: 'web' }, targetSize: 9, reason: 'sale' }
+    expect(until(minute, { overrides: [{ ...override, until: '2026-11-24T11:00:00Z' }] })).toEqual({ [web]: at('2026-11-24T11:00:00Z') })
+    const later = { ...override, from: '2026-11-24T10:00:00Z', until: '2026-11-24T11:00:00Z' }
+    expect(until(minute, { overrides: [later] })).toEqual({})
+  })
+
   test('never comes when nothing does', () => {
     expect(next({}, minute)).toEqual({})
     const once = { rules: [ruleOf('once', '0 0 8 1 * *', 5, { validUntil: '2026-10-01' })] }

@@ -167,7 +167,7 @@ describe('rules to HPC objects', () => {
     ],
     [{ rules: [rule('x', { excludeDates: ['tomorrow'] })] }, /^config\/x: the excluded date cannot be read/],
     [{ rules: [rule('x'), rule('x')] }, /^rules: two rules have the same name/],
-    [{ rules: [{ ...rule('x'), tagetSize: 3 }] }, /^rules\.0: /],
+    [{ rules: [{ ...rule('x'), tagetSize: 3 }] }, /^rules\[0\]\.tagetSize: unknown key; did you mean "targetSize"/],
     ['text', /^the settings: /],
   ])('%j is a problem', (section, why) => {
     const converted = rulesToHpc(section, options)
@@ -521,7 +521,7 @@ describe('an object of the ancestor', () => {
     [ancestor([job('0 0 8 * * *')], { excludeDates: ['@date 2026-13-01'] }), /excludeDates/],
     [ancestor([job('0 0 8 * * *')], { scaleTargetRef: { kind: 'DaemonSet', name: 'web' } }), /DaemonSet/],
     [ancestor([job('0 0 8 * * *')], { template: 1 }), /it cannot be read/],
-    [ancestor([job('0 0 8 * * *', { targetSize: -1 })]), /spec\.jobs\.0\.targetSize: it cannot be read/],
+    [ancestor([job('0 0 8 * * *', { targetSize: -1 })]), /spec\.jobs\[0\]\.targetSize: it cannot be read/],
     [{ kind: 'CronHorizontalPodAutoscaler' }, /metadata: it cannot be read/],
   ])('%j is a problem', (object, why) => {
     const converted = convert(object)

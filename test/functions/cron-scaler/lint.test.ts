@@ -106,9 +106,10 @@ describe('rules beside each other', () => {
     expect(finding).toMatchObject({ code: 'contradiction', atMs: at('2027-03-28T06:00:00Z') })
   })
 
-  test('two times that are skipped when clocks go forward meet after the gap', () => {
+  test('two times that are skipped when clocks go forward do not contradict each other: the later one wins', () => {
     const zone = { timeZone: 'Europe/Berlin' }
-    const [finding] = lintOf([ruleOf('one', '0 10 2 * * *', 5, zone), ruleOf('other', '0 50 2 * * *', 3, zone)])
+    expect(lintOf([ruleOf('one', '0 10 2 * * *', 5, zone), ruleOf('other', '0 50 2 * * *', 3, zone)])).toEqual([])
+    const [finding] = lintOf([ruleOf('one', '0 10 2 28 3 *', 5, zone), ruleOf('other', '0 10 2 * * *', 3, zone)])
     expect(finding).toMatchObject({ code: 'contradiction', atMs: at('2027-03-28T01:00:00Z') })
   })
 
@@ -291,6 +292,34 @@ describe('what cannot be', () => {
       'correct cluster; until then the rule is held',
       'correct schedule; until then the rule is held',
     ])
+  })
+
+  test('all that is wrong with a rule or an override, and with settings that do not go together', () => {
+    const rules = [
+      ruleOf('five', '0 8 * * *', 5, { timeZone: 'UTC', excludeDates: ['2026-02-30'] }),
+      ruleOf('lost', '0 0 8 * * 1-5', 5, { cluster: 'cls-9', minSize: 2 }),
+      ruleOf('slow', '0 0 9 * * *', 5, { startingDeadline: '9d' }),
+    ]
+    const override = { name: 'o', cluster: 'cls-9', target: { kind: 'Deployment', name: 'web' }, minSize: 1, reason: 'r' }
+    const overrides = [{ ...override, from: '2026-11-30T00:00:00Z', until: '2026-11-29T00:00:00Z' }]
+    const found = lint({ config: configOf({ spread: '40m', rules, overrides }), now: at('2026-11-24T08:00:00Z') })
+    const texts = (code: LintCode) => found.filter((one) => one.code === code).map(({ text }) => text)
+    expect(texts('settings-invalid')).toEqual([expect.stringMatching(/^spread: a spread of 40m is not shorter than/)])
+    expect(texts('rule-invalid').filter((text) => text.startsWith('config/five'))).toHaveLength(2)
+    expect(texts('rule-invalid').filter((text) => text.startsWith('config/lost'))).toHaveLength(2)
+    expect(texts('rule-invalid').filter((text) => text.startsWith('config/slow'))).toEqual([])
+    expect(texts('look-back-too-short')).toEqual([expect.stringContaining('config/slow: a look back of 8d does not reach over')])
+    expect(texts('override-invalid')).toHaveLength(3)
+  })
+
+  test('a deadline of an HPC object that what is looked back does not reach over', () => {
+    const config = configOf({ timeZone: 'UTC' })
+    const rules = hpcRules([{ name: 'up', schedule: '0 0 8 * * *', targetSize: 3 }], config, {
+      metadata: { annotations: { 'longshore.dev/starting-deadline': '9d' } },
+    })
+    const observed = { clusters: [clusterWith([targetWith(replicas(1))], { rules })] }
+    const found = lint({ config, observed, now: at('2026-11-24T08:00:00Z') })
+    expect(found.map(({ code }) => code)).toContain('look-back-too-short')
   })
 
   test('an override that is invalid, in the configuration and on a target', () => {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Clock, systemClock } from '#cloud/clock.ts'
 import { createTransport } from '#cloud/transport-https.ts'
 import { definition } from '#functions/cron-scaler/definition.ts'
+import { sizeText } from '#functions/cron-scaler/target.ts'
 import { autoscalerV1, deployment } from '#infra/sandbox/seeds/kube-objects.ts'
 import { sandboxSecretId, sandboxSecretKey } from '#infra/sandbox/test-credentials.ts'
 import { civilOf } from '#shared/pure/civil.ts'
@@ -209,14 +210,44 @@ describe('where clocks change', () => {
     ])
   })
 
-  test('a whole window inside the spring gap opens and closes at the same instant, and the higher size stays', () => {
-    const rules = [
-      ruleOf('up', '0 10 2 29 3 *', 5, { timeZone: 'Europe/Berlin' }),
-      ruleOf('down', '0 50 2 29 3 *', 2, { timeZone: 'Europe/Berlin' }),
-    ]
-    const steps = planOf([targetWith(replicas(2))], configOf({ rules }), at('2026-03-29T01:00:00Z'))
-    expect(summary(steps).toSorted()).toEqual(['change due', 'skipped tie-lost'])
-    expect(changesOf(steps)[0]?.change.to).toEqual(replicas(5))
+  test('a window that lies wholly in the spring gap must not leave the higher size for ever: the later civil time wins', () => {
+    const summaries = (up: string, down: string, more: Parameters<typeof ruleOf>[3] = {}) => {
+      const zone = { timeZone: 'Europe/Berlin' }
+      const rules = [ruleOf('up', up, 5, zone), ruleOf('down', down, 2, { ...zone, ...more })]
+      return [rules, rules.toReversed()].map((ordered) => {
+        const steps = planOf([targetWith(replicas(4))], configOf({ rules: ordered }), at('2026-03-29T01:00:00Z'))
+        return [...summary(steps).toSorted(), ...changesOf(steps).map(({ change }) => sizeText(change.to))]
+      })
+    }
+    const closed = ['change due', 'skipped superseded', 'replicas 2']
+    expect(summaries('0 10 2 29 3 *', '0 50 2 29 3 *')).toEqual([closed, closed])
+    // The end of the gap itself is later than what lies in it, and so is what another zone's clocks show then.
+    expect(summaries('0 10 2 29 3 *', '0 0 3 29 3 *')).toEqual([closed, closed])
+    expect(summaries('0 10 2 29 3 *', '0 0 1 29 3 *', { timeZone: 'UTC' })).toEqual([closed, closed])
+    // Of several times of one rule it is the last: 02:55 is later than 02:50.
+    const open = ['change due', 'skipped superseded', 'replicas 5']
+    expect(summaries('0 */5 2 29 3 *', '0 50 2 29 3 *')).toEqual([open, open])
+    // The same civil time is a tie, in the gap as anywhere else.
+    const tie = ['change due', 'skipped tie-lost', 'replicas 5']
+    expect(summaries('0 50 2 29 3 *', '0 50 2 29 3 *')).toEqual([tie, tie])
+    expect(summaries('0 0 3 29 3 *', '0 0 3 29 3 *')).toEqual([tie, tie])
+  })
+
+  test('a window of the half hour that Australia/Lord_Howe skips, and of the day that Pacific/Apia did, is closed after it', () => {
+    expect(changes('Australia/Lord_Howe', '0 5 2 4 10 *', '0 20 2 4 10 *', '2026-10-03T15:00:00Z', '2026-10-03T17:00:00Z')).toEqual([
+      '2026-10-03T15:30:00Z config/down',
+    ])
+    const { target } = playThrough(
+      targetWith(replicas(2)),
+      configOf({
+        rules: [
+          ruleOf('up', '0 0 8 30 12 *', 5, { timeZone: 'Pacific/Apia' }),
+          ruleOf('down', '0 0 20 30 12 *', 2, { timeZone: 'Pacific/Apia' }),
+        ],
+      }),
+      everyMinute('2011-12-30T09:58:00Z', '2011-12-30T10:05:00Z'),
+    )
+    expect(target.size).toEqual(replicas(2))
   })
 
   test('an hour that is repeated in autumn runs once (Europe/Berlin, 2026-10-25)', () => {
@@ -261,11 +292,11 @@ describe('where clocks change', () => {
       '2011-12-30T10:00:00Z',
       '2011-12-30T18:00:00Z',
     ])
-    // The 29th has its evening. Morning and evening of the 30th come at one instant, and the higher size wins. The 31st is whole.
+    // The 29th has its evening. Morning and evening of the 30th come at one instant, and the evening wins. The 31st is whole.
     expect(changes('Pacific/Apia', '0 0 8 29-31 12 *', '0 0 22 29-31 12 *', '2011-12-29T17:00:00Z', '2011-12-31T09:00:00Z')).toEqual([
       '2011-12-29T18:00:00Z config/up',
       '2011-12-30T08:00:00Z config/down',
-      '2011-12-30T10:00:00Z config/up',
+      '2011-12-30T10:00:00Z config/down',
       '2011-12-30T18:00:00Z config/up',
       '2011-12-31T08:00:00Z config/down',
     ])

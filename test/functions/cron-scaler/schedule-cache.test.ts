@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { sharedCron, sharedNextFiring, sharedPreviousFiring } from '#functions/cron-scaler/schedule-cache.ts'
+import { sharedCron, sharedNextFiring, sharedPreviousFiring, sharedZone } from '#functions/cron-scaler/schedule-cache.ts'
 import { type CronSchedule, nextFiring, parseCron, previousFiring } from '#shared/pure/cron.ts'
 import { at } from './fixtures.ts'
 
@@ -25,6 +25,11 @@ test('very long ones and very many are read all the same, and not kept', () => {
     sharedCron(`${index % 60} ${Math.floor(index / 60) % 60} ${Math.floor(index / 3600)} * * *`)
   expect(sharedCron('1 2 3 4 5 *')).not.toBe(first)
   expect(sharedCron('1 2 3 4 5 *')).toEqual(first)
+})
+
+test('a zone is known by its name, and a name that is none stays none', () => {
+  for (const name of ['Asia/Shanghai', 'UTC', 'Asia/Shanghai', '+08:00', 'UTC']) expect(sharedZone(name)).toBe(name)
+  for (const name of ['Asia/Atlantis', 'UTC', 'Asia/Atlantis', '']) expect(sharedZone(name)).toBe(name === 'UTC' ? name : undefined)
 })
 
 test('whatever is asked in whatever order, the answers are those of the schedule itself', () => {

@@ -21,6 +21,7 @@ test('an empty section is a whole configuration', () => {
     lookBack: 691_200_000,
     spread: 0,
     enforce: false,
+    lookEvery: 0,
     maxCorrections: 3,
     allowHpaConflict: false,
     allowZeroMin: false,

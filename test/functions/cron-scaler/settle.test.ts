@@ -74,13 +74,54 @@ describe('whether a write has arrived', () => {
     expect(await ask(undo)).toBe('applied')
   })
 
-  test('is unknown when another step of the same firing or a later one is on record: it may have come after', async () => {
+  test('is unknown when a step of the same firing or a later one is on record, and nobody knows what that has replaced', async () => {
     const step = await due()
     await stage.tick(settings)
-    await setRecord({ key: 'another' })
+    const old = { epoch: 3, replaced: undefined }
+    await setRecord({ key: 'another', ...old })
     expect(await ask(step)).toBe('unknown')
-    await setRecord({ key: 'another', nominalMs: at('2026-11-24T12:00:00Z') })
+    await setRecord({ key: 'another', nominalMs: at('2026-11-24T12:00:00Z'), ...old })
     expect(await ask(step)).toBe('unknown')
+    await setRecord({ key: 'another', replaced: 'a third' })
+    expect(await ask(step)).toBe('unknown')
+  })
+
+  test('is known after a later firing, which says what it has replaced', async () => {
+    const late = await due()
+    // A later run applies the next firing before anybody asks.
+    await stage.tick(settings)
+    stage.at('2026-11-24T12:00:05Z')
+    await stage.tick(settings)
+    expect((await shownSize(stage, webPath)).spec.replicas).toBe(3)
+    expect(await ask(late)).toBe('applied')
+    // The same when the first write never came.
+    await stage.person('DELETE', webPath)
+    stage.put(web(2))
+    const lost = { ...late, change: { ...late.change, uid: (await due()).change.uid } }
+    await stage.tick(settings)
+    expect(await ask(lost)).toBe('not-applied')
+    stage.at('2026-11-25T00:00:05Z')
+    const second = await due()
+    stage.at('2026-11-25T12:00:05Z')
+    await stage.tick(settings)
+    expect(await ask(second)).toBe('not-applied')
+  })
+
+  test('is unknown when somebody took the record away, and the size may be the one that was to be written', async () => {
+    const first = await due()
+    await stage.tick(settings)
+    stage.at('2026-11-24T12:00:05Z')
+    const second = await due()
+    await stage.tick(settings)
+    const forget = async (size: number) =>
+      await stage.person('PATCH', webPath, { spec: { replicas: size }, metadata: { annotations: { [recordAnnotation]: null } } })
+    await forget(3)
+    expect(await ask(second)).toBe('unknown')
+    await forget(5)
+    expect(await ask(second)).toBe('not-applied')
+    expect(await ask(first)).toBe('unknown')
+    await forget(4)
+    expect(await ask(first)).toBe('not-applied')
   })
 
   test('is unknown when the target is gone or another one', async () => {

@@ -19,12 +19,13 @@ const noon = (day: number): number => startOfDate(dateOfDay(first + day), zone) 
 function seen(
   name: string,
   day: number,
-  more: { uses?: [number, number][]; gone?: number; removed?: number; content?: string; pushed?: number } = {},
+  more: { uses?: [number, number][]; gone?: number; removed?: number; content?: string; group?: string; pushed?: number } = {},
 ): SeenTag {
-  const { uses = [], gone, removed, content = name, pushed = day } = more
+  const { uses = [], gone, removed, content = name, group, pushed = day } = more
   return {
     name,
     content,
+    ...(group === undefined ? {} : { group }),
     pushedMs: noon(pushed),
     seenDay: first + Math.max(0, day),
     uses: uses.map(([from, to]) => [first + from, first + to]),
@@ -108,6 +109,15 @@ describe('a policy over what was seen', () => {
       seen('stable', 0, { content: 'v0', uses: [[20, 22]] }),
     ])
     expect(regretsOf(tested(history, withPolicy({ last: 5 })))).toEqual([['stable=v0', 5, 20]])
+  })
+
+  it('takes an index and the tags of its platforms as one, as a run does', () => {
+    const history = historyOf(30, [
+      ...rollback.tags.map((row) => (row.name === 'v0' ? { ...row, uses: [] } : row)),
+      seen('v0-arm64', 0, { content: 'arm', group: 'v0', uses: [[20, 22]] }),
+    ])
+    expect(regretsOf(tested(history, withPolicy({ last: 5 })))).toEqual([['v0=v0-arm64', 5, 20]])
+    expect(tested(history, withPolicy({ last: 5, protected: ['v0'] })).regrets).toEqual([])
   })
 
   it('looks at what this function removed as if it were still there: another policy might have kept it', () => {

@@ -56,6 +56,14 @@ describe('a configuration that cannot be meant is refused before anything is cal
   it.for([
     ...patterns.map(([name, pattern, text]) => [name, policy({ pattern }), 'policies[0].keep.pattern', text] as const),
     [
+      'a pattern that matches every production tag and all others',
+      policy({ last: 1, pattern: '.*' }),
+      'policies[0].keep.pattern',
+      /keeps every tag/,
+    ],
+    ['a glob that matches every tag', policy({ tags: ['release-*', '**'] }), 'policies[0].keep.tags[1]', /keeps every tag/],
+    ['a policy without rules', policy({}), 'policies[0].keep', /web has no rule, so it keeps everything/],
+    [
       'a list of protected images that holds everything',
       freely({ last: 1 }, { protect: ['x/*:y', '**'] }),
       'protect[1]',

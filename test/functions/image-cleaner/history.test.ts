@@ -128,6 +128,23 @@ describe('what is remembered of a repository', () => {
   })
 })
 
+it('knows what goes or stays as one though the contents differ, for as long as that is so, and so does its memory', async () => {
+  const arm = tagOf('v1-arm64', 41)
+  const index = tagOf('v1', 40, { parts: [arm.contentId] })
+  const other = tagOf('v2', 39)
+  const together = look(undefined, 0, [arm, index, other])
+  const [group] = together.tags.filter(({ name }) => name === 'v1').map(({ content }) => content)
+  expect(together.tags.map(({ name, group: own }) => [name, own])).toEqual([
+    ['v1', undefined],
+    ['v1-arm64', group],
+    ['v2', undefined],
+  ])
+  const memory = newMemory()
+  await changeHistory(memory, repository, now, () => together)
+  expect(await recallHistory(memory, repository)).toEqual(together)
+  expect(look(together, 1, [arm, other]).tags.map(({ group: own }) => own)).toEqual([undefined, undefined, undefined])
+})
+
 describe('the memory of it', () => {
   const name = fc.stringMatching(/^[a-z0-9][a-z0-9.-]{0,60}$/)
   const row = fc.record({ name, daysAgo: fc.integer({ min: 0, max: 300 }), isUsed: fc.boolean() })

@@ -110,8 +110,7 @@ describe('a new policy starts small', () => {
   if (policy === undefined) throw new Error('there is a policy')
 
   it('removes a few tags on the first day and doubles daily while nothing is restored', () => {
-    let state = canaryAfter(policy, undefined, settings, { now, removed: 2, tags: 1000 })
-    state = canaryCounted(state)
+    const state = canaryCounted(canaryAfter(policy, undefined, settings, { now, removed: 2, isCertain: true }), 1000)
     expect(canaryAllowance(policy, undefined, settings, now)).toBe(2)
     expect(canaryAllowance(policy, state, settings, now)).toBe(8)
     const later = (days: number) => canaryAllowance(policy, state, settings, now + days * dayMs)
@@ -120,7 +119,7 @@ describe('a new policy starts small', () => {
   })
 
   it('starts again when it is edited, and not when it is paused', () => {
-    const state = canaryCounted(canaryAfter(policy, undefined, settings, { now: now - 30 * dayMs, removed: 1, tags: 10 }))
+    const state = canaryCounted(canaryAfter(policy, undefined, settings, { now: now - 30 * dayMs, removed: 1, isCertain: true }), 10)
     expect(canaryAllowance(policy, state, settings, now)).toBe(Number.POSITIVE_INFINITY)
     expect(canaryAllowance({ ...policy, paused: true }, state, settings, now)).toBe(Number.POSITIVE_INFINITY)
     expect(canaryAllowance({ ...policy, keep: { ...policy.keep, last: 2 } }, state, settings, now)).toBe(2)
@@ -129,7 +128,7 @@ describe('a new policy starts small', () => {
   it('counts over all repositories of the run, and over the day', () => {
     expect(planned(many(9), settings).names.flat()).toEqual(['v0', 'v1'])
     expect(planned(many(9), settings, { removed: { ...nothingYet, byPolicy: { all: 1 } } }).names.flat()).toEqual(['v0'])
-    const spent = { ...canaryAfter(policy, undefined, settings, { now, removed: 2, tags: 9 }) }
+    const spent = canaryAfter(policy, undefined, settings, { now, removed: 2, isCertain: true })
     const { names, steps } = planned(many(9), settings, { canaries: { all: spent } })
     expect(names).toEqual([])
     expect(steps[0]?.reason.code).toBe('canary')

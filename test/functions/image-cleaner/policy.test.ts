@@ -41,6 +41,30 @@ describe('keep wins', () => {
     expect(removed(judge(releases, { settings }))).toEqual(['v2'])
   })
 
+  it('a policy that is paused removes nothing by itself, and what its rules keep stays kept', () => {
+    const policies = (paused: boolean) =>
+      settingsOf({
+        policies: [
+          { name: 'few', repositories: ['shop/*'], keep: { last: 1 } },
+          { name: 'old', repositories: ['**'], keep: { tags: ['v1'] }, paused },
+        ],
+      })
+    expect(removed(judge(releases, { settings: policies(true) }))).toEqual(removed(judge(releases, { settings: policies(false) })))
+    const only = settingsOf({ policies: [{ name: 'few', repositories: ['shop/*'], keep: { last: 1 }, paused: true }] })
+    expect([removed(judge(releases, { settings: only })), judge(releases, { settings: only }).whole?.code]).toEqual([[], 'policy-paused'])
+    // Its matches do not make the others to be meant for the repository.
+    const other = settingsOf({
+      policies: [
+        { name: 'few', repositories: ['shop/*'], keep: { tags: ['release-*'] } },
+        { name: 'old', repositories: ['**'], keep: { tags: ['v1'] }, paused: true },
+      ],
+    })
+    expect(judge(releases, { settings: other }).whole).toMatchObject({
+      code: 'policy-matches-nothing',
+      text: 'no rule of few matches any tag of it, so they were not written for it and nothing is removed',
+    })
+  })
+
   it('counts contents in use among the last N, and says so', () => {
     const verdict = judge(releases, { settings: keeping({ last: 2 }), references: [useOf(name, { tag: 'v3' })] })
     expect(removed(verdict)).toEqual(['v1'])

@@ -59,12 +59,35 @@ describe('the data-quality breaker', () => {
     expect(frozenIn(graphOf({ clusters: [small], memories: memory === undefined ? [] : [memory] }), 'a/b')).toBeUndefined()
   })
 
+  it('stops everything while there are pods and nothing uses an image of the registry, unless that is said to be so', () => {
+    const none = [{ id: 'cls-1', references: [], pods: 7 }]
+    expect(frozenIn(graphOf({ clusters: none }), 'a/b')).toMatchObject({ code: 'breaker', text: expect.stringContaining('`hosts`') })
+    expect(frozenIn(graphOf({ clusters: [...none, { id: 'cls-2', references: images(1), pods: 1 }] }), 'a/b')).toBeUndefined()
+    expect(frozenIn(graphOf({ clusters: [{ id: 'cls-1', references: [], pods: 0 }] }), 'a/b')).toBeUndefined()
+    const allowed = settingsOf({ breaker: { allowUnused: true } })
+    expect(frozenIn(graphOf({ clusters: none, settings: allowed }), 'a/b')).toBeUndefined()
+  })
+
   it('stops everything when the clock was set back', () => {
     const graph = graphOf({
       clusters: [{ id: 'cls-1', references: images(20), pods: 9 }],
       memories: [{ ...before, readMs: now + 11 * 60_000 }],
     })
     expect(frozenIn(graph, 'a/b')?.text).toContain('11m')
+  })
+
+  it('stops everything when nobody has looked for longer than uses are remembered, which is also what a clock set forward looks like', () => {
+    const seen = [{ id: 'cls-1', references: images(20), pods: 9 }]
+    const lookedAgo = (days: number) => frozenIn(graphOf({ clusters: seen, memories: [{ ...before, readMs: now - days * dayMs }] }), 'a/b')
+    expect(lookedAgo(31)).toMatchObject({
+      code: 'breaker',
+      text: expect.stringMatching(/cls-1 was last read .* ago, so that nobody knows.*or the clock is wrong/),
+    })
+    expect([lookedAgo(30), lookedAgo(1)]).toEqual([undefined, undefined])
+    // A week between two runs is usual, however short the memory is.
+    const settings = settingsOf({ referenceMemory: '1h' })
+    const weekly = [{ ...before, readMs: now - 7 * dayMs }]
+    expect(frozenIn(graphOf({ clusters: seen, memories: weekly, settings }), 'a/b')).toBeUndefined()
   })
 
   it('stops everything without any cluster', () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AttemptEvent } from '#cloud/client.ts'
 import { systemClock } from '#cloud/clock.ts'
 import type { CloudWriter } from '#cloud/cloud.ts'
 import { RegistryRead } from '#cloud/registry-call.ts'
@@ -7,13 +8,17 @@ import { createTransport } from '#cloud/transport-https.ts'
 import { withRegistry } from '#cloud/with-registry.ts'
 import { configProblems } from '#functions/image-cleaner/config-problems.ts'
 import { Settings } from '#functions/image-cleaner/event.ts'
+import { type Copy, restoreStep } from '#functions/image-cleaner/plan-copies.ts'
+import { recallCopies } from '#functions/image-cleaner/run-memory.ts'
 import { deployment } from '#infra/sandbox/seeds/kube-objects.ts'
 import { sandboxSecretId, sandboxSecretKey } from '#infra/sandbox/test-credentials.ts'
 import { checkConfig } from '#shared/runtime/config.ts'
 import { readJson } from '#shared/runtime/config-text.ts'
 import { connect } from '#shared/runtime/connect.ts'
+import { createMemory } from '#shared/runtime/memory.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
+import { openMemoryStore } from '#shared/safety/store-memory.ts'
 import { type FakeRegistry, password, startFakeRegistry, user } from './fake-registry.ts'
 import { clusterA, freely, hourMs, openInProcessStage, type SettingsInput, type Stage, saying, sentence } from './stage.ts'
 
@@ -52,6 +57,13 @@ const settings = (more: SettingsInput = {}): SettingsInput =>
 const clean = async (more: SettingsInput = {}): Promise<RunReport> => await stage.run(settings(more), { cloud })
 
 const writes = (): readonly string[] => fake.calls.filter((call) => !call.startsWith('GET '))
+
+async function copyOf(name: string): Promise<Copy> {
+  const memory = createMemory(openMemoryStore(stage.disk), { function: 'image-cleaner', now: () => stage.now() })
+  const copy = (await recallCopies(memory)).find((one) => one.name === name)
+  if (copy === undefined) throw new Error(`there is no copy of ${name}`)
+  return copy
+}
 
 function nextNight(): void {
   stage.pass(24 * hourMs)
@@ -135,6 +147,45 @@ describe('a run over a Docker registry', () => {
     expect(fake.tags('shop/api')).toEqual(['1.2.0'])
   })
 
+  it('a tag that is pushed with other content between plan and removal survives, and so does its new content', async () => {
+    for (let index = 1; index <= 3; index += 1) fake.push('shop/web', `1.${index}.0`, `web ${index}`)
+    let [looks, fresh] = [0, '']
+    fake.intercept = ({ path }) => {
+      if (path === '/v2/shop/web/manifests/1.1.0') looks += 1
+      if (looks === 2 && fresh === '') fresh = fake.push('shop/web', '1.1.0', 'a hotfix')
+      return undefined
+    }
+    const report = await clean()
+    expect(sentence(report, 'partly-removed')).toContain('1.1.0 points at something else since it was planned')
+    expect(fake.tags('shop/web')).toEqual(['1.1.0', '1.3.0'])
+    expect(fake.repositories.get('shop/web')?.manifests.has(fresh)).toBe(true)
+  })
+
+  it('an image in the old format (schema 1) leaves its repository alone, says so, and holds up no other one', async () => {
+    for (const repo of ['shop/old', 'shop/web'])
+      for (let index = 1; index <= 3; index += 1) fake.push(repo, `1.${index}.0`, `${repo} ${index}`)
+    fake.put('shop/old', '0.9', 'application/vnd.docker.distribution.manifest.v1+prettyjws', { schemaVersion: 1 })
+    const report = await clean()
+    expect(saying(report, 'Applied')).toEqual(['Applied expired'])
+    expect([fake.tags('shop/old').length, fake.tags('shop/web')]).toEqual([4, ['1.3.0']])
+    expect(sentence(report, 'repository-incomplete')).toMatch(
+      /^shop\/old: its tags could not be read whole, so nothing is removed: .*shop\/old:0\.9 is in the old image format \(manifest schema 1\).*pull it and push it again, or delete it by hand/,
+    )
+  })
+
+  it('what was brought back hours before the next run pushes nothing out of the newest', async () => {
+    for (let index = 1; index <= 3; index += 1) fake.push('shop/web', `1.${index}.0`, `web ${index}`)
+    const last = { policies: [{ name: 'web', repositories: ['shop/web'], keep: { last: 1 } }], quarantine: { repository: 'shop/bin' } }
+    await clean(last)
+    expect(fake.tags('shop/web')).toEqual(['1.3.0'])
+    const restore = restoreStep({ ...(await copyOf('1.1.0')) }, 'somebody asked for it')
+    stage.pass(8 * hourMs)
+    expect((await stage.steps(settings(last), [restore], { cloud })).decisions.map(({ outcome }) => outcome)).toContain('Applied')
+    stage.pass(16 * hourMs)
+    await clean(last)
+    expect(fake.tags('shop/web')).toEqual(['1.1.0', '1.3.0'])
+  })
+
   it('without leave to remove fails with what to set, and nothing is gone', async () => {
     fake.push('shop/one', '1.0.0', 'one')
     fake.push('shop/one', '1.1.0', 'other')
@@ -202,7 +253,10 @@ describe('a connection', () => {
     }
     const config = await checkConfig({ text: readJson(JSON.stringify({ platform })), source: 'the test', env, schemas: {} })
     const redactor = createRedactor()
-    return { redactor, connection: await connect(config, { env, clock: systemClock, random: () => 0, createTransport, redactor }) }
+    const attempts: string[] = []
+    const onAttempt = ({ action, outcome }: AttemptEvent): unknown => attempts.push(`${action} ${outcome}`)
+    const options = { env, clock: systemClock, random: () => 0, createTransport, redactor, onAttempt }
+    return { redactor, attempts, connection: await connect(config, options) }
   }
   const request = () => ({
     registry: { url: fake.url, credentials: { username: 'env:REGISTRY_USER', password: 'env:REGISTRY_PASSWORD' } },
@@ -213,8 +267,9 @@ describe('a connection', () => {
 
   it('reaches a registry whose host is listed, with its credentials, which the redactor then knows', async () => {
     fake.auth = { kind: 'basic' }
-    const { connection, redactor } = await open([fake.host])
+    const { connection, redactor, attempts } = await open([fake.host])
     expect((await connection.send(RegistryRead, request())).status).toBe(200)
+    expect(attempts).toEqual(['registry.Read ok'])
     expect(redactor.text(`it was ${password}`)).not.toContain(password)
     expect(redactor.text(Buffer.from(`${user}:${password}`).toString('base64'))).not.toContain(
       Buffer.from(`${user}:${password}`).toString('base64'),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { asReader } from '#cloud/client.ts'
+import { type AttemptEvent, asReader } from '#cloud/client.ts'
 import { systemClock } from '#cloud/clock.ts'
 import type { CloudWriter } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
@@ -17,12 +17,14 @@ let fake: FakeRegistry
 let client: RegistryClient
 let cloud: CloudWriter
 const secrets = new Set<string>()
+const attempts: AttemptEvent[] = []
 
 const noPlatform: CloudWriter = { send: (action) => Promise.reject(new Error(`${action.name} went to the platform`)) }
 
 beforeEach(async () => {
   fake = await startFakeRegistry()
   secrets.clear()
+  attempts.length = 0
   client = createRegistryClient({
     clock: systemClock,
     random: () => 0,
@@ -30,6 +32,7 @@ beforeEach(async () => {
       createTransport({ clock: systemClock, allowedHosts: [fake.host], allowInsecureHttp, environment: {} }),
     resolve: (reference) => Promise.resolve(reference === 'env:REGISTRY_USER' ? user : password),
     onSecret: (secret) => secrets.add(secret),
+    onAttempt: (attempt) => attempts.push(attempt),
     timeoutMs: 500,
   })
   cloud = withRegistry(noPlatform, () => Promise.resolve(client))
@@ -63,7 +66,7 @@ describe('lists', () => {
     fake.pageSize = 3
     for (let index = 0; index < 10; index += 1) fake.push(`team/r${index}`, 'v1', `r${index}`)
     for (let index = 0; index < 8; index += 1) fake.push('team/r0', `v${index}`, `c${index}`)
-    expect(await reader().repositories()).toEqual(Array.from({ length: 10 }, (_, index) => `team/r${index}`))
+    expect(await reader().repositories()).toEqual(Array.from({ length: 10 }, (_, index) => ({ name: `team/r${index}` })))
     expect((await reader().tags('team/r0')).map(({ name }) => name)).toEqual(Array.from({ length: 8 }, (_, index) => `v${index}`))
   })
 
@@ -178,7 +181,7 @@ describe('a tag', () => {
     [
       'a manifest of old',
       { headers: { 'content-type': 'application/vnd.docker.distribution.manifest.v1+prettyjws' } },
-      'push the image again',
+      'is in the old image format (manifest schema 1)',
     ],
     ['no manifest at all', { headers: { 'content-type': types.image }, body: '{"schemaVersion":2}' }, 'lacks what'],
     ['no JSON', { headers: { 'content-type': types.image }, body: 'x' }, 'no JSON'],
@@ -235,6 +238,14 @@ describe('removing', () => {
     await writer().remove('team/web', ['index'])
     expect(fake.tags('team/web')).toEqual(['child', 'other'])
     expect(fake.repositories.get('team/web')?.manifests.has(child)).toBe(true)
+  })
+
+  it('looks at the list once and at each manifest once before it removes anything', async () => {
+    for (let index = 0; index < 30; index += 1) fake.push('team/web', `v${index}`, `c${index}`)
+    fake.pageSize = 10
+    await writer().remove('team/web', ['v1', 'v2', 'v3'])
+    const count = (pattern: RegExp): number => fake.calls.filter((call) => pattern.test(call)).length
+    expect([count(/tags\/list/), count(/^GET .*manifests/), count(/^DELETE/)]).toEqual([3, 30, 3])
   })
 
   it('404 on delete is success, and a repository that is gone is said to be', async () => {
@@ -445,8 +456,33 @@ describe('calls', () => {
   it('that read are tried again after a failure on the way', async () => {
     fake.push('team/web', 'v1', 'one')
     fake.intercept = ({ count }) => (count < 3 ? { drop: 'before' } : undefined)
-    expect(await reader().repositories()).toEqual(['team/web'])
+    expect(await reader().repositories()).toEqual([{ name: 'team/web' }])
     expect(fake.calls).toHaveLength(3)
+  })
+
+  it('are each told to whoever logs calls, with what went wrong and when it is tried again', async () => {
+    fake.push('team/web', 'v1', 'one')
+    fake.intercept = ({ count }) => (count === 1 ? { drop: 'before' } : undefined)
+    await reader().repositories()
+    expect(attempts).toMatchObject([
+      { action: 'registry.Read', effect: 'read', attempt: 1, host: fake.host, outcome: 'cloud.network', retryInMs: 0 },
+      { action: 'registry.Read', effect: 'read', attempt: 2, host: fake.host, outcome: 'ok', httpStatus: 200, retryInMs: undefined },
+    ])
+    attempts.length = 0
+    fake.deletes = false
+    await failure(writer().remove('team/web', ['v1']))
+    expect(attempts.at(-1)).toMatchObject({
+      action: 'registry.Write',
+      effect: 'write',
+      attempt: 1,
+      outcome: 'cloud.rejected',
+      httpStatus: 405,
+    })
+    for (const { at, durationMs } of attempts) expect([Date.now() - at < 5000, durationMs >= 0]).toEqual([true, true])
+    attempts.length = 0
+    fake.auth = { kind: 'basic' }
+    await failure(reader().repositories())
+    expect(attempts).toMatchObject([{ outcome: 'cloud.credentials', code: 'registry.no-credentials' }])
   })
 
   it('do not start without time, nor after the run was stopped', async () => {

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { recallCanaries } from '#functions/image-cleaner/run-memory.ts'
+import { createMemory } from '#shared/runtime/memory.ts'
+import { openMemoryStore } from '#shared/safety/store-memory.ts'
 import { interfering } from './interfering.ts'
 import { freely, hourMs, openStage, type SettingsInput, type Stage, saying } from './stage.ts'
 
@@ -26,6 +29,60 @@ function timeFor(count: number): () => number {
 function capped(caps: SettingsInput['caps']): SettingsInput {
   return { ...freely({ last: 1 }), caps: { perRepository: { amount: 100, percent: 100 }, ...caps } }
 }
+
+describe('what a policy is for is counted once a run', () => {
+  const settings = { ...capped({}), canary: { enabled: true, amount: 1, percent: 10 } }
+
+  const counted = async (): Promise<number | undefined> => {
+    const memory = createMemory(openMemoryStore(stage.disk), { function: 'image-cleaner', now: () => stage.now() })
+    return (await recallCanaries(memory)).all?.tags
+  }
+
+  /** A run that is stopped after two repositories. */
+  const stopped = async (mode: 'plan' | 'enforce', fresh: boolean): Promise<void> => {
+    const stop = new AbortController()
+    const cloud = interfering(stage.cloud, {
+      before: ({ action, request }) => {
+        if (action === 'DescribeImageLifecyclePersonal' && request.RepoName === 'shop/d') stop.abort()
+      },
+    })
+    await stage.run(settings, { mode, fresh, cloud, signal: stop.signal })
+  }
+
+  it.for(['plan', 'enforce'] as const)('when a run in mode %s was cut off before a whole one of the same day', async (mode) => {
+    await stopped(mode, true)
+    await stage.run(settings, { fresh: true })
+    // One went on its first day; it was there when it was counted.
+    expect(await counted()).toBe(44)
+    stage.pass(24 * hourMs)
+    const before = left().reduce((sum, tags) => sum + tags)
+    await stage.run(settings)
+    expect(before - left().reduce((sum, tags) => sum + tags)).toBe(10)
+  })
+
+  it('when plans of the same day went before and between', async () => {
+    await stage.run(settings, { mode: 'plan', fresh: true })
+    await stage.run(settings, { remainingMs: timeFor(1) })
+    await stage.run(settings, { mode: 'plan', fresh: true })
+    await stage.run(settings)
+    expect(await counted()).toBe(44)
+  })
+
+  it('when the turn of a repository was cut short and came again', async () => {
+    let isShort = false
+    const cloud = interfering(stage.cloud, {
+      answer: ({ action }, answer) => {
+        if (action === 'BatchDeleteImagePersonal') isShort = true
+        return answer
+      },
+    })
+    const more = { ...settings, canary: { enabled: true, amount: 8, percent: 10 }, batch: 2 }
+    await stage.run(more, { cloud, remainingMs: () => (isShort ? 5_000 : 600_000) })
+    await stage.run(more)
+    // Two were gone before the turn came again.
+    expect(await counted()).toBe(42)
+  })
+})
 
 describe('a run that is cut between two repositories', () => {
   it('goes on there with the next trigger, and the day is then done', async () => {
@@ -127,6 +184,10 @@ describe('a run that is stopped inside a repository, after something was removed
     expect(left()).toEqual([6, 11, 11, 11])
     stage.pass(24 * hourMs)
     await stage.run(settings)
-    expect(44 - left().reduce((sum, tags) => sum + tags)).toBe(15)
+    // Of the first day nobody knows whether anything went on it: the second one is the first that counts, and costs a day, not tags.
+    expect(44 - left().reduce((sum, tags) => sum + tags)).toBe(10)
+    stage.pass(24 * hourMs)
+    await stage.run(settings)
+    expect(44 - left().reduce((sum, tags) => sum + tags)).toBe(20)
   })
 })

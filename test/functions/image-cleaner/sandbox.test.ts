@@ -3,7 +3,7 @@ import type { JsonObject } from '#infra/sandbox/kubernetes/json.ts'
 import { cronJob, daemonSet, deployment, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
 import { dropTags } from '#infra/sandbox/tcr/images.ts'
 import { interfering } from './interfering.ts'
-import { clusterA, clusterB, freely, hourMs, image, night, openStage, type Stage, saying, sentence } from './stage.ts'
+import { clusterA, clusterB, freely, hourMs, image, night, openStage, placeNode, type Stage, saying, sentence } from './stage.ts'
 
 let stage: Stage
 
@@ -31,6 +31,15 @@ function pod(spec: JsonObject): JsonObject {
     metadata: { name: 'one', namespace: 'prod' },
     spec: { containers: [{ name: 'app', image: 'registry.example/app:1' }], ...spec },
   }
+}
+
+/** Something with the template of a pod in it that asks for shop/web:v1. */
+function templated(apiVersion: string, kind: string, spec: JsonObject): JsonObject {
+  const template = {
+    metadata: { labels: { app: 'one' } },
+    spec: { restartPolicy: kind === 'Job' ? 'Never' : 'Always', containers: [{ name: 'app', image: image('shop/web', 'v1') }] },
+  }
+  return { apiVersion, kind, metadata: { name: 'one', namespace: 'prod' }, spec: { ...spec, template } }
 }
 
 describe('a run', () => {
@@ -105,6 +114,17 @@ describe('what bit others', () => {
     ['a Deployment at 0 replicas', () => web('v1', { replicas: 0 })],
     ['a StatefulSet at 0 replicas', () => statefulSet({ namespace: 'prod', name: 'db', image: image('shop/web', 'v1'), replicas: 0 })],
     ['a DaemonSet without a node', () => daemonSet({ namespace: 'prod', name: 'agent', image: image('shop/web', 'v1') })],
+    ['a finished Job', () => templated('batch/v1', 'Job', { parallelism: 0 })],
+    [
+      'a ControllerRevision, to which a StatefulSet could be rolled back',
+      () => ({
+        apiVersion: 'apps/v1',
+        kind: 'ControllerRevision',
+        metadata: { name: 'db-1', namespace: 'prod' },
+        data: { spec: { template: { $patch: 'replace', spec: { containers: [{ name: 'app', image: image('shop/web', 'v1') }] } } } },
+        revision: 1,
+      }),
+    ],
   ]
 
   it.for(images)('%s protects its image', async ([, objectOf]) => {
@@ -112,6 +132,35 @@ describe('what bit others', () => {
     stage.put(objectOf(stage.repository('shop/web').tags.v1?.content.digest ?? ''))
     await stage.run(freely({ last: 1 }))
     expect(stage.tags('shop/web')).toEqual(['v1', 'v3'])
+  })
+
+  it('what a pod reports to run protects it under every name, also when the tag it asked for has moved on', async () => {
+    releases(3)
+    placeNode(stage)
+    stage.put(web('live'))
+    stage.push('shop/web', 'live', 90, { content: 'shop/web:v1' })
+    // The pod starts, and then its tag is pushed anew.
+    await stage.run(freely({ last: 4 }), { fresh: true })
+    stage.push('shop/web', 'live', 0)
+    stage.pass(24 * hourMs)
+    await stage.run(freely({ tags: ['live', 'v3'] }, { referenceMemory: '1h' }), { fresh: true })
+    expect(stage.tags('shop/web')).toEqual(['live', 'v1', 'v3'])
+  })
+
+  it('what was in use lately stays for as long as it is remembered, over many runs that do not see it', async () => {
+    releases(3)
+    const using = (tag: string): void => stage.put(pod({ containers: [{ name: 'app', image: image('shop/web', tag) }] }))
+    using('v1')
+    await stage.run(freely({ last: 1 }, { referenceMemory: '5d' }))
+    using('v3')
+    for (let day = 1; day <= 5; day += 1) {
+      stage.pass(24 * hourMs)
+      await stage.run(freely({ last: 1 }, { referenceMemory: '5d' }))
+      expect(stage.tags('shop/web'), `day ${day}`).toEqual(['v1', 'v3'])
+    }
+    stage.pass(24 * hourMs)
+    await stage.run(freely({ last: 1 }, { referenceMemory: '5d' }))
+    expect(stage.tags('shop/web')).toEqual(['v3'])
   })
 
   it('ReplicaSets of the rollback history protect their images', async () => {
@@ -123,8 +172,8 @@ describe('what bit others', () => {
       await stage.run(freely({ last: 4 }), { fresh: true })
     }
     stage.put(web('v4'))
-    stage.pass(40 * 24 * hourMs)
-    await stage.run(freely({ last: 1 }))
+    stage.pass(24 * hourMs)
+    await stage.run(freely({ last: 1 }, { referenceMemory: '1h' }))
     expect(stage.tags('shop/web')).toEqual(['v1', 'v2', 'v4'])
   })
 
@@ -431,7 +480,7 @@ describe('what is in use cannot be read', () => {
     releases(3)
     stage.put(web('v1'))
     await stage.run(freely({ last: 3 }))
-    stage.pass(40 * 24 * hourMs)
+    stage.pass(24 * hourMs)
     stage.faults.add({
       fault: { kind: 'forward-body', body: '{"kind":"PodList","apiVersion":"v1","metadata":{},"items":[]}' },
       match: { clusterId: clusterA, pathIncludes: '/pods' },

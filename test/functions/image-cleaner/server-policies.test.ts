@@ -108,7 +108,7 @@ describe("the registry's own clean-up", () => {
     setByHand('keep_last_nums', 2, repo)
     const report = await stage.run(settings({ repositories: [] }))
     expect(saying(report, 'Held')).toEqual(['Held lifecycle-dangerous'])
-    expect(sentence(report, 'lifecycle-dangerous')).toContain('will remove 1 tags that have to stay, such as shop/web:v1')
+    expect(sentence(report, 'lifecycle-dangerous')).toContain('will remove 1 tag that has to stay, such as shop/web:v1')
     expect(stage.writes()).toEqual([])
   })
 
@@ -122,6 +122,44 @@ describe("the registry's own clean-up", () => {
     setByHand('keep_last_nums', 2)
     setByHand('keep_last_nums', 50, 'shop/web')
     expect(saying(await stage.run(settings({ repositories: [] })), 'Held')).toEqual([])
+  })
+
+  it('of a repository is not taken away while the one of all, which counts then, would remove a referenced image', async () => {
+    setByHand('keep_last_nums', 2)
+    setByHand('keep_last_nums', 50, 'shop/web')
+    const report = await stage.run(forWeb('none'))
+    expect(saying(report, 'Held')).toEqual(['Held lifecycle-unsafe'])
+    expect(sentence(report, 'lifecycle-unsafe')).toContain(
+      'shop/web: without it the one of all repositories (keep the last 2 tags) would remove 1 tag that has to stay, such as shop/web:v1 (in use by',
+    )
+    expect(present()).toEqual({ type: 'keep_last_nums', value: 50 })
+  })
+
+  it('of a repository is taken away together with the one of all', async () => {
+    setByHand('keep_last_nums', 2)
+    setByHand('keep_last_nums', 50, 'shop/web')
+    const both = settings({ global: 'none', repositories: [{ name: 'shop/web', policy: 'none' }] })
+    await stage.run(both)
+    stage.pass(24 * hourMs)
+    await stage.run(both)
+    expect([present(), global()]).toEqual([undefined, undefined])
+  })
+
+  it('of all repositories is not set while the own one of a repository goes away in which it would remove a referenced image', async () => {
+    setByHand('keep_last_nums', 50, 'shop/web')
+    const lifecycle = { global: { type: 'keep_last_nums', value: 2 }, repositories: [{ name: 'shop/web', policy: 'none' }] } as const
+    const report = await stage.run(settings({ ...lifecycle, repositories: [...lifecycle.repositories] }))
+    expect(saying(report, 'Held')).toEqual(['Held lifecycle-unsafe', 'Held lifecycle-unsafe'])
+    expect([present(), global()]).toEqual([{ type: 'keep_last_nums', value: 50 }, undefined])
+  })
+
+  it('of all repositories waits until a repository that needs one of its own has it', async () => {
+    const wanted = { type: 'keep_last_nums', value: 4 } as const
+    const both = settings({ global: { type: 'keep_last_nums', value: 3 }, repositories: [{ name: 'shop/web', policy: wanted }] })
+    expect(saying(await stage.run(both), 'Held', 'Applied')).toEqual(['Held lifecycle-unsafe', 'Applied lifecycle-set'])
+    stage.pass(24 * hourMs)
+    expect(saying(await stage.run(both), 'Held', 'Applied')).toEqual(['Applied lifecycle-set'])
+    expect([present(), global()?.value]).toEqual([wanted, 3])
   })
 
   it('a dangerous one is taken away when it is configured away', async () => {

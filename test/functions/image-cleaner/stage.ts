@@ -8,6 +8,7 @@ import { createTransport } from '#cloud/transport-https.ts'
 import type { Transport, WireRequest } from '#cloud/wire.ts'
 import { definition } from '#functions/image-cleaner/definition.ts'
 import type { Settings } from '#functions/image-cleaner/event.ts'
+import type { ImageStep } from '#functions/image-cleaner/plan-repository.ts'
 import type { CallRecord } from '#infra/sandbox/call-journal.ts'
 import { createSandboxClock } from '#infra/sandbox/clock.ts'
 import type { FaultSwitches } from '#infra/sandbox/faults.ts'
@@ -28,7 +29,7 @@ import type { Config } from '#shared/runtime/config.ts'
 import type { Mode } from '#shared/runtime/definition.ts'
 import { silentLog } from '#shared/runtime/log.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
-import { type RunOptions, runSchedule } from '#shared/runtime/run.ts'
+import { type RunOptions, runSchedule, runSteps } from '#shared/runtime/run.ts'
 import { MemoryDisk } from '#shared/safety/store-memory.ts'
 import { memoryKernel } from '../../shared/runtime/memory-kernel.ts'
 
@@ -51,7 +52,7 @@ export function freely(keep: NonNullable<SettingsInput['policies']>[number]['kee
   }
 }
 
-export interface StageRun extends Partial<Pick<RunOptions, 'fresh' | 'signal' | 'remainingMs'>> {
+export interface StageRun extends Partial<Pick<RunOptions, 'fresh' | 'signal' | 'remainingMs' | 'store'>> {
   readonly mode?: Mode
   /** In front of the platform; the stage's own client when absent. */
   readonly cloud?: CloudWriter
@@ -79,6 +80,8 @@ export interface Stage {
   tags(repo: string): readonly string[]
   repository(repo: string): TcrRepository
   run(settings: SettingsInput, options?: StageRun): Promise<RunReport>
+  /** Carries out steps that somebody asked for. */
+  steps(settings: SettingsInput, steps: readonly ImageStep[], options?: StageRun): Promise<RunReport>
   /** Writing calls that were carried out, as `DescribeImagePersonal team/web`. */
   writes(): readonly string[]
   close(): Promise<void>
@@ -226,34 +229,8 @@ function stageOf({ world, clock, clientClock, transport, url, faults, journal, c
     },
     tags: (repo) => Object.keys(repositoryOf(repo).tags).toSorted(),
     repository: repositoryOf,
-    run: async (settings, { mode = 'enforce', cloud: through = cloud, clusters, ...options } = {}) => {
-      runs += 1
-      const config: Config = {
-        mode,
-        platform: {
-          endpoint: { kind: 'url', url },
-          region: emptyCluster.region,
-          allowInsecureHttp: false,
-          allowedHosts: [],
-          credentials: { kind: 'none' },
-        },
-        clusters: clusters ?? [{ id: clusterA }, { id: clusterB, region: 'ap-chengdu' }],
-        store: { kind: 'memory' },
-        functions: { 'image-cleaner': settings },
-      }
-      const now = clock.now()
-      return await runSchedule(definition, {
-        config,
-        cloud: through,
-        kernel: await memoryKernel({ config, cloud, now: () => clock.now(), disk }),
-        owner: `run-${runs}`,
-        now,
-        scheduledAt: now,
-        trigger: { kind: 'local' },
-        log: silentLog,
-        ...options,
-      })
-    },
+    run: async (settings, options = {}) => await runSchedule(definition, await optionsOf(settings, options)),
+    steps: async (settings, steps, options = {}) => await runSteps(definition, steps, await optionsOf(settings, options)),
     writes: () =>
       journal
         .filter(({ service, effect, applied }) => service === 'tcr' && effect === 'write' && applied)
@@ -262,6 +239,38 @@ function stageOf({ world, clock, clientClock, transport, url, faults, journal, c
       await cloud.close()
       await close()
     },
+  }
+
+  async function optionsOf(
+    settings: SettingsInput,
+    { mode = 'enforce', cloud: through = cloud, clusters, ...options }: StageRun,
+  ): Promise<RunOptions> {
+    runs += 1
+    const config: Config = {
+      mode,
+      platform: {
+        endpoint: { kind: 'url', url },
+        region: emptyCluster.region,
+        allowInsecureHttp: false,
+        allowedHosts: [],
+        credentials: { kind: 'none' },
+      },
+      clusters: clusters ?? [{ id: clusterA }, { id: clusterB, region: 'ap-chengdu' }],
+      store: { kind: 'memory' },
+      functions: { 'image-cleaner': settings },
+    }
+    const now = clock.now()
+    return {
+      config,
+      cloud: through,
+      kernel: await memoryKernel({ config, cloud, now: () => clock.now(), disk }),
+      owner: `run-${runs}`,
+      now,
+      scheduledAt: now,
+      trigger: { kind: 'local' },
+      log: silentLog,
+      ...options,
+    }
   }
 }
 

@@ -97,6 +97,9 @@ describe('longshore backtest image-cleaner', () => {
     expect((await platform.longshore('start', '--once', '--config', 'longshore.yaml')).code).toBe(0)
     const today = dayOf(Date.now(), zone)
     const history = await platform.remembering((memory) => recallHistory(memory, 'shop/web'))
+    expect((await platform.longshore('backtest', 'image-cleaner')).out).toContain(
+      '1 day of history says little: there may have been no rollback yet.',
+    )
     expect(history?.tags.map(({ name, uses, seenDay }) => [name, uses, seenDay])).toEqual([
       ['v1', [[today, today]], today],
       ['v2', [], today],

@@ -59,16 +59,26 @@ describe('longshore explain', () => {
     )
   })
 
+  it('names a place once that asks for an image and reports to run it', async () => {
+    const { code, out } = await platform.longshore('explain', 'shop/storefront:latest', '--sandbox')
+    const lines = out.split('\n').filter((line) => line.includes('in use'))
+    const places = lines.map((line) => line.replace(/ \([a-z, -]+\), seen now$/, ''))
+    expect([code, new Set(places).size]).toEqual([0, places.length])
+    expect(lines.filter((line) => line.includes('(pod, pod-status)')).length).toBeGreaterThan(0)
+  })
+
   it('says that a tag goes, and that another one waits for a cap or a canary', async () => {
     await platform.configure('plan', keeping({ last: 1 }, { caps: { perRun: 1 } }))
     expect((await platform.longshore('explain', 'shop/web:v1')).out).toMatch(
-      /^shop\/web:v1 goes with the next run\n[\s\S]*\n {2}goes {6}pushed at .*, not in use, and no rule of services keeps it \[expired\]$/,
+      /^shop\/web:v1 goes with the next run\n[\s\S]*\n {2}goes {6}pushed 40 days ago, not in use, and no rule of services keeps it \[expired\]$/,
     )
     expect((await platform.longshore('explain', 'shop/web:v3')).out).toMatch(
       /^shop\/web:v3 is kept by nothing, but does not go yet\n[\s\S]*\n {2}waits {5}at most 1 tags go in one run.* \[over-cap\]$/,
     )
     await platform.configure('plan', keeping({ last: 1 }, { canary: { enabled: true, amount: 1 } }))
-    expect((await platform.longshore('explain', 'shop/web:v3')).out).toContain('the policy services is new or was edited and starts small')
+    expect((await platform.longshore('explain', 'shop/web:v3')).out).toContain(
+      'the policy services starts small, as it is new, was edited or had something brought back: 1 tag today, and the double tomorrow',
+    )
     expect(await platform.remembering(recallCanaries)).toEqual({})
   })
 

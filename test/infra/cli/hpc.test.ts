@@ -398,7 +398,7 @@ describe('longshore hpc delete', () => {
     [['delete', 'pay/gateway-peak', '--cluster', 'production', '--group', 'autoscaling.example.com'], /serves no HPC objects/],
     [['delete', 'pay/gateway-peak', '--cluster', 'production', '--yes', '--dry-run'], /give one of them/],
     [['apply', '--cluster', 'production'], /name the files/],
-    [['apply', '-f', 'gone.yaml', '--cluster', 'production'], /gone\.yaml cannot be read \(ENOENT\)/],
+    [['apply', '-f', 'gone.yaml', '--cluster', 'production'], /gone\.yaml cannot be read: there is no such file/],
     [['aply'], /did you mean "apply"/],
     [[], /say what to do: apply, list, delete, convert/],
   ])('%j is explained', async (words, why) => {
@@ -533,7 +533,7 @@ spec:
       ['convert', '-f', 'bad.yaml', '--to', 'hpc'],
       /cannot be converted: config\/day: .*has 5 fields[\s\S]*nothing was converted: 1 problem/,
     ],
-    [['convert', '-f', 'rules.yaml', '--to', 'hpc', '-o', 'no/such/folder.yaml'], /no\/such\/folder\.yaml cannot be written \(ENOENT\)/],
+    [['convert', '-f', 'rules.yaml', '--to', 'hpc', '-o', 'no/such/folder.yaml'], /no\/such\/folder\.yaml cannot be written: there is no such file/],
   ])('%j is explained', async (words, why) => {
     await file(rules, 'rules.yaml')
     await file(gateway(), 'object.yaml')

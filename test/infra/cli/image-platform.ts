@@ -22,8 +22,8 @@ export interface ImagePlatform {
   /** Writes longshore.yaml; `settings` is functions.image-cleaner as JSON. */
   configure(mode: string, settings: object, more?: string): Promise<void>
   push(repo: string, tag: string, daysAgo: number, more?: Partial<PushedImage>): void
-  /** A Deployment that asks for an image. */
-  use(name: string, image: string): void
+  /** A Deployment that asks for an image of the registry, or of another one. */
+  use(name: string, image: string, from?: string): void
   tags(repo: string): readonly string[]
   longshore(...words: string[]): Promise<Ran>
   writes(): number
@@ -58,10 +58,10 @@ functions:
     push: (repo, tag, daysAgo, more = {}) => {
       pushImage(world, { content: `${repo}:${tag}`, sizeBytes: 1024, ...more, repo, tag }, Date.now() - daysAgo * dayMs)
     },
-    use: (name, image) => {
+    use: (name, image, from = `${registryServer}/`) => {
       const state = world.kubernetes[emptyCluster.clusterId]
       if (state === undefined) throw new Error('there is no cluster')
-      putObject(state, deployment({ namespace: 'prod', name, image: `${registryServer}/${image}`, replicas: 1 }), Date.now() - dayMs)
+      putObject(state, deployment({ namespace: 'prod', name, image: `${from}${image}`, replicas: 1 }), Date.now() - dayMs)
     },
     tags: (repo) => Object.keys(world.tcr.repositories[repo]?.tags ?? {}).toSorted(),
     longshore,

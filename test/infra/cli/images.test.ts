@@ -46,8 +46,9 @@ describe('longshore images report', () => {
       'kept|v4',
       'kept|stable = v2',
     ])
-    expect(web[1]).toMatch(/not in use, and no rule of services keeps it$/)
-    expect(web[4]).toMatch(/in use by .*prod\/shop/)
+    expect(web[1]).toMatch(/pushed 38 days ago, not in use, and no rule of services keeps it$/)
+    expect(web[4]).toMatch(/in use by .*prod\/shop.* in harbour/)
+    expect(ran.out).not.toMatch(/ in cls-/)
     // v3 is kept in pay/ledger, and v1 goes twice: one kibibyte.
     expect(lines.at(-1)).toBe(
       '4 repositories: 6 tags are kept, 3 go and free 1.0 KiB once the copies in the quarantine are gone, after 7 days, 0 wait. Each content counts once; layers that others share free less.',
@@ -82,6 +83,114 @@ describe('longshore images report', () => {
       contentId: expect.stringMatching(/^sha256:/),
       pushedAt: expect.stringMatching(/Z$/),
     })
+  })
+
+  it('with --changes shows only what goes or waits, and counts everything all the same', async () => {
+    await platform.configure('plan', keeping({ last: 1 }, { caps: { perRun: 1 } }))
+    const text = await platform.longshore('images', 'report', '--changes')
+    expect(text.out).toContain('shop/web  5 tags: 1 kept, 0 going, 4 waiting (3.0 KiB)')
+    expect(text.out).not.toMatch(/^kept /m)
+    expect(text.out).not.toContain('ops/tools')
+    const report = JSON.parse((await platform.longshore('images', 'report', '--changes', '--json')).out)
+    expect(report.repositories.map(({ repository }: { repository: string }) => repository)).toEqual(['shop/api', 'shop/web'])
+    const verdicts = report.repositories.flatMap(({ tags }: { tags: { verdict: string }[] }) => tags.map(({ verdict }) => verdict))
+    expect(new Set(verdicts)).toEqual(new Set(['going', 'waiting']))
+    expect(report.totals).toMatchObject({ repositories: 4, tags: { kept: 4, going: 1, waiting: 4 } })
+    expect((await platform.longshore('images', 'report', '--changes', '--html', 'report.html')).code).toBe(0)
+    const page = await readFile(join(platform.folder, 'report.html'), 'utf8')
+    expect(page.match(/<h2 id="repository-\d+">/g)).toHaveLength(2)
+  })
+
+  describe('hints at what the configuration says for nothing', () => {
+    const hintsOf = async (settings: object, ...more: string[]): Promise<readonly string[]> => {
+      await platform.configure('plan', settings)
+      const ran = await platform.longshore('images', 'report', '--json', ...more)
+      expect([ran.code, ran.err]).toEqual([0, ''])
+      return JSON.parse(ran.out).hints
+    }
+    const policy = (keep: object, more: object = {}) => ({ name: 'other', repositories: ['shop/*'], keep, ...more })
+
+    it('none where everything is for something', async () => {
+      const rules = { last: 1, days: 1, tags: ['sta*'], pattern: 'v\\d', protected: ['v1'] }
+      expect(await hintsOf(keeping(rules, { protect: ['shop/web:v3'] }))).toEqual([])
+    })
+
+    it('a policy for no repository', async () => {
+      const policies = [policy({ last: 1 }, { repositories: ['sohp/*', 'x'] })]
+      const text = 'the policy other is for no repository: none of the 4 that there are is like sohp/*, x'
+      expect(await hintsOf(keeping({}, { policies }))).toEqual([text])
+      expect(await hintsOf(keeping({}, { policies }), '--repository', 'shop/*')).toEqual([text])
+      expect(await hintsOf(keeping({}, { policies: [{ ...policies[0], paused: true }] }))).toEqual([])
+    })
+
+    it('a policy that keeps nothing anywhere', async () => {
+      const policies = [policy({ tags: ['release-*'] })]
+      const hints = await hintsOf(keeping({}, { policies }))
+      expect(hints).toEqual(['the policy other keeps nothing anywhere: no rule of it matches any tag of its 2 repositories'])
+    })
+
+    it('rules and protections that no tag is like, by what they say', async () => {
+      const rules = { last: 1, tags: ['rel-*'], pattern: 'x.*', semver: { newest: 1 }, protected: ['latst'] }
+      expect(await hintsOf(keeping({}, { policies: [policy(rules)], protect: ['shop/wbe:*'] }))).toEqual([
+        'the policy other: tags rel-* keeps no tag of its 2 repositories; it may be misspelt',
+        'the policy other: pattern x.* keeps no tag of its 2 repositories; it may be misspelt',
+        'the policy other: semver keeps no tag of its 2 repositories; it may be misspelt',
+        'the policy other: protected latst keeps no tag of its 2 repositories; it may be misspelt',
+        'protect: shop/wbe:* is like no image that there is; it may be misspelt',
+      ])
+      expect(await hintsOf(keeping({}, { policies: [policy(rules)], protect: ['shop/wbe:*'] }), '--repository', 'shop/*')).toEqual([])
+    })
+
+    it('none at names where not everything could be read', async () => {
+      await platform.configure('plan', keeping({ last: 1, protected: ['latst'] }, { protect: ['shop/wbe:*'] }))
+      platform.sandbox.faults.add({
+        match: { action: 'DescribeImagePersonal' },
+        fault: { kind: 'internal-error', when: 'before' },
+        count: 3,
+      })
+      const ran = await platform.longshore('images', 'report', '--json')
+      expect([ran.code, JSON.parse(ran.out).hints]).toEqual([1, []])
+    })
+
+    it('another name by which clusters pull from the registry', async () => {
+      platform.use('one', 'shop/web:v1')
+      platform.use('two', 'mirror.example.com/shop/api:v1', '')
+      const text =
+        'clusters pull shop/api from mirror.example.com, which is not among `hosts`: if that is this registry by another name, add it, or what they use is not protected'
+      expect(await hintsOf(keeping({ last: 1 }))).toEqual([text])
+      expect(await hintsOf(keeping({ last: 1 }, { hosts: ['ccr.ccs.tencentyun.com', 'mirror.example.com'] }))).toEqual([])
+    })
+
+    it('are printed with the table and with the page', async () => {
+      await platform.configure('plan', keeping({ last: 1, protected: ['latst'] }))
+      const hint = 'Hint: the policy services: protected latst keeps no tag of its 2 repositories; it may be misspelt.'
+      expect((await platform.longshore('images', 'report')).out.split('\n').at(-1)).toBe(hint)
+      expect((await platform.longshore('images', 'report', '--html', 'report.html')).out).toContain(hint)
+      expect(await readFile(join(platform.folder, 'report.html'), 'utf8')).toContain(`<p class="warn">${hint}</p>`)
+    })
+  })
+
+  it.each([40, 80, 120])('fits a terminal of %i columns, with everything that it says without one', async (columns) => {
+    platform.use('shop', 'shop/web:stable')
+    for (let index = 0; index < 3; index += 1)
+      platform.push('shop/web', `v5-a-rather-long-name-of-a-tag-${index}`, 30, { content: 'shop/web:v4' })
+    await platform.configure('plan', keeping({ last: 1, protected: ['latst'] }, { caps: { perRun: 1 } }))
+    const lines: string[] = []
+    const code = await runCli(['images', 'report'], {
+      out: (line) => lines.push(line),
+      err: () => undefined,
+      terminalColumns: () => columns,
+      env,
+      cwd: platform.folder,
+      signal: new AbortController().signal,
+    })
+    expect([code, lines.filter((line) => line.length > columns)]).toEqual([0, []])
+    const words = (text: string) => text.split(/\s+/).filter((word) => word !== '')
+    const wide = (await platform.longshore('images', 'report')).out
+    // Only the heading of the column is left out where reasons stand below their tags.
+    const missing = words(wide).filter((word) => !lines.join('\n').includes(word) && word !== 'why')
+    expect(columns === 40 ? [] : missing).toEqual([])
+    if (columns === 80) expect(lines).toContain('         pushed 38 days ago, not in use, and no rule of services keeps it; at')
   })
 
   it('takes some repositories only; none that is like that is a mistake', async () => {
@@ -212,6 +321,17 @@ describe('the progress bar', () => {
     expect(stderr).toBe('')
     expect(stdout).toContain('shop/web  5 tags')
     for (const text of ['\r', '\u001b', '###', '-----']) expect(stdout).not.toContain(text)
+  })
+
+  it('is drawn on a real terminal, in its width, and nothing of it is left', async () => {
+    await platform.configure('plan', keeping({ last: 1 }))
+    // util-linux runs a command on a pseudo-terminal of its own.
+    const command = `stty cols 60; exec '${process.execPath}' '${longshore}' images report --html report.html`
+    const { stdout } = await run('script', ['-qec', command, '/dev/null'], { cwd: platform.folder, env: { ...process.env, ...env } })
+    const drawn = stdout.split('\r\u001b[K')
+    expect(drawn).toContain('[############------------]  2/4  pay/ledger')
+    expect(drawn.at(-1)).toMatch(/^[^[]*report\.html: 4 repositories: /)
+    expect(drawn.slice(1, -1).filter((line) => line.length > 59)).toEqual([])
   })
 
   it('draws nothing where there is nothing to draw on, and no control characters', () => {

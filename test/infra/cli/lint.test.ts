@@ -95,7 +95,7 @@ describe('longshore lint', () => {
     [['cron-scaler', '--offline', '--sandbox'], '--offline reads nothing'],
     [['cron-scaler', 'x'], 'name one function'],
     [[], 'name a function'],
-    [['cron-scaler', '--ofline'], "Unknown option '--ofline'"],
+    [['cron-scaler', '--ofline'], 'there is no option --ofline; did you mean "--offline"?'],
     [['cron-scaler', '--offline', '--config', 'missing.yaml'], 'missing.yaml'],
   ])('ends with 1 when it could not run: %j', async (words, text) => {
     const { code, out, err } = await runWords(['lint', ...words], { cwd: folder })

@@ -145,8 +145,8 @@ describe('longshore preview, of what cannot be', () => {
   test.each([
     [['cron-scaler', '--days', '0'], '--days takes a whole number from 1 to 1100, not "0"'],
     [['cron-scaler', '--days', '1101'], '--days takes a whole number from 1 to 1100, not "1101"'],
-    [['cron-scaler', '--from', '2026-02-30'], '--from takes an instant'],
-    [['cron-scaler', '--from', '24.11.2026'], '--from takes an instant'],
+    [['cron-scaler', '--from', '2026-02-30'], '--from: the calendar has no 2026-02-30'],
+    [['cron-scaler', '--from', '24.11.2026'], '--from takes a date such as 2026-11-24, or an instant'],
     [['cron-scaler', '--from', '2099-01-01', '--offline'], '--from is more than 3660 days away'],
     [['cron-scaler', '--zone', 'Mars/Olympus'], '"Mars/Olympus" is no IANA time zone'],
     [['cron-scaler', '--json', '--html', 'x.html'], '--json and --html are two answers'],
@@ -164,7 +164,7 @@ describe('longshore preview, of what cannot be', () => {
   test('a file that cannot be written', async () => {
     const { code, err } = await runWords([...offline, '--html', 'no/such/folder/x.html'], { cwd: folder })
     expect(code).toBe(1)
-    expect(err).toContain('ENOENT')
+    expect(err).toContain('there is no such file or folder')
   })
 })
 

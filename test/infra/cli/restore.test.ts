@@ -81,6 +81,17 @@ describe('longshore restore', () => {
     expect(platform.tags('shop/web')).toEqual(['v1', 'v2', 'v3', 'v4'])
   })
 
+  it('says of what is back that it is, in the list of copies and in the next run', async () => {
+    await removeThree()
+    expect((await platform.longshore('restore')).out).not.toContain('brought back')
+    await platform.longshore('restore', 'shop/web:v2', '--yes')
+    const lines = (await platform.longshore('restore')).out.split('\n')
+    expect(lines[0]).toMatch(/^removed tag +copy is kept until +removed by +brought back$/)
+    expect(lines.filter((line) => / Asia\/Shanghai .* Asia\/Shanghai$/.test(line))).toEqual([expect.stringMatching(/^shop\/web:v2 /)])
+    const plan = await platform.longshore('plan', 'image-cleaner')
+    expect(plan.out).toContain('2 removed tags can still be brought back with `longshore restore`; the first copy goes at')
+  })
+
   it('leaves alone a name that somebody has pushed anew', async () => {
     await removeThree()
     platform.push('shop/web', 'v2', 0, { content: 'another' })

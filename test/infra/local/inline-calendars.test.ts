@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { compileConfig, readPackagedConfig } from '#infra/build/compile-config.ts'
-import { settingsSchemas } from '#infra/local/local-functions.ts'
+import { localFunctions, settingsSchemas } from '#infra/local/local-functions.ts'
 import { readConfig } from '#infra/local/platform.ts'
 import { ConfigError, loadConfig } from '#shared/runtime/config.ts'
 
@@ -51,7 +51,7 @@ describe('a calendar in a file', () => {
 
   test('is packaged with the configuration, and the running function needs no file', async () => {
     await writeFile(join(folder, 'longshore.yaml'), text('{ file: calendars/cn.ics }'))
-    const packaged = await readPackagedConfig(folder, settingsSchemas, now)
+    const packaged = await readPackagedConfig(folder, localFunctions, now)
     if (packaged === undefined) throw new Error('there is a file')
     const dist = join(folder, 'dist')
     await mkdir(dist)
@@ -74,7 +74,7 @@ describe('a calendar in a file', () => {
     const path = join(folder, 'longshore.yaml')
     await expect(readConfig({ env: {}, path, folder })).rejects.toThrow(why)
     await expect(readConfig({ env: {}, path, folder })).rejects.toBeInstanceOf(ConfigError)
-    await expect(readPackagedConfig(folder, settingsSchemas, now)).rejects.toThrow(why)
+    await expect(readPackagedConfig(folder, localFunctions, now)).rejects.toThrow(why)
   })
 
   test('of more than 1 MiB is refused unread', async () => {

@@ -69,6 +69,14 @@ describe('a table', () => {
     expect(markup).toContain('tabindex="0" role="region" aria-label="All"')
   })
 
+  test('that stacks on a narrow screen says what each cell is, and stays a table to who cannot see it', () => {
+    const { markup } = htmlTable({ caption: 'All', columns, rows: [['a<b', 1]], rowClasses: ['kept'], stacks: true })
+    expect(markup).toContain('<div class="scroll stacks"')
+    expect(markup).toContain('<tr role="row" class="kept"><th scope="row" role="rowheader" class="text">a&lt;b</th>')
+    expect(markup).toContain('<td role="cell" data-title="Count" class="number">1</td>')
+    for (const role of ['table', 'rowgroup', 'columnheader']) expect(markup).toContain(`role="${role}"`)
+  })
+
   test('without rows says so', () => {
     expect(htmlTable({ caption: 'All', columns, rows: [] }).markup).toBe('<p class="faint">All: none.</p>')
   })

@@ -128,6 +128,22 @@ describe('pods on nodes', () => {
     expect(cluster.pass(330).pods()[0]).toMatch(/ Running ready$/)
   })
 
+  test('the image of an init container that is missing is what that container waits for, and the others wait for it', () => {
+    const cluster = new TestCluster().addNodes(1)
+    cluster.missing.add('shop/tool:v1')
+    cluster.must('POST', deployments, deployment('web', 1, { pod: { initContainers: [{ name: 'prepare', image: 'shop/tool:v1' }] } }))
+    cluster.pass(2)
+    const statuses = () => {
+      const [pod] = listObjects(cluster.state, '', 'pods', 'default')
+      const of = (list: string) => listAt(pod, 'status', list).map((status) => stringAt(status, 'state', 'waiting', 'reason') ?? 'runs')
+      return [of('initContainerStatuses'), of('containerStatuses')]
+    }
+    expect(statuses()).toEqual([['ErrImagePull'], ['PodInitializing']])
+    cluster.missing.clear()
+    cluster.pass(60)
+    expect(statuses()).toEqual([[], ['runs']])
+  })
+
   test('a rollout to a missing image stops, misses its deadline, keeps serving, and is undone by setting the image back', () => {
     const cluster = new TestCluster().addNodes(3)
     cluster.must('POST', deployments, deployment('web', 4, { spec: { progressDeadlineSeconds: 60 } }))

@@ -298,6 +298,27 @@ describe('tags', () => {
     expect(await codeOf(sandbox, 'DescribeImagePersonal', { RepoName: 'shop/none' })).toBe('ResourceNotFound.ErrNoRepo')
   })
 
+  test('of a large repository, whose order is kept between pages, are listed as they are after a push, a second push, and a removal', async () => {
+    sandbox.world.tcr.limits.tag = 5000
+    for (let index = 0; index < 1001; index += 1) sandbox.push({ repo: 'shop/web', tag: `b${index}` })
+    const firstAndLast = async () => {
+      const { Data } = await must(sandbox, 'DescribeImagePersonal', { RepoName: 'shop/web', Limit: 100 })
+      const { Data: end } = await must(sandbox, 'DescribeImagePersonal', { RepoName: 'shop/web', Offset: Number(Data.TagCount) - 1 })
+      return [Data.TagCount, Data.TagInfo[0]?.TagName, end.TagInfo[0]?.TagName]
+    }
+    expect(await firstAndLast()).toEqual([1001, 'b1000', 'b0'])
+    sandbox.clock.move(1000)
+    sandbox.push({ repo: 'shop/web', tag: 'b0' })
+    expect(await firstAndLast()).toEqual([1001, 'b0', 'b1'])
+    sandbox.push({ repo: 'shop/web', tag: 'new' })
+    expect(await firstAndLast()).toEqual([1002, 'new', 'b1'])
+    await must(sandbox, 'BatchDeleteImagePersonal', { RepoName: 'shop/web', Tags: ['new', 'b1'] })
+    expect(await firstAndLast()).toEqual([1000, 'b0', 'b2'])
+    await must(sandbox, 'DeleteRepositoryPersonal', { RepoName: 'shop/web' })
+    sandbox.push({ repo: 'shop/web', tag: 'again' })
+    expect(await firstAndLast()).toEqual([1, 'again', 'again'])
+  })
+
   test('are deleted alone: a tag of equal content stays, one that is gone is no error, the answer says nothing', async () => {
     for (const tag of ['v1', 'stable', 'v2', 'v3']) {
       sandbox.push({ repo: 'shop/web', tag, content: tag === 'stable' ? 'v1' : tag })

@@ -97,6 +97,29 @@ describe('what a target should be', () => {
     expect(wanted([{ ...berlin, minutes: [59] }], at('10-25T12:00:00'))).toBe('replicas 3 since 10-25T00:59:00')
   })
 
+  it('is what the later time on the clock says, where they pass over several', () => {
+    const berlin = { ...rule, zone: 'Europe/Berlin', hours: [2] } as const
+    const up = { ...berlin, minutes: [10], size: { replicas: 9 } }
+    const down = { ...berlin, minutes: [50], size: { replicas: 1 } }
+    const summer = at('03-29T01:05:00')
+    for (const rules of [
+      [up, down],
+      [down, up],
+    ])
+      expect(wanted(rules, summer)).toBe('replicas 1 since 03-29T01:00:00')
+    const exact = { ...berlin, hours: [3], minutes: [0], size: { replicas: 2 } }
+    for (const rules of [
+      [up, exact, down],
+      [exact, down, up],
+    ])
+      expect(wanted(rules, summer)).toBe('replicas 2 since 03-29T01:00:00')
+    for (const rules of [
+      [up, { ...down, minutes: [10] }],
+      [{ ...down, minutes: [10] }, up],
+    ])
+      expect(wanted(rules, summer)).toBe('replicas 9 since 03-29T01:00:00')
+  })
+
   it('is what an override says while it is in force: first the one on the target, then the one that began last', () => {
     const one = { name: 'o0', target: 0, size: { replicas: 8 }, fromMs: at('08:00:00'), untilMs: at('09:00:00') }
     const other = { ...one, name: 'o1', size: { replicas: 6 }, fromMs: at('08:30:00') }

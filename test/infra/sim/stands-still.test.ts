@@ -3,28 +3,31 @@ import { check as checkAll } from '#infra/sim/check/check.ts'
 import { Facts } from '#infra/sim/check/facts.ts'
 import { withGuard } from '#infra/sim/planted/other-parts.ts'
 import type { Sabotage } from '#infra/sim/sabotage.ts'
-import type { Scenario, SimFunction } from '#infra/sim/scenario.ts'
+import type { Scenario } from '#infra/sim/scenario.ts'
 import type { Fate } from '#infra/sim/sim-process.ts'
 import { simulate } from '#infra/sim/simulation.ts'
-import { calmScenario } from './calm-scenario.ts'
+import { calmNight, calmScenario } from './calm-scenario.ts'
 
-/** Lives through a scenario once for each place at which its first run waits, and answers what is wrong in any of these worlds. */
+/**
+ * Lives through a scenario once for each place at which its first run waits, or for every so many, and answers what is wrong in any of
+ * these worlds.
+ */
 async function everywhere(
   scenario: Scenario,
   fatesAt: (place: number) => readonly Fate[],
-  sabotage: Sabotage = {},
+  { sabotage = {}, every = 1 }: { readonly sabotage?: Sabotage; readonly every?: number } = {},
 ): Promise<{ readonly worlds: number; readonly problems: readonly string[] }> {
   const plain = await simulate(scenario, { fatesOfRun: () => [] })
   const places = plain.placesOfRuns[0] ?? 0
   const problems: string[] = []
-  for (let place = 1; place <= places; place += 1) {
+  for (let place = 1; place <= places; place += every) {
     const simulated = await simulate(scenario, { sabotage, fatesOfRun: (run) => (run === 1 ? fatesAt(place) : []) })
     for (const { check, text } of await checkAll(new Facts(simulated))) problems.push(`at ${place}: ${check}: ${text}`)
   }
   return { worlds: places, problems }
 }
 
-const functions: readonly SimFunction[] = ['cron-scaler', 'relative-probe']
+const functions = ['cron-scaler', 'relative-probe'] as const
 const minuteMs = 60_000
 
 describe.each(functions)('a run of %s', (of) => {
@@ -40,6 +43,14 @@ describe.each(functions)('a run of %s', (of) => {
     const scenario = { ...calm, deliveries: [...calm.deliveries, rival].toSorted((one, other) => one.atMs - other.atMs) }
     const { problems } = await everywhere(scenario, (place) => [{ place, freezeMs: 5 * minuteMs }])
     expect(problems).toEqual([])
+  })
+})
+
+describe('a night of the image-cleaner', () => {
+  it('3, 7, 8, 12, 18: is cut at every other place where it waits, and the next run goes on there: nothing twice, no cap doubled', async () => {
+    const { worlds, problems } = await everywhere(calmNight(), (place) => [{ place }], { every: 2 })
+    expect(problems).toEqual([])
+    expect(worlds).toBeGreaterThan(100)
   })
 })
 
@@ -91,7 +102,7 @@ describe('room under a cap', () => {
         return { ...answer, reservation: { ...answer.reservation, beginsBy: Number.POSITIVE_INFINITY } }
       },
     }))
-    const { problems } = await everywhere(scenario, (place) => fates(place, 4), late)
+    const { problems } = await everywhere(scenario, (place) => fates(place, 4), { sabotage: late })
     expect(problems).toContainEqual(expect.stringMatching(/^at \d+: cap: cap 1 per 5m: 2 changes/))
   })
 })

@@ -7,6 +7,9 @@ import { type ManualClock, manualClock, settle } from './manual-clock.ts'
 
 const noDeadline = Number.POSITIVE_INFINITY
 
+/** In which no more leave than are published: a second, and 40 ms for ways that differ. */
+const publishedMs = 1040
+
 /** The most departures in any window of one second, both ends included. */
 function busiestSecond(times: readonly number[]): number {
   let most = 0
@@ -107,6 +110,11 @@ describe('the rate limit of one action', () => {
     expect(times).toHaveLength(16)
     await clock.advance(1000)
     expect(times).toHaveLength(16)
+    // Not 16 again at once: with 32 in 1,001 ms a way that is 2 ms shorter makes too many in a second at the platform.
+    await clock.advance(1)
+    expect(times).toHaveLength(20)
+    await clock.advance(39)
+    expect(times).toHaveLength(20)
     await clock.advance(1)
     expect(times).toHaveLength(32)
     await runOut(clock)
@@ -122,6 +130,113 @@ describe('the rate limit of one action', () => {
     await runOut(clock)
     await settled(Promise.all(all))
     expect(times).toEqual([0, 1251, 2502, 3753])
+  })
+
+  it('9: in any second at the platform at most the published limit arrives, though the ways there differ by 40 ms, at every share', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 40 }),
+        fc.constantFrom(0.5, 0.8, 0.95, 1),
+        fc.array(fc.record({ pauseMs: fc.constantFrom(0, 0, 0, 0, 3, 400, 1001), wayMs: fc.integer({ min: 10, max: 50 }) }), {
+          minLength: 1,
+          maxLength: 120,
+        }),
+        async (ratePerSecond, share, calls) => {
+          const clock = manualClock()
+          const limiter = new Limiter({ clock, ratePerSecond, share })
+          const arrivals: number[] = []
+          const all: Promise<void>[] = []
+          for (const { pauseMs, wayMs } of calls) {
+            if (pauseMs > 0) await clock.advance(pauseMs)
+            all.push(depart(limiter, clock, []).then(() => void arrivals.push(clock.monotonic() + wayMs)))
+          }
+          await runOut(clock)
+          await settled(Promise.all(all))
+          // Counted as the platform may: a second without its end.
+          for (const from of arrivals)
+            expect(arrivals.filter((time) => time >= from && time < from + 1000).length).toBeLessThanOrEqual(ratePerSecond)
+        },
+      ),
+      { seed: 92, numRuns: 150 },
+    )
+  })
+
+  it('lets 20 of 20 through in 1,041 ms at a share of 1: within 5 % of what is published', async () => {
+    const clock = manualClock()
+    const limiter = new Limiter({ clock, ratePerSecond: 20, share: 1 })
+    const times: number[] = []
+    const all = Array.from({ length: 1000 }, () => depart(limiter, clock, times))
+    await runOut(clock)
+    await settled(Promise.all(all))
+    expect(times.at(-1)).toBe(49 * 1041)
+    expect(49 * 1041).toBeLessThanOrEqual(1.05 * 49 * 1000)
+  })
+
+  describe('after a refusal for the rate', () => {
+    /** Takes all the room there is. */
+    const fill = (limiter: Limiter, clock: ManualClock): number => {
+      let count = 0
+      for (; ; count += 1) {
+        const abort = new AbortController()
+        const permit = limiter.take(noDeadline, abort.signal)
+        if (permit !== undefined) {
+          permit.catch(() => undefined)
+          abort.abort()
+          return count
+        }
+        limiter.left(clock.monotonic())
+      }
+    }
+
+    it('the windows become longer by 5 %, once for all that is refused within one', async () => {
+      const clock = manualClock()
+      const limiter = new Limiter({ clock, ratePerSecond: 20, share: 1 })
+      expect(fill(limiter, clock)).toBe(20)
+      await clock.advance(50)
+      for (let refusal = 0; refusal < 20; refusal += 1) limiter.refused(0)
+      await clock.advance(1092 - 50)
+      expect(fill(limiter, clock)).toBe(0)
+      await clock.advance(1)
+      expect(fill(limiter, clock)).toBe(20)
+      // These left 1,043 ms after the windows were made longer: they met what had left before that.
+      limiter.refused(clock.monotonic())
+      await clock.advance(1093)
+      expect(fill(limiter, clock)).toBe(20)
+      limiter.refused(clock.monotonic())
+      await clock.advance(1093)
+      expect(fill(limiter, clock)).toBe(0)
+      await clock.advance(54)
+      expect(fill(limiter, clock)).toBe(20)
+    })
+
+    it('the window of a share becomes longer as well, and with as many refusals as there may be four times as long', async () => {
+      const clock = manualClock()
+      const limiter = new Limiter({ clock, ratePerSecond: 20, share: 0.5 })
+      for (let refusal = 0; refusal < 40; refusal += 1) {
+        fill(limiter, clock)
+        limiter.refused(clock.monotonic())
+        await clock.advance(5000)
+      }
+      expect(fill(limiter, clock)).toBe(10)
+      await clock.advance(4000)
+      expect(fill(limiter, clock)).toBe(0)
+      await clock.advance(1)
+      expect(fill(limiter, clock)).toBe(10)
+    })
+
+    it('they are again as they were when nothing was refused for ten minutes', async () => {
+      const clock = manualClock()
+      const limiter = new Limiter({ clock, ratePerSecond: 20, share: 1 })
+      limiter.refused(clock.monotonic())
+      await clock.advance(10 * 60_000 - 1092)
+      expect(fill(limiter, clock)).toBe(20)
+      await clock.advance(1041)
+      expect(fill(limiter, clock)).toBe(0)
+      await clock.advance(52)
+      expect(fill(limiter, clock)).toBe(20)
+      await clock.advance(1041)
+      expect(fill(limiter, clock)).toBe(20)
+    })
   })
 
   it('serves in the order of asking', async () => {
@@ -148,7 +263,7 @@ describe('the rate limit of one action', () => {
     expect(times).toEqual([])
     await runOut(clock)
     await settled(Promise.all([...frozen, ...later]))
-    expect(times).toEqual([5000, 5000, 5000, 5000, 6001, 6001, 6001, 6001])
+    expect(times).toEqual([5000, 5000, 5000, 5000, 6041, 6041, 6041, 6041])
   })
 
   it('gives a permit that was given back to the next at once', async () => {
@@ -174,12 +289,12 @@ describe('the rate limit of one action', () => {
       limiter.left(clock.monotonic())
     }
     await clock.advance(300)
-    expect(() => limiter.take(clock.now() + 699, undefined)).toThrow(LimitError)
-    const fits = limiter.take(clock.now() + 701, undefined)
-    const alsoFits = limiter.take(clock.now() + 701, undefined)
+    expect(() => limiter.take(clock.now() + 739, undefined)).toThrow(LimitError)
+    const fits = limiter.take(clock.now() + 741, undefined)
+    const alsoFits = limiter.take(clock.now() + 741, undefined)
     // Both places of the next window are taken: the third would wait for the one after.
     expect(() => limiter.take(clock.now() + 1600, undefined)).toThrow(expect.objectContaining({ reason: 'deadline' }))
-    await clock.advance(701)
+    await clock.advance(741)
     await settled(Promise.all([fits, alsoFits]))
   })
 
@@ -206,7 +321,7 @@ describe('the rate limit of one action', () => {
     const second = limiter.take(noDeadline, undefined)
     end.abort()
     await expect(settled(aborted)).rejects.toMatchObject({ reason: 'aborted' })
-    await clock.advance(1001)
+    await clock.advance(publishedMs + 1)
     await settled(second)
     expect(() => limiter.take(noDeadline, AbortSignal.abort())).toThrow(expect.objectContaining({ reason: 'aborted' }))
     limiter.left(clock.monotonic())
@@ -224,7 +339,7 @@ describe('the rate limit of one action', () => {
     clock.jump(1_200_000)
     await runOut(clock)
     await settled(Promise.all(all))
-    expect(times).toEqual([0, 0, 0, 1001, 1001, 1001, 2002, 2002, 2002])
+    expect(times).toEqual([0, 0, 0, 1041, 1041, 1041, 2082, 2082, 2082])
   })
 
   it('lets everybody through at the very millisecond at which the window before lets go, and never later', async () => {
@@ -232,7 +347,7 @@ describe('the rate limit of one action', () => {
       fc.asyncProperty(
         fc.integer({ min: 1, max: 60 }),
         fc.constantFrom(0.1, 0.3, 0.5, 0.8, 1),
-        fc.array(fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.constantFrom(0, 1000, 1001, 2002)), { minLength: 1, maxLength: 150 }),
+        fc.array(fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.constantFrom(0, 1000, 1001, 1041, 2002)), { minLength: 1, maxLength: 150 }),
         async (ratePerSecond, share, arrivals) => {
           const clock = manualClock()
           const limiter = new Limiter({ clock, ratePerSecond, share })
@@ -250,8 +365,9 @@ describe('the rate limit of one action', () => {
           const windowMs = Math.max(1000, 100_000 / hundredths)
           const expected: number[] = []
           for (const [index, arriveMs] of inOrder.entries()) {
-            const before = expected[index - most]
-            expected.push(before === undefined ? arriveMs : Math.max(arriveMs, Math.floor(before + windowMs) + 1))
+            const own = Math.floor((expected[index - most] ?? Number.NEGATIVE_INFINITY) + windowMs) + 1
+            const published = Math.floor((expected[index - ratePerSecond] ?? Number.NEGATIVE_INFINITY) + publishedMs) + 1
+            expected.push(Math.max(arriveMs, own, published))
           }
           expect(times).toEqual(expected)
           expect(clock.sleeperCount).toBe(0)
@@ -265,33 +381,43 @@ describe('the rate limit of one action', () => {
     let refused = 0
     await fc.assert(
       fc.asyncProperty(
-        fc.integer({ min: 1, max: 5 }),
-        fc.array(fc.record({ pauseMs: fc.constantFrom(0, 0, 1, 90, 400), leaves: fc.boolean() }), { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.constantFrom(1, 0.8, 0.5),
+        fc.array(fc.record({ pauseMs: fc.constantFrom(0, 0, 1, 90, 400, 620), leaves: fc.boolean() }), { minLength: 1, maxLength: 14 }),
         fc.nat(9),
-        async (most, permits, waiters) => {
+        async (ratePerSecond, share, permits, waiters) => {
           const clock = manualClock()
-          const limiter = new Limiter({ clock, ratePerSecond: most, share: 1 })
+          const limiter = new Limiter({ clock, ratePerSecond, share })
+          const tenths = Math.round(ratePerSecond * share * 10)
+          const rules = [
+            { most: Math.max(1, Math.floor(tenths / 10)), windowMs: Math.max(1000, 10_000 / tenths) },
+            { most: ratePerSecond, windowMs: publishedMs },
+          ]
           const departures: number[] = []
           let held = 0
+          const inWindow = (windowMs: number) => departures.filter((time) => time >= clock.monotonic() - windowMs).length
+          const isFull = () => rules.some(({ most, windowMs }) => inWindow(windowMs) + held >= most)
           for (const { pauseMs, leaves } of permits) {
             await clock.advance(pauseMs)
-            const inWindow = departures.filter((time) => time >= clock.monotonic() - 1000).length
-            if (inWindow + held === most) break
+            if (isFull()) break
             expect(limiter.take(noDeadline, undefined)).toBeUndefined()
             if (leaves) departures.push(clock.monotonic())
             if (leaves) limiter.left(clock.monotonic())
             else held += 1
           }
-          while (departures.filter((time) => time >= clock.monotonic() - 1000).length + held < most) {
+          while (!isFull()) {
             expect(limiter.take(noDeadline, undefined)).toBeUndefined()
             held += 1
           }
           for (let index = 0; index < waiters; index += 1) void limiter.take(noDeadline, undefined)
           // The earliest time of whoever is at a place of the line: those that left, those that hold a permit, those that wait.
           const now = clock.monotonic()
-          const line = departures.filter((time) => time >= now - 1000)
+          const line = [...departures]
           for (let index = 0; index < held; index += 1) line.push(now)
-          for (let index = 0; index <= waiters; index += 1) line.push((line[line.length - most] ?? Number.NaN) + 1000)
+          for (let index = 0; index <= waiters; index += 1) {
+            const own = rules.map(({ most, windowMs }) => (line[line.length - most] ?? Number.NEGATIVE_INFINITY) + windowMs)
+            line.push(Math.max(now, ...own))
+          }
           const turn = clock.now() + (line.at(-1) ?? Number.NaN) - now
           expect(() => limiter.take(turn - 1, undefined)).toThrow(expect.objectContaining({ reason: 'deadline' }))
           const waits = limiter.take(turn, undefined)
@@ -300,14 +426,14 @@ describe('the rate limit of one action', () => {
           refused += 1
         },
       ),
-      { seed: 91, numRuns: 300 },
+      { seed: 91, numRuns: 400 },
     )
-    expect(refused).toBe(300)
+    expect(refused).toBe(400)
   })
 
   it('counts a departure up to the very end of the window, and no longer', async () => {
     for (const [share, windowMs] of [
-      [1, 1000],
+      [1, publishedMs],
       [0.8, 1250],
     ] as const) {
       const clock = manualClock()
@@ -335,7 +461,7 @@ describe('the rate limit of one action', () => {
       limiter.left(clock.monotonic())
     }
     // Its timer was set before the limiter's, so it comes first when both are due.
-    const late = clock.sleep(1001).then(() => call('who comes then'))
+    const late = clock.sleep(publishedMs + 1).then(() => call('who comes then'))
     const all = [call('one'), call('two'), call('three'), late]
     await runOut(clock)
     await settled(Promise.all(all))
@@ -374,9 +500,9 @@ describe('the rate limit of one action', () => {
     limiter.left(clock.monotonic())
     await settle()
     expect([timers, clock.sleeperCount]).toEqual([3, 1])
-    await clock.advance(1001)
+    await clock.advance(publishedMs + 1)
     for (let left = 0; left < 2; left += 1) limiter.left(clock.monotonic())
-    await clock.advance(1001)
+    await clock.advance(publishedMs + 1)
     expect(clock.sleeperCount).toBe(0)
     for (let left = 0; left < 2; left += 1) limiter.left(clock.monotonic())
     const end = new AbortController()
@@ -414,7 +540,7 @@ describe('the rate limit of one action', () => {
     refused.abort()
     granted.abort()
     limiter.left(clock.monotonic())
-    await clock.advance(1001)
+    await clock.advance(publishedMs + 1)
     await settled(later)
   })
 

@@ -209,6 +209,251 @@ describe('a list that moves while it is read', () => {
   })
 })
 
+/** A list in time: pages come after some steps of it, and the list is read when they come or when they are asked for. */
+function inTime(options: {
+  readonly listAt: (step: number) => readonly object[]
+  /** How many steps the answer to each call takes. */
+  readonly steps: readonly number[]
+  readonly mostPerPage?: number
+  readonly isReadLate?: boolean
+}) {
+  const waiting: { readonly at: number; readonly answer: () => void }[] = []
+  const calls: Call[] = []
+  let now = 0
+  let open = 0
+  let mostOpen = 0
+  const page = ({ Offset, Limit }: Call): object => {
+    const list = options.listAt(now)
+    return { TotalCount: list.length, InstanceSet: list.slice(Offset, Offset + Math.min(Limit, options.mostPerPage ?? 100)) }
+  }
+  const send = (_action: Action, given: object) => {
+    const call = given as unknown as Call
+    calls.push(call)
+    open += 1
+    mostOpen = Math.max(mostOpen, open)
+    const early = page(call)
+    return new Promise((resolve) => {
+      const at = now + 1 + (options.steps[calls.length % options.steps.length] ?? 0)
+      waiting.push({
+        at,
+        answer: () => {
+          open -= 1
+          resolve(options.isReadLate === true ? page(call) : early)
+        },
+      })
+    })
+  }
+  /** Lets the steps pass until the reading is over. */
+  const run = async <T>(reading: Promise<T>): Promise<T> => {
+    let over = false
+    const end = (): void => {
+      over = true
+    }
+    reading.then(end, end)
+    for (; !over && now < 10_000; now += 1) {
+      for (const one of waiting.filter(({ at }) => at <= now)) {
+        waiting.splice(waiting.indexOf(one), 1)
+        one.answer()
+      }
+      for (let turn = 0; turn < 8; turn += 1) await undefined
+    }
+    return await reading
+  }
+  return { cloud: { send } as unknown as CloudReader, calls, run, mostOpen: () => mostOpen, now: () => now }
+}
+
+const steps = fc.array(fc.nat({ max: 6 }), { minLength: 1, maxLength: 9 })
+
+describe('a list whose pages are asked for ahead', () => {
+  test('comes whole and in order, whichever page comes first, and costs not one call more', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: 60 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.nat({ max: 9 }),
+        steps,
+        fc.option(fc.nat({ max: 80 }), { nil: undefined }),
+        async (length, limit, mostPerPage, ahead, slow, expected) => {
+          const list = range(length)
+          const { cloud, calls, run, mostOpen } = inTime({ listAt: () => list, steps: slow, mostPerPage })
+          expect(await run(pages(cloud, DescribeClusterInstances, request, { limit, ahead, expected }))).toEqual(list)
+          // Those that were asked for in vain are still under way when others are asked for in their place.
+          expect(mostOpen()).toBeLessThanOrEqual(expected === undefined ? Math.max(1, ahead) : 2 * ahead + 1)
+          const alone = serving(() => list, mostPerPage)
+          await pages(alone.cloud, DescribeClusterInstances, request, { limit })
+          if (expected === undefined) expect(calls).toEqual(alone.calls)
+          else expect(calls.length).toBeLessThanOrEqual(alone.calls.length + 2 * ahead)
+        },
+      ),
+      { seed: 33, numRuns: 300 },
+    )
+  })
+
+  test('pages overlap in time: twenty pages of five steps each come in the time of three, ten at a time', async () => {
+    for (const [ahead, most, time] of [
+      [0, 1, 100],
+      [10, 10, 15],
+      [100, 19, 10],
+    ] as const) {
+      const { cloud, calls, run, mostOpen, now } = inTime({ listAt: () => range(181), steps: [4] })
+      expect(await run(pages(cloud, DescribeClusterInstances, request, { limit: 10, ahead }))).toHaveLength(181)
+      expect([calls.length, mostOpen()]).toEqual([20, most])
+      expect(now()).toBeGreaterThanOrEqual(time)
+      expect(now()).toBeLessThanOrEqual(time * 1.2 + 2)
+    }
+  })
+
+  test('a length that is expected lets the first pages overlap as well, and is believed by nobody', async () => {
+    for (const [expected, most, count] of [
+      [181, 10, 20],
+      [30, 4, 20],
+      [5, 1, 20],
+      [1000, 10, 20],
+    ] as const) {
+      const { cloud, calls, run, mostOpen } = inTime({ listAt: () => range(181), steps: [4] })
+      const options = { limit: 10, ahead: expected === 1000 ? 10 : Math.min(10, most), expected }
+      expect(await run(pages(cloud, DescribeClusterInstances, request, options))).toEqual(range(181))
+      expect(mostOpen()).toBeGreaterThanOrEqual(most)
+      expect(calls.length).toBe(count)
+    }
+    // Of a list that is shorter than it was, pages are asked for in vain.
+    const shorter = inTime({ listAt: () => range(12), steps: [2] })
+    expect(await shorter.run(pages(shorter.cloud, DescribeClusterInstances, request, { limit: 10, ahead: 4, expected: 500 }))).toEqual(
+      range(12),
+    )
+    expect(shorter.calls.length).toBe(4)
+  })
+
+  test('whatever is added and removed meanwhile, wherever, the answer has every row that was there all the time, or is an error', async () => {
+    const change = fc.record({ at: fc.nat({ max: 30 }), remove: fc.boolean() })
+    let whole = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 30 }),
+        fc.array(fc.array(change, { maxLength: 2 }), { minLength: 0, maxLength: 12 }),
+        fc.integer({ min: 2, max: 5 }),
+        fc.nat({ max: 9 }),
+        steps,
+        fc.boolean(),
+        fc.nat({ max: 40 }),
+        async (length, changes, limit, ahead, slow, isReadLate, expected) => {
+          const states = [range(length)]
+          for (const [index, step] of changes.entries()) {
+            const next = [...(states.at(-1) ?? [])]
+            for (const [number, { at, remove }] of step.entries()) {
+              if (remove) next.splice(at % Math.max(1, next.length), 1)
+              else next.splice(at % (next.length + 1), 0, instance(`new-${index}-${number}`))
+            }
+            states.push(next)
+          }
+          const { cloud, run } = inTime({ listAt: (step) => states[Math.min(step, states.length - 1)] ?? [], steps: slow, isReadLate })
+          try {
+            const ids = (await run(pages(cloud, DescribeClusterInstances, request, { limit, ahead, expected }))).map(
+              ({ InstanceId }) => InstanceId,
+            )
+            whole += 1
+            expect(new Set(ids).size).toBe(ids.length)
+            const always = range(length).filter((row) => states.every((state) => state.some((one) => one.InstanceId === row.InstanceId)))
+            for (const { InstanceId } of always) expect(ids).toContain(InstanceId)
+          } catch (error) {
+            expect(error).toBeInstanceOf(CloudError)
+            expect(error).toMatchObject({ kind: 'cloud.bad-answer' })
+          }
+        },
+      ),
+      { seed: 34, numRuns: 600 },
+    )
+    expect(whole).toBeGreaterThan(100)
+  })
+
+  type Rows = ReturnType<typeof range>
+  const at54 = (lie: (rows: Rows) => Rows) => (rows: Rows, offset: number) => (offset === 54 ? lie(rows) : rows)
+
+  test.each([
+    ['repeats a row', at54((rows) => [...rows.slice(0, -1), ...rows.slice(0, 1)]), 'came twice'],
+    ['skips a row', at54((rows) => rows.toSpliced(5, 1)), 'was not the same when asked again'],
+    [
+      'never has its last row',
+      (rows: Rows) => rows.filter(({ InstanceId }) => InstanceId !== 'ins-63'),
+      'was not the same when asked again',
+    ],
+    ['is that of another offset', at54(() => range(10, 90)), 'was not the same when asked again'],
+  ])('a page that %s is noticed: the 7th of 20, asked for together with others, both times', async (_name, lie, text) => {
+    const list = range(181)
+    const { cloud, calls } = cloudOf(({ Offset, Limit }) => ({
+      TotalCount: 181,
+      InstanceSet: lie(list.slice(Offset, Offset + Limit), Offset),
+    }))
+    const error = await failure(pages(cloud, DescribeClusterInstances, request, { limit: 10, ahead: 5 }))
+    expect(error.kind).toBe('cloud.bad-answer')
+    expect(error.message).toContain('the list changed while it was read, twice')
+    expect(error.message).toContain(text)
+    expect(calls.length).toBeLessThan(40)
+  })
+
+  test('a total that differs on one of the pages under way starts the reading over, once', async () => {
+    let lies = 1
+    const list = range(181)
+    const { cloud } = cloudOf(({ Offset, Limit }) => {
+      const isLie = Offset === 90 && lies > 0
+      if (isLie) lies -= 1
+      return { TotalCount: isLie ? 180 : 181, InstanceSet: list.slice(Offset, Offset + Limit) }
+    })
+    expect(await pages(cloud, DescribeClusterInstances, request, { limit: 10, ahead: 5 })).toEqual(list)
+    lies = 2
+    expect((await failure(pages(cloud, DescribeClusterInstances, request, { limit: 10, ahead: 5 }))).message).toContain('from 181 to 180')
+  })
+
+  test('a server that gives pages of many sizes is asked for one after the other in the end', async () => {
+    const list = range(200)
+    const sizes = [10, 9, 7, 10, 4, 8, 3, 5]
+    const { cloud, calls } = cloudOf(({ Offset }, index) => ({
+      TotalCount: 200,
+      InstanceSet: list.slice(Offset, Offset + (sizes[index % sizes.length] ?? 1)),
+    }))
+    expect(await pages(cloud, DescribeClusterInstances, request, { limit: 10, ahead: 8 })).toEqual(list)
+    const alone = cloudOf(({ Offset }, index) => ({
+      TotalCount: 200,
+      InstanceSet: list.slice(Offset, Offset + (sizes[index % sizes.length] ?? 1)),
+    }))
+    await pages(alone.cloud, DescribeClusterInstances, request, { limit: 10 })
+    // What was asked for in vain: at most 7, then 3, then 1.
+    expect(calls.length).toBeLessThanOrEqual(alone.calls.length + 16)
+  })
+
+  test('an error of any page ends it, those of later pages come to nothing', async () => {
+    const unhandled: unknown[] = []
+    const onUnhandled = (error: unknown): void => void unhandled.push(error)
+    process.on('unhandledRejection', onUnhandled)
+    try {
+      const list = range(181)
+      const send = (_action: Action, given: object) => {
+        const { Offset, Limit } = given as Call
+        if (Offset >= 27) return Promise.reject(new RangeError(`strange ${Offset}`))
+        return Promise.resolve({ TotalCount: 181, InstanceSet: list.slice(Offset, Offset + Limit) })
+      }
+      const reading = pages({ send } as unknown as CloudReader, DescribeClusterInstances, request, { limit: 10, ahead: 6 })
+      await expect(reading).rejects.toThrow('strange 27')
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(unhandled).toEqual([])
+    } finally {
+      process.off('unhandledRejection', onUnhandled)
+    }
+  })
+
+  test('every call waits for its turn where there are others', async () => {
+    const turns: number[] = []
+    const { cloud, calls } = serving(() => range(35))
+    const inTurn = async <T>(call: () => Promise<T>): Promise<T> => {
+      turns.push(calls.length)
+      return await call()
+    }
+    expect(await pages(cloud, DescribeClusterInstances, request, { limit: 10, ahead: 3, inTurn })).toHaveLength(35)
+    expect(turns).toHaveLength(calls.length)
+  })
+})
+
 describe('a page that lies', () => {
   test.each([
     [
@@ -259,6 +504,12 @@ describe('what cannot be asked', () => {
   test.each([0, -1, 1.5, Number.NaN])('pages of %d rows', async (limit) => {
     const { cloud, calls } = serving(() => range(1))
     expect((await failure(pages(cloud, DescribeClusterInstances, request, { limit }))).kind).toBe('cloud.invalid-request')
+    expect(calls).toEqual([])
+  })
+
+  test.each([-1, 1.5, Number.NaN])('%d pages ahead', async (ahead) => {
+    const { cloud, calls } = serving(() => range(1))
+    expect((await failure(pages(cloud, DescribeClusterInstances, request, { ahead }))).kind).toBe('cloud.invalid-request')
     expect(calls).toEqual([])
   })
 

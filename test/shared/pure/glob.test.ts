@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { matchesGlob, parseGlob } from '#shared/pure/glob.ts'
+import { matchesGlob, mayMatchFrom, parseGlob } from '#shared/pure/glob.ts'
 
 function matches(pattern: string, name: string): boolean {
   const parsed = parseGlob(pattern)
@@ -44,6 +44,34 @@ test('agrees with a regular expression made of it', () => {
     }),
     { seed: 1, numRuns: 3000 },
   )
+})
+
+test.each([
+  ['team/web:v*', 'team/web:', true],
+  ['team/*:v1', 'team/web:', true],
+  ['**', 'team/web:', true],
+  ['', 'team/web:', true],
+  ['team/api:v1', 'team/web:', false],
+  ['team/webs:v1', 'team/web:', false],
+])('%j may match what begins with %j: %j', (pattern, beginning, expected) => {
+  const parsed = parseGlob(pattern)
+  expect(parsed.ok && mayMatchFrom(parsed.value, beginning)).toBe(expected)
+})
+
+test('says of no beginning of a name that it cannot match when it matches the name', () => {
+  const pattern = fc.array(fc.constantFrom('a', 'b', '/', '*', '?', '**/'), { maxLength: 5 }).map((parts) => parts.join(''))
+  const name = fc.array(fc.constantFrom('a', 'b', '/'), { maxLength: 6 }).map((parts) => parts.join(''))
+  let matching = 0
+  fc.assert(
+    fc.property(pattern, name, fc.nat({ max: 6 }), (text, subject, length) => {
+      const parsed = parseGlob(text.replace(/\*{2,}/g, '**'))
+      if (!parsed.ok || !matchesGlob(parsed.value, subject)) return
+      matching += 1
+      expect(mayMatchFrom(parsed.value, subject.slice(0, length))).toBe(true)
+    }),
+    { seed: 2, numRuns: 3000 },
+  )
+  expect(matching).toBeGreaterThan(200)
 })
 
 test('a pattern made to go back and forth takes no time', () => {

@@ -37,6 +37,7 @@ const sound = {
     allowInsecureHttp: false,
     caFile: 'ca.pem',
     allowedHosts: ['hooks.example.com:8443'],
+    rateShares: { tcr: 1, tke: 0.5 },
     credentials: { secretId: 'env:MY_ID', secretKey: 'file:/run/secret key', token: 'ssm:/longshore/token' },
   },
   clusters: [{ id: 'cls-1', name: 'shop', region: 'ap-shanghai' }, { id: 'cls-2' }],
@@ -97,6 +98,7 @@ describe('a sound configuration', () => {
         caFile: join(folder, 'ca.pem'),
         allowInsecureHttp: false,
         allowedHosts: ['hooks.example.com:8443'],
+        rateShares: { tcr: 1, tke: 0.5 },
         credentials: { kind: 'references', secretId: 'env:MY_ID', secretKey: 'file:/run/secret key', token: 'ssm:/longshore/token' },
       },
       clusters: sound.clusters,
@@ -302,6 +304,8 @@ functions:
       'platform.allowedHosts[0]',
       /must be a host/,
     ],
+    ['a share of no rate at all', { platform: { rateShares: { tcr: 0 } } }, {}, 'platform.rateShares.tcr', /more than 0/],
+    ['a share above the rate', { platform: { rateShares: { tke: 1.5 } } }, {}, 'platform.rateShares.tke', /at most 1/],
     ['a wildcard in the place of a host', { platform: { allowedHosts: ['*.example'] } }, {}, 'platform.allowedHosts[0]', /must be a host/],
     ['a port that is none', { platform: { allowedHosts: ['a.example:70000'] } }, {}, 'platform.allowedHosts[0]', /a port above 65535/],
     ['a region that is none', {}, { TENCENTCLOUD_REGION: 'Guang Zhou' }, 'TENCENTCLOUD_REGION', /must be a region/],
@@ -481,7 +485,7 @@ describe('22: a misspelt key is an error with its path and the nearest valid key
   walk(sound, [])
   const valid: Record<string, string[]> = {
     '': ['mode', 'platform', 'clusters', 'guard', 'functions'],
-    platform: ['domain', 'endpoint', 'region', 'protocol', 'allowInsecureHttp', 'caFile', 'allowedHosts', 'credentials'],
+    platform: ['domain', 'endpoint', 'region', 'protocol', 'allowInsecureHttp', 'caFile', 'allowedHosts', 'rateShares', 'credentials'],
   }
 
   const slip = fc.constantFrom('drop', 'double', 'swap', 'replace', 'case')

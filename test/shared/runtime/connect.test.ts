@@ -206,3 +206,34 @@ describe('the certificate authority of a private installation', () => {
     await expect(connect(configOf(fromEnv, { caFile: join(folder, 'no.pem') }), optionsOf({ env }))).rejects.toThrow(ConfigError)
   })
 })
+
+describe('the published rates', () => {
+  /** Real time, but for the waits of the rate limit: those are over at once. */
+  const leapingClock = () => {
+    const waits: number[] = []
+    let leaptMs = 0
+    const clock: Clock = {
+      now: () => systemClock.now() + leaptMs,
+      monotonic: () => systemClock.monotonic() + leaptMs,
+      sleep: async (ms, signal) => {
+        if (ms > 2000) return await systemClock.sleep(ms, signal)
+        waits.push(ms)
+        leaptMs += ms
+      },
+    }
+    return { clock, waits }
+  }
+
+  it('are used by the part that the configuration says for a service', async () => {
+    const slow = leapingClock()
+    const one = await connect(configOf(fromEnv, { rateShares: { tke: 0.05 } }), optionsOf({ env, clock: slow.clock }))
+    for (let call = 0; call < 2; call += 1) await one.send(DescribeClusters, {})
+    expect(slow.waits).toEqual([expect.closeTo(1000, -3)])
+    await one.close()
+    const usual = leapingClock()
+    const other = await connect(configOf(fromEnv, { rateShares: { tcr: 0.05 } }), optionsOf({ env, clock: usual.clock }))
+    for (let call = 0; call < 16; call += 1) await other.send(DescribeClusters, {})
+    expect(usual.waits).toEqual([])
+    await other.close()
+  })
+})

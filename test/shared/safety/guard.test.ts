@@ -346,7 +346,7 @@ describe('7: caps', () => {
     const store = openMemoryStore(new MemoryDisk())
     const of = (amount: number) => guardOf({ caps: [{ amount, window: '1h' }] }, { store, owner: `process-${amount}` })
     for (let index = 0; index < 3; index += 1) expect((await check(of(3))).allow).toBe(true)
-    expect(reasonOf(await check(of(2)))).toBe('Held guard.cap: cap 2 per 1h: 3 used, oldest leaves at Fri 2026-10-02 05:00:12 UTC')
+    expect(reasonOf(await check(of(2)))).toBe('Held guard.cap: cap 2 per 1h: 3 used, oldest leaves by Fri 2026-10-02 05:00:12 UTC')
     expect((await check(of(4))).allow).toBe(true)
   })
 

@@ -141,21 +141,32 @@ class PodRun {
     if (missing === undefined && (isAttempt || !this.isPullFailing())) return this.run()
     const image = missing?.image ?? pod.spec.containers[0]?.image ?? ''
     if (isAttempt) {
-      this.saveWaiting('ErrImagePull', `rpc error: code = Unknown desc = manifest for ${image} not found`, pod.status.startTime)
+      this.saveWaiting('ErrImagePull', `rpc error: code = Unknown desc = manifest for ${image} not found`, pod.status.startTime, missing)
       return attemptAt + podTiming.pullFailedMs
     }
-    this.saveWaiting('ImagePullBackOff', `Back-off pulling image ${JSON.stringify(image)}`, pod.status.startTime)
+    this.saveWaiting('ImagePullBackOff', `Back-off pulling image ${JSON.stringify(image)}`, pod.status.startTime, missing)
     return nextAt
   }
 
   private isPullFailing(): boolean {
-    return (this.pod.status.containerStatuses ?? []).some(({ state }) => (state.waiting?.reason ?? '').includes('ImagePull'))
+    return this.waitingReasons().some((reason) => reason.includes('ImagePull'))
   }
 
-  private saveWaiting(reason: string, message: string | undefined, startTime: string): void {
+  private waitingReasons(): string[] {
+    const { initContainerStatuses = [], containerStatuses = [] } = this.pod.status
+    return [...initContainerStatuses, ...containerStatuses].flatMap(({ state }) => state.waiting?.reason ?? [])
+  }
+
+  /** All containers wait; where `missing` is one that runs before the others, they wait for it and it waits for its image. */
+  private saveWaiting(reason: string, message: string | undefined, startTime: string, missing?: Container): void {
     const { pod, cluster } = this
     const waiting = { reason, ...(message === undefined ? {} : { message }) }
-    const isNews = pod.status.containerStatuses?.[0]?.state.waiting?.reason !== reason
+    const isNews = !this.waitingReasons().includes(reason)
+    const { initContainers = [] } = pod.spec
+    const isBefore = missing !== undefined && initContainers.includes(missing)
+    const forInit = { reason: 'PodInitializing' }
+    const statusOf = (container: Container, own: NonNullable<ContainerState['waiting']>) =>
+      this.containerStatus(container, { waiting: own }, false, 0, {})
     if (isNews && reason === 'ErrImagePull') emit(cluster, pod, 'Warning', 'Failed', message ?? reason, 'kubelet')
     if (isNews && reason === 'ImagePullBackOff') emit(cluster, pod, 'Normal', 'BackOff', message ?? reason, 'kubelet')
     save(cluster, kinds.pod, {
@@ -166,7 +177,10 @@ class PodRun {
         conditions: this.conditions(false, startTime),
         hostIP: internalIpOf(this.node),
         startTime,
-        containerStatuses: pod.spec.containers.map((container) => this.containerStatus(container, { waiting }, false, 0, {})),
+        ...(isBefore
+          ? { initContainerStatuses: initContainers.map((container) => statusOf(container, container === missing ? waiting : forInit)) }
+          : {}),
+        containerStatuses: pod.spec.containers.map((container) => statusOf(container, isBefore ? forInit : waiting)),
       },
     })
   }
@@ -230,10 +244,11 @@ class PodRun {
     const { pod, cluster } = this
     const startedAt = timeText(cluster.now)
     const podIp = podAddress(cluster.state)
+    const { initContainerStatuses: _, ...status } = pod.status
     const running: Pod = {
       ...pod,
       status: {
-        ...pod.status,
+        ...status,
         phase: 'Running',
         conditions: this.conditions(false, pod.status.startTime ?? startedAt),
         hostIP: internalIpOf(this.node),
