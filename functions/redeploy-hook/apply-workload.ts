@@ -1,10 +1,12 @@
 import type { CloudWriter } from '#cloud/cloud.ts'
+import { CloudError } from '#cloud/errors.ts'
 import { KubeError, type KubeObject, type KubeWriter, kubeWriter } from '#cloud/kube.ts'
 import { clip, quote } from '#shared/pure/clip.ts'
+import { compareTexts } from '#shared/pure/compare-texts.ts'
 import type { StepResult } from '#shared/pure/step.ts'
 import type { CloneJobChange, RollbackChange, RunCronJobChange, SetImagesChange, WorkloadChange } from './change.ts'
 import type { RedeployConfig } from './event.ts'
-import { copyOfJob, copyOfLabel, runOfCronJob, startedByAnnotation } from './job-copy.ts'
+import { copyOfJob, copyOfLabel, isStartedFor, runOfCronJob } from './job-copy.ts'
 import { recordFor } from './record.ts'
 import { refName } from './workload.ts'
 import { patchOf } from './workload-patch.ts'
@@ -21,6 +23,7 @@ export type ApplyCode =
   | 'conflict'
   | 'not-taken'
   | 'name-taken'
+  | 'old-copies-left'
 
 /** How often a workload is read and decided about again when it changes between reading and writing. */
 const mostTries = 3
@@ -57,15 +60,16 @@ export async function applyToWorkload(
     if (change.kind === 'clone-job' || change.kind === 'run-cronjob') {
       const refused = await startJob(kube, seen.object, change, key)
       if (refused !== undefined) return refused
-      if (change.kind === 'clone-job') await removeOldCopies(kube, change)
     }
+    let written: LiveWorkload | undefined
     try {
-      const written = workloadOf(await kube.patch(path, 'json', patchOf(seen.live, change, key, now)), change.ref)
-      return verdictOn(written, change)
+      written = workloadOf(await kube.patch(path, 'json', patchOf(seen.live, change, key, now)), change.ref)
     } catch (error) {
       if (!isMoved(error)) throw error
       moved = error
+      continue
     }
+    return change.kind === 'clone-job' ? await removeOldCopies(kube, change) : verdictOn(written, change)
   }
   return skipped(
     'conflict',
@@ -165,22 +169,31 @@ async function startJob(
     if (!(error instanceof KubeError) || error.kind !== 'kube.conflict') throw error
   }
   const there = await kube.get(jobPath(change.ref.namespace, change.job, kube))
-  if (there.metadata.annotations?.[startedByAnnotation] === key) return undefined
+  if (isStartedFor(there, change)) return undefined
   return failed('name-taken', `there is another Job named ${quote(change.job)} already; remove it, or give the workload another name`)
 }
 
-/** Removes the oldest copies of a Job beyond those that are to stay. The newest, which was just made, is none of them. */
-async function removeOldCopies(kube: KubeWriter, change: CloneJobChange): Promise<void> {
-  const { items } = await kube.list(jobsPath(change.ref.namespace, kube), { labelSelector: `${copyOfLabel}=${change.uid}` })
-  const old = items
-    .filter(({ metadata }) => metadata.name !== change.job && metadata.deletionTimestamp === undefined)
-    .toSorted((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''))
-    .slice(change.keep)
-  for (const { metadata } of old) {
-    try {
+/**
+ * Removes the oldest copies of a Job beyond those that are to stay. The newest, which was just made, is none of them. The change is
+ * done and on record by then, whatever becomes of this: what stays goes with the next one.
+ */
+async function removeOldCopies(kube: KubeWriter, change: CloneJobChange): Promise<StepResult> {
+  try {
+    const { items } = await kube.list(jobsPath(change.ref.namespace, kube), { labelSelector: `${copyOfLabel}=${change.uid}` })
+    const old = items
+      .filter(({ metadata }) => metadata.name !== change.job && metadata.deletionTimestamp === undefined)
+      .toSorted((a, b) => compareTexts(b.metadata.creationTimestamp ?? '', a.metadata.creationTimestamp ?? ''))
+      .slice(change.keep)
+    for (const { metadata } of old) {
       await kube.delete(jobPath(change.ref.namespace, metadata.name, kube), { propagation: 'Background', uid: metadata.uid })
-    } catch (error) {
-      if (!(error instanceof KubeError) || error.kind !== 'kube.not-found') throw error
+    }
+    return { outcome: 'Applied' }
+  } catch (error) {
+    if (error instanceof KubeError && error.kind === 'kube.not-found') return { outcome: 'Applied' }
+    if (!(error instanceof KubeError || error instanceof CloudError)) throw error
+    return {
+      outcome: 'Applied',
+      reason: { code: 'old-copies-left', text: `Job ${change.job} is started; older copies stay for now: ${error.message}` },
     }
   }
 }

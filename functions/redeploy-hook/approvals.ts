@@ -55,6 +55,8 @@ export function planApproval(sight: Sight, config: RedeployConfig, approval: App
       (approval.container === undefined || wish.container === approval.container),
   )
   if (wishes.length === 0) {
+    const unread = whyUnread(sight, repository)
+    if (unread !== undefined) return [stayStep(`approval of ${repository}@${content}`, 'held', unread.code, unread.text)]
     const text = `nothing waits for ${repository}@${shortContent(content)}: it was agreed to already, or something newer was pushed since, which has to be agreed to for itself`
     return [stayStep(`approval of ${repository}@${content}`, 'skipped', 'approval-outdated', text)]
   }
@@ -72,6 +74,19 @@ export function planApproval(sight: Sight, config: RedeployConfig, approval: App
       change,
     }
   })
+}
+
+/** What keeps anybody from knowing whether something waits: it may once that can be read again. */
+function whyUnread(
+  { repositories, workloads }: Sight,
+  repository: string,
+): { readonly code: 'registry-unreadable' | 'cluster-unreadable'; readonly text: string } | undefined {
+  const problem = repositories.find(({ name }) => name === repository)?.problem
+  if (problem !== undefined) return { code: 'registry-unreadable', text: `${repository} cannot be read in the registry: ${problem}` }
+  for (const one of workloads) {
+    if (!isRead(one) && one.problem.code === 'cluster-unreadable') return { code: 'cluster-unreadable', text: one.problem.text }
+  }
+  return undefined
 }
 
 /** Lets a content that failed, or was taken back, be tried again: everywhere where that is on record. */

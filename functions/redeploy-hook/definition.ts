@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import type { OpenTools } from '#shared/runtime/define-queue.ts'
 import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
+import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
 import type { Processed, QueueDefinition, QueuedEvent, Try } from '#shared/runtime/queue-definition.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
 import { runSchedule } from '#shared/runtime/run.ts'
@@ -10,10 +11,11 @@ import { RedeployChange } from './change.ts'
 import { configProblems } from './config-problems.ts'
 import { Settings } from './event.ts'
 import { type ApprovalEvent, HookEvent } from './hook-event.ts'
+import { notices } from './notices.ts'
 import { observe, observeHints, type Seen } from './observe.ts'
 import { nextLook, plan } from './plan.ts'
 import type { PushHint } from './push-hint.ts'
-import { remember } from './remember.ts'
+import { remember, rememberSteps } from './remember.ts'
 import { settle } from './settle.ts'
 
 type Definition = ScheduleDefinition<Settings, Seen, RedeployChange>
@@ -28,10 +30,11 @@ export const definition: Definition = {
   observe,
   plan,
   change: RedeployChange,
-  units: (change) => ('containers' in change ? 1 : 0),
   settle,
   apply,
   remember,
+  rememberSteps,
+  notices,
   everyMs,
   ahead: (observed, config, now, untilMs) => {
     const next = nextLook(observed, config, now)
@@ -39,30 +42,49 @@ export const definition: Definition = {
   },
 }
 
+/** The runs that one try may make: they are different owners of what they hold. */
+export type Part = 'agree' | 'look'
+
 /** What events are worked on with. */
 export interface Tools {
   /** Runs one look as the runtime runs a tick: through the kernel, with memory and notices. */
-  readonly run: (look: Definition, event: QueuedEvent, attempt: Try) => Promise<RunReport>
+  readonly run: (look: Definition, event: QueuedEvent, attempt: Try, part: Part) => Promise<RunReport>
 }
 
 /** Makes the tools once per process. */
-export const openTools: OpenTools<Settings, Tools> = async ({ wholeConfig, platform, store, log }) => {
+export const openTools: OpenTools<Settings, Tools> = async ({ wholeConfig, platform, store, log, notify }) => {
   const { cloud, kernel } = await platform()
+  const port = notify === undefined ? undefined : withoutWaiting(notify)
   return {
-    run: async (look, { id, source, attempt: number }, attempt) =>
+    run: async (look, { id, source, attempt: number }, attempt, part) =>
       await runSchedule(look, {
         config: wholeConfig,
         cloud,
         kernel,
-        owner: `${id}/${number}/${attempt.now}`,
+        owner: `${id}/${number}/${attempt.now}/${part}`,
         now: attempt.now,
         scheduledAt: attempt.now,
         trigger: { kind: 'webhook', name: source },
         log,
         store,
+        notify: port,
         signal: attempt.signal,
         remainingMs: attempt.remainingMs,
       }),
+  }
+}
+
+/**
+ * Tells people while the next event is worked on already: a notifier that hangs must not hold up the next workload. Whoever ends the batch
+ * waits for it, since calls of one process follow one another.
+ */
+function withoutWaiting(notify: NotifyPort): NotifyPort {
+  return {
+    ...notify,
+    notify: async (notices, options) => {
+      void notify.notify(notices, options)
+      return await Promise.resolve({ sent: 0, digested: 0, failed: 0, waiting: notices.length })
+    },
   }
 }
 
@@ -76,10 +98,11 @@ export const queue: QueueDefinition<Settings, Tools> = {
       return { kind: 'dead', code: 'event-unreadable', text: `the event ${event.id} is not as this version of redeploy-hook writes it` }
     }
     const { data } = parsed
-    if (data.kind === 'push') return ended(await tools.run(lookAtPush(data.hints), event, attempt))
-    const agreed = ended(await tools.run(lookAtApproval(data), event, attempt))
+    if (data.kind === 'push') return ended(await tools.run(lookAtPush(data.hints), event, attempt, 'look'))
+    const keys = new Set<string>()
+    const agreed = agreedIn(await tools.run(lookAtApproval(data, keys), event, attempt, 'agree'), keys, attempt.now)
     if (agreed.kind !== 'done') return agreed
-    return ended(await tools.run(lookAtPush([{ source: 'approval', repository: data.request.repository }]), event, attempt))
+    return ended(await tools.run(lookAtPush([{ source: 'approval', repository: data.request.repository }]), event, attempt, 'look'))
   },
 }
 
@@ -89,18 +112,41 @@ export function lookAtPush(hints: readonly PushHint[]): Definition {
   return { ...rest, observe: async (cloud, config, now, around) => await observeHints(cloud, config, now, around, hints) }
 }
 
-/** The same, writing down that somebody agreed to one content in one container. */
-function lookAtApproval({ request, by }: ApprovalEvent): Definition {
+/** The same, writing down that somebody agreed to one content in one container. The keys of its steps are put into `keys`. */
+function lookAtApproval({ request, by }: ApprovalEvent, keys: Set<string>): Definition {
   const { repository, contentId: content, uid, container } = request
   const approval = { repository, content, uid, container, by: by ?? 'somebody with the link' }
   return {
     ...lookAtPush([{ source: 'approval', repository }]),
-    plan: (observed, config) => planApproval(observed, config, approval),
+    plan: (observed, config) => {
+      const steps = planApproval(observed, config, approval)
+      for (const { key } of steps) keys.add(key)
+      return steps
+    },
   }
 }
 
 /** Codes of decisions after which the same look may come to something else. */
 const worthAnother: ReadonlySet<string> = new Set(['registry-unreadable', 'cluster-unreadable'])
+
+/** How soon an approval that could not be written down is looked at again. */
+const agreeAgainMs = 60_000
+
+/**
+ * What became of an approval. Nobody says it twice: what a window, a cap or the kill switch holds is written down later, and what somebody
+ * else's change came before is tried again. A run also reports on what earlier ones left open, which is no matter of this event.
+ */
+function agreedIn(report: RunReport, keys: ReadonlySet<string>, now: number): Processed {
+  const { decisions, failure } = report
+  const own = failure === undefined ? decisions.filter(({ key }) => keys.has(key)) : []
+  const open = own.find(({ outcome, reason }) => outcome === 'Held' || movedCodes.has(reason.code))
+  if (open === undefined || worthAnother.has(open.reason.code)) return ended(report)
+  const facts = { code: open.reason.code, text: `${open.target}: ${open.reason.text}` }
+  return open.outcome === 'Held' ? { kind: 'later', at: now + agreeAgainMs, ...facts } : { kind: 'failed', ...facts }
+}
+
+/** Codes of changes that came to nothing because their workload has changed since the plan. */
+const movedCodes: ReadonlySet<string> = new Set(['world-changed', 'conflict'])
 
 /** What a run says about the event that it was for. What waits for a time, a wave or a person is looked at again by the ticks. */
 function ended({ failure, decisions }: RunReport): Processed {

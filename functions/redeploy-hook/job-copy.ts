@@ -63,6 +63,17 @@ export function runOfCronJob(cronJob: KubeObject, change: RunCronJobChange, key:
   }
 }
 
+/**
+ * Whether a Job of the name that a step gives was started for it: by this function, and for this very workload. Its name says what for,
+ * so another step may have started it, which was not recorded before somebody wrote something else on the record.
+ */
+export function isStartedFor({ metadata }: KubeObject, { kind, uid }: CloneJobChange | RunCronJobChange): boolean {
+  if (metadata.annotations?.[startedByAnnotation] === undefined) return false
+  if (kind === 'clone-job') return metadata.labels?.[copyOfLabel] === uid
+  const { ownerReferences } = metadata
+  return Array.isArray(ownerReferences) && ownerReferences.some((owner: unknown) => objectOf(owner)?.uid === uid)
+}
+
 function metadataOf(template: Json): Json {
   const metadata = objectAt(template, 'metadata') ?? {}
   const { creationTimestamp: _created, labels: _labels, ...rest } = metadata

@@ -1,7 +1,10 @@
 import * as z from 'zod/mini'
-import type { MemoryReader } from '#shared/runtime/memory.ts'
+import { digestOf } from '#shared/pure/digest.ts'
+import { MemoryError, type MemoryReader, type MemoryWriter } from '#shared/runtime/memory.ts'
 import type { Hold } from './decide-container.ts'
-import { SeenTags } from './registry-reading.ts'
+import { mostBad } from './record.ts'
+import { holdsOf } from './survey.ts'
+import { isRead, refName, type SeenWorkload } from './workload.ts'
 
 const Instant = z.number()
 
@@ -15,7 +18,7 @@ export const LookState = z.strictObject({
   fullMs: z.optional(Instant),
   /** When repositories were looked through for pushes last. */
   polledMs: z.optional(Instant),
-  /** Repositories of the registry, for rules that name them by a pattern. */
+  /** Repositories that rules are for by a pattern, by what the workloads of these rules ran at the last look at everything. */
   repositories: z.optional(z.array(z.string())),
 })
 
@@ -23,20 +26,44 @@ export type LookState = z.infer<typeof LookState>
 
 const Pending = z.strictObject({ format: z.literal(1), repository: z.string(), atMs: Instant })
 
-const WrittenHold = z.strictObject({ format: z.literal(1), repository: z.string(), content: z.string(), why: z.string() })
+const WrittenHold = z.strictObject({
+  format: z.literal(1),
+  repository: z.string(),
+  content: z.string(),
+  why: z.string(),
+  /** Name of the workload where it failed. */
+  on: z.string(),
+})
 
-export const lookKey = 'look'
-export const seenKey = (repository: string): string => `seen/${encodeURIComponent(repository)}`
+const lookKey = 'look'
 const pendingPrefix = 'pending/'
-export const pendingKey = (repository: string): string => `${pendingPrefix}${encodeURIComponent(repository)}`
+const pendingKey = (repository: string): string => `${pendingPrefix}${encodeURIComponent(repository)}`
 
-/** What is remembered and cannot be understood counts as not remembered. Throws StoreError. */
-export async function recallLook(memory: MemoryReader): Promise<LookState> {
-  return z.safeParse(LookState, (await memory.get(lookKey))?.value).data ?? { format: 1 }
+/** What was remembered when a tick began, and what else may have been written since is told by its version. */
+export interface RecalledLook {
+  readonly state: LookState
+  readonly version: number | 'absent'
 }
 
-export async function recallSeen(memory: MemoryReader, repository: string): Promise<SeenTags | undefined> {
-  return z.safeParse(SeenTags, (await memory.get(seenKey(repository)))?.value).data
+/** What is remembered and cannot be understood counts as not remembered. Throws StoreError. */
+export async function recallLook(memory: MemoryReader): Promise<RecalledLook> {
+  const entry = await memory.get(lookKey)
+  return { state: z.safeParse(LookState, entry?.value).data ?? { format: 1 }, version: entry?.version ?? 'absent' }
+}
+
+/** Keeps when a tick has looked, unless somebody has asked for a look at everything meanwhile. */
+export async function keepLook(memory: MemoryWriter, { state, version }: RecalledLook): Promise<void> {
+  try {
+    await memory.put(lookKey, state, { ifVersion: version })
+  } catch (error) {
+    if (!(error instanceof MemoryError) || error.kind !== 'memory.conflict') throw error
+  }
+}
+
+/** Lets the next tick look at everything. */
+export async function forgetLook(memory: MemoryWriter): Promise<void> {
+  // Not deleted: a tick that began without any would not notice.
+  await memory.put(lookKey, { format: 1 })
 }
 
 /** Repositories that are to be looked at again, and when. */
@@ -50,15 +77,68 @@ export async function recallPending(memory: MemoryReader): Promise<ReadonlyMap<s
   )
 }
 
-const holdPrefix = 'hold/'
-export const holdKey = ({ repository, content }: Pick<Hold, 'repository' | 'content'>): string =>
-  `${holdPrefix}${encodeURIComponent(repository)}/${encodeURIComponent(content)}`
+/**
+ * Keeps when a repository is to be looked at again; undefined is never. What somebody else has kept meanwhile, who saw something begin
+ * there, stays if it is sooner: only a look that was due already is struck off.
+ */
+export async function keepPending(memory: MemoryWriter, repository: string, atMs: number | undefined, now: number): Promise<void> {
+  const entry = await memory.get(pendingKey(repository))
+  const thereMs = z.safeParse(Pending, entry?.value).data?.atMs
+  if (entry === undefined && atMs === undefined) return
+  if (thereMs !== undefined && thereMs > now && thereMs <= (atMs ?? thereMs)) return
+  const value = { format: 1, repository, atMs: atMs ?? now } satisfies z.infer<typeof Pending>
+  try {
+    // Gone at once, but only if it is still the one that was read.
+    await memory.put(pendingKey(repository), value, {
+      ifVersion: entry?.version ?? 'absent',
+      ...(atMs === undefined ? { expiresAt: now } : {}),
+    })
+  } catch (error) {
+    if (!(error instanceof MemoryError) || error.kind !== 'memory.conflict') throw error
+    // Whoever was faster has just looked there; one look too many costs nothing, and one too few would.
+    await memory.put(pendingKey(repository), { ...value, atMs: atMs ?? now + soonMs })
+  }
+}
 
-/** Contents that failed somewhere, also where the workload that says so is gone. */
-export async function recallHolds(memory: MemoryReader): Promise<readonly Hold[]> {
+const soonMs = 10_000
+
+const holdPrefix = 'hold/'
+const holdKey = ({ repository, content }: Pick<Hold, 'repository' | 'content'>): string => `${holdPrefix}${digestOf([repository, content])}`
+
+/**
+ * Contents that failed somewhere, also where the workload that says so is gone. Of one that was read its own record counts, which
+ * somebody may have changed since; one that has forgotten its oldest contents says nothing about them.
+ */
+export async function recallHolds(memory: MemoryReader, workloads: readonly SeenWorkload[]): Promise<readonly Hold[]> {
   const entries = await memory.list(holdPrefix)
+  const read = new Map(workloads.filter(isRead).map((workload) => [refName(workload.ref), workload]))
   return entries.flatMap(({ value }) => {
-    const parsed = z.safeParse(WrittenHold, value)
-    return parsed.success ? [{ repository: parsed.data.repository, content: parsed.data.content, why: parsed.data.why }] : []
+    const { data } = z.safeParse(WrittenHold, value)
+    if (data === undefined) return []
+    const { repository, content, why, on } = data
+    const workload = read.get(on)
+    const lists = workload?.record.problem === undefined ? Object.values(workload?.record.containers ?? {}).map(({ bad = [] }) => bad) : []
+    const isReleased =
+      workload?.record.problem === undefined &&
+      workload !== undefined &&
+      lists.every((bad) => bad.length < mostBad && bad.every((one) => one.content !== content))
+    return isReleased ? [] : [{ repository, content, why }]
   })
+}
+
+/** Keeps what failed on a workload, by its record. */
+export async function keepHolds(memory: MemoryWriter, workloads: readonly SeenWorkload[], expiresAt: number): Promise<void> {
+  for (const workload of workloads) {
+    for (const { repository, content, why } of holdsOf([workload])) {
+      const value = { format: 1, repository, content, why, on: refName(workload.ref) } satisfies z.infer<typeof WrittenHold>
+      await memory.put(holdKey(value), value, { expiresAt })
+    }
+  }
+}
+
+/** A content that somebody lets be tried again is not held by what is remembered of it, either. */
+export async function forgetHolds(memory: MemoryWriter, content: string): Promise<void> {
+  for (const { key, value } of await memory.list(holdPrefix)) {
+    if (z.safeParse(WrittenHold, value).data?.content === content) await memory.delete(key)
+  }
 }

@@ -1,7 +1,7 @@
 import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import { DescribeApplicationTriggerLogPersonal } from '#cloud/generated/tcr/describe-application-trigger-log-personal.ts'
-import { KubeError, kubeReader } from '#cloud/kube.ts'
+import { KubeError, type KubeReader, kubeReader } from '#cloud/kube.ts'
 import { parsePlatformTime } from '#shared/pure/platform-time.ts'
 import type { TriggerFacts } from './change.ts'
 import type { RedeployConfig } from './event.ts'
@@ -27,12 +27,13 @@ export async function observeTriggers(
   if (settings.registry.kind !== 'tcr-personal') return undefined
   const names = [...new Set([...repositories, ...(settings.triggers?.items ?? []).map(({ repository }) => repository)])].toSorted()
   try {
+    const clusters = new Map(config.clusters.map(({ id }) => [id, kubeReader(cloud, id, regionOf(id, config))]))
     const triggers: SeenTrigger[] = []
     const log: TriggerLogLine[] = []
     for (const name of names) {
       const found = await readTriggers(cloud, name)
       for (const facts of found) {
-        const kinds = await kindsOf(cloud, facts, config)
+        const kinds = await kindsOf(clusters.get(facts.cluster), facts)
         triggers.push(kinds === undefined ? { facts } : { facts, kinds })
       }
       if (found.length > 0) log.push(...(await readLog(cloud, name, settings.timeZone)))
@@ -45,9 +46,8 @@ export async function observeTriggers(
 }
 
 /** Undefined where the cluster is none of ours or cannot be read. */
-async function kindsOf(cloud: CloudReader, facts: TriggerFacts, config: RedeployConfig): Promise<readonly WorkloadKind[] | undefined> {
-  if (!config.clusters.some(({ id }) => id === facts.cluster)) return undefined
-  const kube = kubeReader(cloud, facts.cluster, regionOf(facts.cluster, config))
+async function kindsOf(kube: KubeReader | undefined, facts: TriggerFacts): Promise<readonly WorkloadKind[] | undefined> {
+  if (kube === undefined) return undefined
   const kinds: WorkloadKind[] = []
   for (const kind of workloadKinds) {
     try {

@@ -4,7 +4,7 @@ import { CloudError } from '#cloud/errors.ts'
 import { KubeError, type KubeObject, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
 import type { MemoryReader } from '#shared/runtime/memory.ts'
 import type { RedeployConfig } from './event.ts'
-import { contentAnnotation, recordFor } from './record.ts'
+import { contentAnnotation, recordFor, type SetImage } from './record.ts'
 import { hopelessPodOf, rolloutOf } from './rollout.ts'
 import { isRead, type ReadWorkload, type RolloutStatus, refName, type SeenWorkload, type WorkloadRef } from './workload.ts'
 import { jobPath, pathOf, regionOf } from './workload-path.ts'
@@ -12,10 +12,11 @@ import { type LiveWorkload, workloadOf } from './workload-reading.ts'
 
 /** What a cluster's nodes and service accounts were when somebody looked; for looks that should cost few calls. */
 export const ClusterFacts = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   /** Epoch milliseconds. */
   atMs: z.number(),
-  nodes: z.array(z.strictObject({ architecture: z.string(), labels: z.record(z.string(), z.string()) })),
+  /** By node selector, as `selectorKey` writes it: of the nodes that it leaves; null where nobody could tell. */
+  architectures: z.record(z.string(), z.nullable(z.array(z.string()))),
   /** By `namespace/name`: whether it brings a pull secret; null where nobody could tell. */
   accounts: z.record(z.string(), z.nullable(z.boolean())),
 })
@@ -29,6 +30,9 @@ export function factsKey(cluster: string): string {
 
 /** Facts older than this are looked at again. */
 const factsForMs = 60 * 60_000
+
+/** Pods of what was put there so long ago are not looked at any more, however its workload is. No soak time is longer. */
+const freshForMs = 7 * 24 * 60 * 60_000
 
 /** Workloads of one cluster that are read at the same time. */
 const readAtOnce = 8
@@ -78,13 +82,21 @@ export async function withRunning(
   now: number,
 ): Promise<readonly SeenWorkload[]> {
   const wanted = new Set(refs.map(refName))
-  return await Promise.all(
-    workloads.map(async (workload) => {
-      if (!isRead(workload) || !wanted.has(refName(workload.ref))) return workload
+  const readers = new Map<string, ClusterReading>()
+  const found = new Map<string, SeenWorkload>()
+  // A CronJob has no pods of its own.
+  const waiting = workloads.filter(isRead).filter(({ ref }) => wanted.has(refName(ref)) && ref.kind !== 'CronJob')
+  const next = waiting.values()
+  const read = async (): Promise<void> => {
+    for (const workload of next) {
       const { cluster } = workload.ref
-      return await new ClusterReading(kubeReader(cloud, cluster, regionOf(cluster, config)), now).withRunning(workload)
-    }),
-  )
+      const reader = readers.get(cluster) ?? new ClusterReading(kubeReader(cloud, cluster, regionOf(cluster, config)), now)
+      readers.set(cluster, reader)
+      found.set(refName(workload.ref), await reader.withRunning(workload))
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(readAtOnce, waiting.length) }, read))
+  return workloads.map((workload) => found.get(refName(workload.ref)) ?? workload)
 }
 
 const PodContents = z.object({
@@ -105,13 +117,18 @@ const Node = z.object({
 
 const ServiceAccount = z.object({ imagePullSecrets: z.optional(z.nullable(z.array(z.unknown()))) })
 
+interface ReadNode {
+  readonly architecture: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
 /** Reads what is in one cluster. */
 class ClusterReading {
   readonly #kube: KubeReader
   readonly #now: number
   #facts: ClusterFacts | undefined
   #isNews = false
-  #nodes: Promise<ClusterFacts['nodes'] | undefined> | undefined
+  #nodes: Promise<readonly ReadNode[] | undefined> | undefined
   readonly #accounts = new Map<string, Promise<boolean | undefined>>()
 
   constructor(kube: KubeReader, now: number) {
@@ -164,12 +181,17 @@ class ClusterReading {
     const jobs = containers.flatMap(({ name }) => recordFor(record, name).set?.job ?? [])
     const job = jobs.at(-1)
     if (job !== undefined && (ref.kind === 'Job' || ref.kind === 'CronJob')) return await this.#jobRollout(ref.namespace, job)
-    const isOurs = containers.some(({ name }) => recordFor(record, name).set?.state === 'rolling')
+    const isOurs = containers.some(({ name }) => this.#isFresh(recordFor(record, name).set))
     if (rollout.kind !== 'progressing' || !isOurs || Object.keys(matchLabels).length === 0) return rollout
     const marks = containers.flatMap(({ name, contentMark }) => (contentMark === undefined ? [] : [[contentAnnotation(name), contentMark]]))
     const images = Object.fromEntries(containers.map(({ name, image }) => [name, image]))
     const pods = await this.#pods(ref.namespace, matchLabels)
     return hopelessPodOf(pods, { images, annotations: Object.fromEntries(marks) }) ?? rollout
+  }
+
+  /** On its way, or well only for a while: it may still turn out to be bad. */
+  #isFresh(set: SetImage | undefined): boolean {
+    return set?.state === 'rolling' || (set?.state === 'done' && this.#now - (set.doneMs ?? 0) < freshForMs)
   }
 
   /** Of the copy of a Job, or of the run of a CronJob that was started for an image. */
@@ -207,27 +229,28 @@ class ClusterReading {
 
   /** Architectures of the nodes that a selector leaves; undefined where nobody may list nodes. */
   async #architecturesFor(selector: Readonly<Record<string, string>>): Promise<readonly string[] | undefined> {
+    const key = selectorKey(selector)
+    const known = this.#facts?.architectures[key]
+    if (known !== undefined) return known ?? undefined
     this.#nodes ??= this.#readNodes()
     const nodes = await this.#nodes
-    if (nodes === undefined || nodes.length === 0) return undefined
-    const own = nodes.filter(({ labels }) => Object.entries(selector).every(([name, value]) => labels[name] === value))
-    return [...new Set(own.map(({ architecture }) => architecture))].toSorted()
+    const own = (nodes ?? []).filter(({ labels }) => Object.entries(selector).every(([name, value]) => labels[name] === value))
+    const found =
+      nodes === undefined || nodes.length === 0 ? undefined : [...new Set(own.map(({ architecture }) => architecture))].toSorted()
+    this.#learn({ architectures: [key, found ?? null] })
+    return found
   }
 
-  async #readNodes(): Promise<ClusterFacts['nodes'] | undefined> {
-    if (this.#facts !== undefined) return this.#facts.nodes
+  async #readNodes(): Promise<readonly ReadNode[] | undefined> {
     const items = await this.#unlessForbidden(async () => {
       const path = kubePath({ version: 'v1', resource: 'nodes' }, this.#kube.clusterId)
       return (await this.#kube.list(path)).items
     })
-    if (items === undefined) return undefined
-    const nodes = items.flatMap((item) => {
+    return items?.flatMap((item) => {
       const node = z.safeParse(Node, item).data
       const architecture = node?.status?.nodeInfo?.architecture
-      return architecture === undefined || architecture === '' ? [] : [{ architecture, labels: archLabels(node?.metadata.labels ?? {}) }]
+      return architecture === undefined || architecture === '' ? [] : [{ architecture, labels: node?.metadata.labels ?? {} }]
     })
-    this.#learn({ nodes })
-    return nodes
   }
 
   async #accountHasSecret(namespace: string, name: string): Promise<boolean | undefined> {
@@ -249,12 +272,18 @@ class ClusterReading {
     })
   }
 
-  #learn({ nodes, account }: { readonly nodes?: ClusterFacts['nodes']; readonly account?: readonly [string, boolean | null] }): void {
-    const before = this.#facts ?? { format: 1, atMs: this.#now, nodes: [], accounts: {} }
+  #learn({
+    architectures,
+    account,
+  }: {
+    readonly architectures?: readonly [string, string[] | null]
+    readonly account?: readonly [string, boolean | null]
+  }): void {
+    const before = this.#facts ?? { format: 2, atMs: this.#now, architectures: {}, accounts: {} }
     this.#facts = {
       ...before,
-      nodes: nodes ?? before.nodes,
-      accounts: account === undefined ? before.accounts : { ...before.accounts, [account[0]]: account[1] },
+      architectures: { ...before.architectures, ...(architectures === undefined ? {} : Object.fromEntries([architectures])) },
+      accounts: { ...before.accounts, ...(account === undefined ? {} : Object.fromEntries([account])) },
     }
     this.#isNews = true
   }
@@ -276,14 +305,17 @@ function runningIn(pods: readonly KubeObject[]): ReadonlyMap<string, readonly st
   for (const pod of pods) {
     const { status } = z.safeParse(PodContents, pod).data ?? {}
     for (const { name, imageID } of [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])]) {
-      const content = /sha256:[0-9a-f]{64}$/.exec(imageID ?? '')?.[0]
+      // Without a repository before it, it is the id of the image on the node, which no registry knows.
+      const content = /@(sha256:[0-9a-f]{64})$/.exec(imageID ?? '')?.[1]
       if (content !== undefined) running.set(name, (running.get(name) ?? new Set()).add(content))
     }
   }
   return new Map([...running].map(([name, contents]) => [name, [...contents].toSorted()]))
 }
 
-/** The labels by which pods choose nodes; all others may be many, and nobody needs them here. */
-function archLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).filter(([, value]) => value.length <= 63))
+function selectorKey(selector: Readonly<Record<string, string>>): string {
+  return Object.entries(selector)
+    .map(([name, value]) => `${name}=${value}`)
+    .toSorted()
+    .join(',')
 }

@@ -12,7 +12,7 @@ export const recordAnnotation = 'longshore.dev/redeploy-hook'
 export const optOutAnnotation = 'longshore.dev/opt-out'
 
 /** More contents that failed than this are not kept with one container. */
-const mostBad = 5
+export const mostBad = 5
 
 const contentPrefix = 'longshore.dev/content.'
 /** Of the part after the slash, by the API. */

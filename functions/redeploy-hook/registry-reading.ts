@@ -7,7 +7,9 @@ import type { TagInfo } from '#cloud/generated/tcr/structures.ts'
 import { pages } from '#cloud/pages.ts'
 import { RegistryError } from '#cloud/registry-error.ts'
 import { quote } from '#shared/pure/clip.ts'
+import { compareTexts } from '#shared/pure/compare-texts.ts'
 import { parsePlatformTime } from '#shared/pure/platform-time.ts'
+import { compareVersions, parseVersion } from '#shared/pure/version.ts'
 import { compileTagPattern, type TagPattern } from '#shared/runtime/tag-pattern.ts'
 import type { RedeployConfig, Settings } from './event.ts'
 import { isDigest, type ReadRepository, type RegistryTag } from './image.ts'
@@ -23,13 +25,16 @@ interface ListedTag {
   readonly architectures?: readonly string[] | undefined
 }
 
+/** Tag, content, and when it was pushed (epoch milliseconds); null where it was there at the first look. */
+export const SeenTag = z.tuple([z.string(), z.string(), z.nullable(z.number())])
+
 /** What is remembered of a repository's tags: for the poll, and for times where the registry tells none. Times are epoch milliseconds. */
 export const SeenTags = z.strictObject({
   format: z.literal(1),
   /** When it was looked at for the first time. */
   firstMs: z.number(),
-  /** Tag, content, and when it was pushed; null where it was there at the first look. */
-  tags: z.array(z.tuple([z.string(), z.string(), z.nullable(z.number())])),
+  /** In the order of their names. */
+  tags: z.array(SeenTag),
 })
 
 export type SeenTags = z.infer<typeof SeenTags>
@@ -61,6 +66,14 @@ export async function patternsOf(settings: Pick<Settings, 'rules'>): Promise<Rea
   return patterns
 }
 
+interface Around {
+  readonly patterns: ReadonlyMap<string, TagPattern>
+  /** As it was remembered. */
+  readonly before: SeenTags | undefined
+  readonly claims: readonly PushClaim[]
+  readonly now: number
+}
+
 export interface RepositoryReading {
   readonly repository: ReadRepository
   /** To be remembered; undefined when it could not be read. */
@@ -69,27 +82,18 @@ export interface RepositoryReading {
 
 /**
  * Reads one repository. TCR Personal lists all its tags with their push times. A Docker registry has to be asked for each tag, so
- * only those are that a rule counts; it tells no times, so what was seen earlier gives them: a content that was there at the first
+ * only those are that a rule may want or somebody told of; it tells no times, so what was seen earlier gives them: a content that was there at the first
  * look has none, a later one has the time that its push was announced with, or at which it was first seen.
  *
  * What cannot be read becomes the repository's problem. Throws nothing of registry or platform.
  */
-export async function readRepository(
-  cloud: CloudReader,
-  name: string,
-  config: RedeployConfig,
-  around: {
-    readonly patterns: ReadonlyMap<string, TagPattern>
-    readonly before: SeenTags | undefined
-    readonly claims: readonly PushClaim[]
-    readonly now: number
-  },
-): Promise<RepositoryReading> {
+export async function readRepository(cloud: CloudReader, name: string, config: RedeployConfig, around: Around): Promise<RepositoryReading> {
   const { settings } = config
   try {
     const listed =
-      settings.registry.kind === 'docker' ? await dockerTags(cloud, name, config, around.patterns) : await tcrTags(cloud, name, settings)
-    const timed = listed.map((tag) => ({ ...tag, pushedMs: tag.pushedMs ?? timeOf(tag, around) }))
+      settings.registry.kind === 'docker' ? await dockerTags(cloud, name, config, around) : await tcrTags(cloud, name, settings)
+    const timeOf = timer(listed, around)
+    const timed = listed.map((tag) => ({ ...tag, pushedMs: tag.pushedMs ?? timeOf(tag) }))
     const tags = timed.map(
       ({ name: tag, contentId, pushedMs, architectures }): RegistryTag => ({
         name: tag,
@@ -101,8 +105,9 @@ export async function readRepository(
       }),
     )
     const firstMs = around.before?.firstMs ?? around.now
-    const seen = { format: 1, firstMs, tags: timed.map((tag) => [tag.name, tag.contentId, tag.pushedMs ?? null]) } satisfies SeenTags
-    return { repository: { name, tags }, seen }
+    const seenTags = timed.map((tag): z.infer<typeof SeenTag> => [tag.name, tag.contentId, tag.pushedMs ?? null])
+    const sorted = seenTags.toSorted(([left], [right]) => compareTexts(left, right))
+    return { repository: { name, tags }, seen: { format: 1, firstMs, tags: sorted } }
   } catch (error) {
     if (!(error instanceof CloudError || error instanceof RegistryError)) throw error
     return { repository: { name, tags: [], problem: error.message }, seen: undefined }
@@ -113,20 +118,36 @@ function matching(patterns: ReadonlyMap<string, TagPattern>, name: string): read
   return [...patterns].flatMap(([text, matches]) => (matches(name) ? [text] : []))
 }
 
-/** When a content came to be under a tag, where the registry does not tell. Never later than now: clocks of senders may be ahead. */
-function timeOf(
-  { name, contentId }: ListedTag,
-  { before, claims, now }: Pick<Parameters<typeof readRepository>[3], 'before' | 'claims' | 'now'>,
-): number | undefined {
-  const [, content, knownMs] = before?.tags.find(([tag]) => tag === name) ?? []
-  const isKnown = content === contentId
-  if (isKnown && knownMs !== null && knownMs !== undefined) return knownMs
-  const earliestMs = (before?.firstMs ?? now) - lateMs
-  const told = claims.flatMap(({ tag, digest, pushedMs }) =>
-    tag === name && pushedMs !== undefined && pushedMs >= earliestMs && (digest === undefined || digest === contentId) ? [pushedMs] : [],
-  )
-  if (told.length > 0) return Math.min(now, ...told)
-  return before === undefined || isKnown ? undefined : now
+/**
+ * Says when a content came to be under a tag, where the registry does not tell: the latest time that its push was announced with, else
+ * when it was first seen. Never later than now, because clocks of senders may be ahead, but after all that was seen before, even where
+ * the own clock was set back. An announcement from before what the tag stood for last is a late or repeated one of something else.
+ *
+ * What is new and not announced, beside something new that is, was pushed at any time since the last look: it counts as pushed right
+ * after that, so that it never goes before what is known to be newer than that; its own announcement, which is late, moves it up.
+ */
+function timer(listed: readonly ListedTag[], { before, claims, now }: Pick<Around, 'before' | 'claims' | 'now'>) {
+  const known = new Map(before?.tags.map(([name, content, knownMs]) => [name, { content, knownMs: knownMs ?? undefined }]))
+  const seenMs = (before?.tags ?? []).reduce((latest, [, , knownMs]) => Math.max(latest, knownMs ?? 0), before?.firstMs ?? 0)
+  const latestMs = Math.max(now, seenMs + 1)
+  const firstMs = (before?.firstMs ?? now) - lateMs
+  const isKnown = ({ name, contentId }: ListedTag): boolean => known.get(name)?.content === contentId
+  const toldFor = (one: ListedTag): readonly number[] => {
+    const sinceMs = Math.max(firstMs, isKnown(one) ? 0 : (known.get(one.name)?.knownMs ?? 0))
+    return claims.flatMap(({ tag, digest, pushedMs }) =>
+      tag === one.name && pushedMs !== undefined && pushedMs >= sinceMs && (digest === undefined || digest === one.contentId)
+        ? [Math.min(latestMs, pushedMs)]
+        : [],
+    )
+  }
+  const isAnnounced = listed.some((one) => !isKnown(one) && toldFor(one).length > 0)
+  return (one: ListedTag): number | undefined => {
+    const told = toldFor(one)
+    const knownMs = isKnown(one) ? known.get(one.name)?.knownMs : undefined
+    if (told.length > 0) return Math.max(knownMs ?? 0, ...told)
+    if (isKnown(one) || before === undefined) return knownMs
+    return isAnnounced ? seenMs + 1 : latestMs
+  }
 }
 
 async function tcrTags(cloud: CloudReader, repository: string, { timeZone }: Pick<Settings, 'timeZone'>): Promise<readonly ListedTag[]> {
@@ -139,7 +160,14 @@ async function tcrTags(cloud: CloudReader, repository: string, { timeZone }: Pic
   }
 }
 
-function tcrTagOf({ TagName: name, TagId: contentId, PushTime, Architecture }: TagInfo, repository: string, timeZone: string): ListedTag {
+const Row = z.object({ TagName: z.unknown(), TagId: z.unknown(), PushTime: z.unknown(), Architecture: z.unknown() })
+
+/** As nodes name theirs. With any other word nobody knows what it is for. */
+const architectures: ReadonlySet<string> = new Set(['386', 'amd64', 'arm', 'arm64', 'loong64', 'mips64le', 'ppc64le', 'riscv64', 's390x'])
+
+function tcrTagOf(row: TagInfo, repository: string, timeZone: string): ListedTag {
+  // A list that is not as the manual says may hold anything.
+  const { TagName: name, TagId: contentId, PushTime: time, Architecture: architecture } = z.safeParse(Row, row).data ?? {}
   const refuse = (what: string): RegistryError =>
     new RegistryError(
       'registry.bad-answer',
@@ -147,24 +175,38 @@ function tcrTagOf({ TagName: name, TagId: contentId, PushTime, Architecture }: T
     )
   if (typeof name !== 'string' || !/^\w[\w.-]{0,127}$/.test(name)) throw refuse('has a name that no tag can have')
   if (typeof contentId !== 'string' || contentId === '') throw refuse('has no TagId')
-  const pushedMs = parsePlatformTime(PushTime, timeZone)
-  if (pushedMs === undefined) throw refuse(`was pushed at ${quote(PushTime)}, which is no time such as "2026-10-01 08:00:00"`)
-  return { name, contentId, pushedMs, ...(Architecture === '' ? {} : { architectures: [Architecture] }) }
+  const pushedMs = parsePlatformTime(String(time), timeZone)
+  if (pushedMs === undefined) throw refuse(`was pushed at ${quote(String(time))}, which is no time such as "2026-10-01 08:00:00"`)
+  const isArchitecture = typeof architecture === 'string' && architectures.has(architecture)
+  return { name, contentId, pushedMs, ...(isArchitecture ? { architectures: [architecture] } : {}) }
 }
 
 async function dockerTags(
   cloud: CloudReader,
   repository: string,
   { settings }: RedeployConfig,
-  patterns: ReadonlyMap<string, TagPattern>,
+  { patterns, claims }: Pick<Around, 'patterns' | 'claims'>,
 ): Promise<readonly ListedTag[]> {
   if (settings.registry.kind !== 'docker') return []
   const registry = dockerRegistry(cloud, settings.registry)
-  const rules = settings.rules.filter((rule) => isForRepository(rule, repository))
-  const names = ((await registry.tagNames(repository)) ?? []).filter((name) =>
-    rules.some(({ tags }) => isCounted(tags, { name, patterns: matching(patterns, name) })),
-  )
-  return await manifestsOf(registry, repository, names)
+  const all = ((await registry.tagNames(repository)) ?? []).map((name) => ({ name, patterns: matching(patterns, name) }))
+  const names = new Set(all.filter(({ name }) => claims.some(({ tag }) => tag === name)).map(({ name }) => name))
+  for (const { tags } of settings.rules.filter((rule) => isForRepository(rule, repository))) {
+    const counted = all.filter((one) => isCounted(tags, one)).map(({ name }) => name)
+    for (const name of tags.semver === undefined ? counted : highestOf(counted)) names.add(name)
+  }
+  return await manifestsOf(registry, repository, [...names])
+}
+
+/** Those of the highest version: no other one can be wanted, so a registry of many versions is not asked for all of them. */
+function highestOf(names: readonly string[]): readonly string[] {
+  const versions = names.flatMap((name) => {
+    const version = parseVersion(name)
+    return version === undefined ? [] : [{ name, version }]
+  })
+  const [highest] = versions.toSorted((left, right) => compareVersions(right.version, left.version))
+  if (highest === undefined) return []
+  return versions.filter(({ version }) => compareVersions(version, highest.version) === 0).map(({ name }) => name)
 }
 
 async function manifestsOf(registry: DockerRegistry, repository: string, names: readonly string[]): Promise<readonly ListedTag[]> {
@@ -182,8 +224,8 @@ async function manifestsOf(registry: DockerRegistry, repository: string, names: 
 }
 
 /**
- * The same repository with tags that no rule counts, but that clusters run: what they stand for says what runs. Only a Docker registry
- * has to be asked for them. When it cannot be, that becomes the repository's problem.
+ * The same repository with tags that no rule wants, but that clusters run or ran before: what they stand for says what runs, and what a
+ * way back leads to. Only a Docker registry has to be asked for them. When it cannot be, that becomes the repository's problem.
  */
 export async function withTags(
   cloud: CloudReader,

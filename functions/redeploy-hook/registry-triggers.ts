@@ -47,7 +47,7 @@ function triggerOf({ TriggerName, InvokeCondition, InvokePara }: TriggerResp, re
  */
 export async function applyTrigger(change: TriggerChange, cloud: CloudWriter): Promise<StepResult> {
   const facts = change.kind === 'trigger-delete' ? change.from : change.to
-  const there = await readTrigger(cloud, facts.repository, change.kind === 'trigger-modify' ? change.from.name : facts.name)
+  const there = await readChanged(change, cloud)
   switch (change.kind) {
     case 'trigger-delete': {
       if (there === undefined) return noChange('it is gone already')
@@ -67,7 +67,8 @@ export async function applyTrigger(change: TriggerChange, cloud: CloudWriter): P
     }
     case 'trigger-modify': {
       if (there === undefined) return moved
-      if (sameTrigger(there, change.to)) return noChange('it is as it should be already')
+      // Which kind of workload it updates is not to be seen: where that is all that differs, only writing makes sure.
+      if (sameTrigger(there, change.to) && !sameTrigger(change.from, change.to)) return noChange('it is as it should be already')
       if (!sameTrigger(there, change.from)) return moved
       const { RequestId } = await cloud.send(ModifyApplicationTriggerPersonal, { TriggerName: change.from.name, ...requestOf(change) })
       return { outcome: 'Applied', requestId: RequestId }
@@ -98,10 +99,17 @@ function requestOf({ to, workloadKind }: Exclude<TriggerChange, { readonly kind:
   }
 }
 
-/** Says by reading whether such a write has arrived. Every one names an end state, so the end state tells. */
-export async function settleTrigger(change: TriggerChange, cloud: CloudReader): Promise<Settlement> {
+/** The trigger that a change is about: where it should be, or else where it was at the plan. */
+async function readChanged(change: TriggerChange, cloud: CloudReader): Promise<TriggerFacts | undefined> {
   const facts = change.kind === 'trigger-delete' ? change.from : change.to
   const there = await readTrigger(cloud, facts.repository, facts.name)
+  if (there !== undefined || change.kind !== 'trigger-modify' || change.from.repository === facts.repository) return there
+  return await readTrigger(cloud, change.from.repository, change.from.name)
+}
+
+/** Says by reading whether such a write has arrived. Every one names an end state, so the end state tells, as far as it is to be seen. */
+export async function settleTrigger(change: TriggerChange, cloud: CloudReader): Promise<Settlement> {
+  const there = await readChanged(change, cloud)
   switch (change.kind) {
     case 'trigger-delete':
       return there === undefined ? 'applied' : 'not-applied'
@@ -110,7 +118,8 @@ export async function settleTrigger(change: TriggerChange, cloud: CloudReader): 
       return sameTrigger(there, change.to) ? 'applied' : 'unknown'
     case 'trigger-modify':
       if (there === undefined) return 'unknown'
-      return sameTrigger(there, change.to) ? 'applied' : 'not-applied'
+      // Where only the kind differs nobody sees whether it arrived; written twice it is the same.
+      return sameTrigger(there, change.to) && !sameTrigger(change.from, change.to) ? 'applied' : 'not-applied'
   }
 }
 

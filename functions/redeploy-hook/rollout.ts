@@ -87,8 +87,8 @@ const judges: Readonly<Record<Exclude<WorkloadKind, 'CronJob'>, (spec: Rolling['
     return byAvailable(status.availableReplicas ?? 0, wanted)
   },
   StatefulSet: (spec, status) => {
-    if (spec.updateStrategy?.type === 'OnDelete') return onDelete
     const wanted = spec.replicas ?? 1
+    if (spec.updateStrategy?.type === 'OnDelete') return byDeleted(wanted, status.updatedReplicas ?? 0, status.readyReplicas ?? 0)
     const partition = spec.updateStrategy?.rollingUpdate?.partition ?? 0
     const toUpdate = Math.max(0, wanted - partition)
     const isOneRevision = status.updateRevision != null && status.updateRevision === status.currentRevision
@@ -100,9 +100,9 @@ const judges: Readonly<Record<Exclude<WorkloadKind, 'CronJob'>, (spec: Rolling['
     return byAvailable(status.readyReplicas ?? 0, wanted)
   },
   DaemonSet: (spec, status) => {
-    if (spec.updateStrategy?.type === 'OnDelete') return onDelete
     const wanted = status.desiredNumberScheduled ?? 0
     const updated = status.updatedNumberScheduled ?? 0
+    if (spec.updateStrategy?.type === 'OnDelete') return byDeleted(wanted, updated, status.numberAvailable ?? 0)
     if (updated < wanted) return { kind: 'progressing', text: `${updated} of ${wanted} pods are of the new template` }
     return byAvailable(status.numberAvailable ?? 0, wanted)
   },
@@ -116,10 +116,14 @@ const judges: Readonly<Record<Exclude<WorkloadKind, 'CronJob'>, (spec: Rolling['
   },
 }
 
-const onDelete: RolloutStatus = {
-  kind: 'not-watched',
-  code: 'on-delete',
-  text: 'its strategy is OnDelete: a pod takes the new image when somebody deletes the old one',
+/**
+ * With OnDelete nothing rolls by itself, and nobody knows when somebody will delete a pod: it is complete once all are new and available,
+ * and until then it is nobody's failure. Its current revision never becomes the new one, so only the counts tell.
+ */
+function byDeleted(wanted: number, updated: number, available: number): RolloutStatus {
+  if (updated >= wanted && available >= wanted) return byAvailable(available, wanted)
+  const text = `its strategy is OnDelete: a pod takes the new image when somebody deletes the old one; ${updated} of ${wanted} pods are of the new template`
+  return { kind: 'not-watched', code: 'on-delete', text }
 }
 
 function byAvailable(available: number, wanted: number): RolloutStatus {

@@ -5,7 +5,7 @@ import type { Settlement } from '#shared/safety/settle-claim.ts'
 import { isOnRecord, readWorkload } from './apply-workload.ts'
 import { isWorkloadChange, type RedeployChange, type WorkloadChange } from './change.ts'
 import type { RedeployConfig } from './event.ts'
-import { startedByAnnotation } from './job-copy.ts'
+import { isStartedFor } from './job-copy.ts'
 import { settleTrigger } from './registry-triggers.ts'
 import { jobPath, pathOf, regionOf } from './workload-path.ts'
 
@@ -30,7 +30,7 @@ async function settleWorkload(change: WorkloadChange, key: string, cloud: CloudR
   const { live } = seen
   if (live.uid !== change.uid || live.record.problem !== undefined) return 'unknown'
   if (isOnRecord(live, change, key)) return 'applied'
-  if (change.kind === 'clone-job' || change.kind === 'run-cronjob') return await settleJob(kube, change, key)
+  if (change.kind === 'clone-job' || change.kind === 'run-cronjob') return await settleJob(kube, change)
   if ('undoes' in change) return 'not-applied'
   return (live.record.text ?? null) === (change.recordText ?? null) ? 'not-applied' : 'unknown'
 }
@@ -39,11 +39,10 @@ async function settleWorkload(change: WorkloadChange, key: string, cloud: CloudR
 async function settleJob(
   kube: ReturnType<typeof kubeReader>,
   change: Extract<WorkloadChange, { readonly job: string }>,
-  key: string,
 ): Promise<Settlement> {
   try {
     const job = await kube.get(jobPath(change.ref.namespace, change.job, kube))
-    return job.metadata.annotations?.[startedByAnnotation] === key ? 'not-applied' : 'unknown'
+    return isStartedFor(job, change) ? 'not-applied' : 'unknown'
   } catch (error) {
     if (error instanceof KubeError && error.kind === 'kube.not-found') return 'not-applied'
     throw error

@@ -1,6 +1,7 @@
 import { compareTexts } from '#shared/pure/compare-texts.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
 import type { ContainerDecision, Stay } from './decide-container.ts'
+import { recordFor } from './record.ts'
 import type { Claim, IdleTarget, Survey } from './survey.ts'
 import type { PlacedTarget } from './targets.ts'
 import { refName } from './workload.ts'
@@ -80,16 +81,22 @@ function ringGate(target: PlacedTarget, group: readonly Claim[], idle: readonly 
   return undefined
 }
 
-function progressOf({ workload, ours, decision }: Claim): Progress {
+function progressOf({ workload, container, ours, decision }: Claim): Progress {
   if (decision === undefined) return { kind: 'open', text: 'nobody has looked at its repository' }
   const { candidate, running } = decision
   if (decision.kind === 'stay' && decision.code === 'job-not-replaced') return { kind: 'aside' }
-  const isThere = candidate !== undefined && running.content === candidate.contentId
-  if (!isThere) return { kind: 'open', text: decision.kind === 'want' ? 'it has not got the image yet' : decision.text }
+  if (candidate === undefined || running.content !== candidate.contentId)
+    return { kind: 'open', text: decision.kind === 'want' ? 'it has not got the image yet' : decision.text }
   const { rollout } = workload
   if (rollout.kind !== 'complete') return { kind: 'open', text: rollout.text }
   if (ours === undefined) return { kind: 'complete', sinceMs: undefined }
-  if (ours.state !== 'done') return { kind: 'open', text: ours.state === 'rolling' ? rollout.text : 'its rollout has failed' }
+  if (ours.state === 'rolling') return { kind: 'open', text: rollout.text }
+  // What was put back and is wanted now runs well; what failed and is there still does not.
+  const { bad = [] } = recordFor(workload.record, container.name)
+  if (ours.state === 'failed' && bad.some(({ content }) => content === candidate.contentId)) {
+    return { kind: 'open', text: 'its rollout has failed' }
+  }
+  if (ours.state === 'failed') return { kind: 'complete', sinceMs: ours.atMs }
   return { kind: 'complete', sinceMs: ours.doneMs }
 }
 

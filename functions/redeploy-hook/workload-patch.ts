@@ -1,5 +1,5 @@
 import { type RedeployChange, recordTextAfter, type WorkloadChange } from './change.ts'
-import { contentAnnotation, recordAnnotation } from './record.ts'
+import { contentAnnotation, optOutAnnotation, recordAnnotation } from './record.ts'
 import { templatePointer } from './workload-path.ts'
 import type { LiveWorkload } from './workload-reading.ts'
 
@@ -12,8 +12,8 @@ export type PatchOperation =
 type TemplateChange = Extract<RedeployChange, { readonly kind: 'set-images' | 'rollback' }>
 
 /**
- * The one patch that carries a change and its record. It tests everything that was decided by: the object's identity, the record as
- * it was read, and for each container its name and image at its place. What somebody else changed otherwise (replicas,
+ * The one patch that carries a change and its record. It tests everything that was decided by: the object's identity, that
+ * nobody has opted it out, the record as it was read, and for each container its name and image at its place. What somebody else changed otherwise (replicas,
  * environment) it neither tests nor touches, so it is never lost. When any test fails nothing is written at all.
  */
 export function patchOf(live: LiveWorkload, change: WorkloadChange, key: string, now: number): readonly PatchOperation[] {
@@ -22,10 +22,21 @@ export function patchOf(live: LiveWorkload, change: WorkloadChange, key: string,
   const pods = change.kind === 'set-images' || change.kind === 'rollback' ? change : undefined
   return [
     { op: 'test', path: '/metadata/uid', value: uid },
+    ...optOutOperations(annotations),
     ...annotationOperations('/metadata', annotations, { [recordAnnotation]: recordTextAfter(change, record.text, key, now) }),
     ...(pods === undefined ? [] : imageOperations(pods, at)),
     ...(pods === undefined ? [] : markOperations(live, pods, `${at}/metadata`, template.hasMetadata)),
   ]
+}
+
+/** Tests that nobody has opted it out since it was read. Where there are no annotations at all the test of those says so. */
+function optOutOperations(annotations: LiveWorkload['annotations']): readonly PatchOperation[] {
+  if (annotations === undefined) return []
+  return [{ op: 'test', path: `/metadata/annotations/${escaped(optOutAnnotation)}`, value: annotations[optOutAnnotation] ?? null }]
+}
+
+function escaped(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
 function imageOperations(change: TemplateChange, at: string): readonly PatchOperation[] {
@@ -50,7 +61,12 @@ function markOperations(live: LiveWorkload, change: TemplateChange, at: string, 
     marks[name] = container.content ?? 'unknown'
   }
   if (Object.keys(marks).length === 0) return []
-  const before: readonly PatchOperation[] = hasMetadata ? [] : [{ op: 'add', path: at, value: {} }]
+  const before: readonly PatchOperation[] = hasMetadata
+    ? []
+    : [
+        { op: 'test', path: at, value: null },
+        { op: 'add', path: at, value: {} },
+      ]
   return [...before, ...annotationOperations(at, live.template.annotations, marks)]
 }
 
@@ -66,7 +82,7 @@ function annotationOperations(
       { op: 'add', path: `${at}/annotations`, value: values },
     ]
   return Object.entries(values).flatMap(([name, value]) => {
-    const path = `${at}/annotations/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const path = `${at}/annotations/${escaped(name)}`
     return [{ op: 'test', path, value: before[name] ?? null } as const, { op: 'add', path, value } as const]
   })
 }

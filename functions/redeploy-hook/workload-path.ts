@@ -20,8 +20,17 @@ const served: Readonly<Record<Exclude<WorkloadKind, 'CronJob'>, Served>> = {
 /** Clusters before 1.21 serve CronJobs as v1beta1 only, those from 1.25 on as v1 only. */
 type CronJobVersion = 'v1' | 'v1beta1'
 
-/** Asks a cluster how it serves CronJobs. Throws KubeError and CloudError. */
-export async function cronJobVersion(kube: KubeReader): Promise<CronJobVersion> {
+/** What clusters have said, for as long as they are read by the same reader: each is asked once. */
+const versions = new WeakMap<KubeReader, Promise<CronJobVersion>>()
+
+/** How a cluster serves CronJobs. Throws KubeError and CloudError. */
+async function cronJobVersion(kube: KubeReader): Promise<CronJobVersion> {
+  const known = versions.get(kube) ?? askVersion(kube)
+  versions.set(kube, known)
+  return await known
+}
+
+async function askVersion(kube: KubeReader): Promise<CronJobVersion> {
   const batch = await kube.discover('batch')
   const isV1 = batch?.resources.some(({ resource, version }) => resource === 'cronjobs' && version === 'v1') ?? false
   return isV1 ? 'v1' : 'v1beta1'

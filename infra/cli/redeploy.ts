@@ -7,13 +7,16 @@ import { shortContent } from '#functions/redeploy-hook/decide-container.ts'
 import { definition, lookAtPush } from '#functions/redeploy-hook/definition.ts'
 import type { Settings } from '#functions/redeploy-hook/event.ts'
 import { HookEvent } from '#functions/redeploy-hook/hook-event.ts'
+import { forgetHolds } from '#functions/redeploy-hook/look-memory.ts'
 import type { Seen } from '#functions/redeploy-hook/observe.ts'
 import type { PushHint } from '#functions/redeploy-hook/push-hint.ts'
 import { contentOfRequest } from '#functions/redeploy-hook/webhook-sources.ts'
 import { isRead, refName } from '#functions/redeploy-hook/workload.ts'
 import { type Platform, sandboxPlatform } from '#infra/local/platform.ts'
+import { parseImageName } from '#shared/pure/image-name.ts'
 import { functionConfig } from '#shared/runtime/config.ts'
 import { decisionLine, silentLog } from '#shared/runtime/log.ts'
+import { createMemory } from '#shared/runtime/memory.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
 import { hasFailed } from '#shared/runtime/report.ts'
@@ -45,7 +48,7 @@ release  lets a content that failed somewhere be tried again. The beginning of i
 
 Exit code 0: it worked, or nothing would be done. 2: something would be done. 1: something went wrong.
 
-Example: longshore redeploy test --event events/redeploy-hook/base.json --sandbox`,
+Example: longshore redeploy test --event events/redeploy-hook/storefront.json --sandbox`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],
@@ -212,14 +215,17 @@ async function release(names: readonly string[], opened: Opened, io: CommandIo):
     throw new UsageError('name one content: longshore release team/web@sha256:0a1b2c')
   const { observed } = await look(opened.platform)
   const [, repository = '', beginning = ''] = parts
-  const held = observed.workloads
-    .filter(isRead)
-    .flatMap(({ record }) =>
-      Object.values(record.containers).flatMap(({ bad = [], undone }) => [
-        ...bad.filter((one) => one.repository === repository).map(({ content }) => content),
-        ...(undone === undefined ? [] : [undone.content]),
-      ]),
-    )
+  const held = [
+    ...observed.holds.filter((one) => one.repository === repository).map(({ content }) => content),
+    ...observed.workloads
+      .filter(isRead)
+      .flatMap(({ record }) =>
+        Object.values(record.containers).flatMap(({ bad = [], undone, set }) => [
+          ...bad.filter((one) => one.repository === repository).map(({ content }) => content),
+          ...(undone === undefined || parseImageName(set?.image ?? '')?.repository !== repository ? [] : [undone.content]),
+        ]),
+      ),
+  ]
   const found = [...new Set(held)].filter((content) => content.startsWith(beginning))
   if (found.length > 1)
     throw new UsageError(`several contents of ${repository} that are held begin so: ${found.map(shortContent).join(', ')}; give more of it`)
@@ -229,7 +235,24 @@ async function release(names: readonly string[], opened: Opened, io: CommandIo):
     io.err(`Nothing of ${repository} that begins with ${beginning} is held.${all.length === 0 ? '' : ` Held: ${all.join(', ')}.`}`)
     return 1
   }
-  return await carryOut(planRelease(observed.workloads, repository, content), opened, io)
+  const steps = planRelease(observed.workloads, repository, content)
+  if (steps.some(({ verdict }) => verdict === 'change')) return await carryOut(steps, opened, io)
+  return await forget(`${repository}@${shortContent(content)}`, content, opened)
+}
+
+/** Lets go what no workload has on record any more, and is only remembered. */
+async function forget(shown: string, content: string, { platform, print }: Opened): Promise<number> {
+  const { config, store, now } = platform
+  const where = `${shown} is only remembered as one that failed; the workload that said so is gone`
+  if (config.mode !== 'enforce' || store === undefined) {
+    print(
+      `${where}. Nothing was done: ${config.path ?? 'the configuration'} says mode ${config.mode}; it is forgotten in \`mode: enforce\`.`,
+    )
+    return 2
+  }
+  await forgetHolds(createMemory(store, { function: definition.name, now }), content)
+  print(`${where}. It is forgotten, and may be tried again.`)
+  return 0
 }
 
 /** Carries out steps that somebody asked for, by the rules of all changes. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { kubePath, kubeWriter } from '#cloud/kube.ts'
 import type { JsonObject } from '#infra/sandbox/kubernetes/json.ts'
 import { listObjects } from '#infra/sandbox/kubernetes/objects.ts'
 import { cronJob, daemonSet, deployment, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
@@ -26,7 +27,9 @@ async function pushNew(settings: Parameters<Stage['tick']>[0], tag = '1.0.1') {
   return await stage.pushed(settings, [hint(tag)])
 }
 
-function jobs(cluster: string = clusterA): readonly { readonly name: string; readonly image: string; readonly owner: string | undefined }[] {
+function jobs(
+  cluster: string = clusterA,
+): readonly { readonly name: string; readonly image: string; readonly owner: string | undefined }[] {
   const state = stage.world.kubernetes[cluster]
   if (state === undefined) throw new Error('there is no cluster')
   return listObjects(state, 'batch', 'jobs', 'prod')
@@ -61,6 +64,20 @@ describe.each([
     const report = await stage.tick(rulesFor(kind))
     expect(saying(report, 'Applied', 'Failed')).not.toContain('Applied rollout-complete')
     expect(JSON.stringify(report.decisions)).toContain('OnDelete')
+  })
+
+  it('with the strategy OnDelete is done when somebody has deleted the old pods, however long after the deadline', async () => {
+    const object = make(spec()) as { spec: JsonObject }
+    stage.put({ ...object, spec: { ...object.spec, updateStrategy: { type: 'OnDelete' } } } as JsonObject)
+    stage.settle(60_000)
+    await pushNew(rulesFor(kind))
+    stage.settle(20 * 60_000)
+    expect(saying(await stage.tick(rulesFor(kind)), 'Applied', 'Held', 'Failed')).toEqual(['Held on-delete-not-rolled'])
+    const kube = kubeWriter(stage.cloud, clusterA)
+    const pods = kubePath({ version: 'v1', resource: 'pods', namespace: 'prod' }, clusterA)
+    for (const { metadata } of (await kube.list(pods)).items) await kube.delete(`${pods}/${metadata.name}`)
+    stage.settle(120_000)
+    expect(saying(await stage.tick(rulesFor(kind)), 'Applied', 'Held', 'Failed')).toEqual(['Applied rollout-complete'])
   })
 })
 

@@ -283,6 +283,16 @@ describe('a tag that is pushed again', () => {
     expect(step).toMatchObject({ verdict: 'change', reason: { code: 'rollout-failed' }, after: `${host}/team/web@${digest('a')}` })
   })
 
+  it('replaces the pods that still run its earlier content behind a rollout of another tag that is stuck', () => {
+    const edge = config([rule({ tags: { list: ['edge', 'build'] } })])
+    const before = observed([tag('edge', 'a', -120), tag('build', 'b', -1)], [workload(web('edge'))])
+    const stuck = withRollout(afterPlan(before, edge, noon).world, progressing)
+    expect(Object.values(imagesOf(stuck))).toEqual([web('build')])
+    const again = { ...stuck, repositories: [repository([tag('edge', 'c', 1), tag('build', 'b', -1)])] }
+    const [step] = plan(again, edge, noon + 2 * minute)
+    expect(changeOf(step)).toMatchObject({ containers: [{ to: web('edge'), content: digest('c'), restart: true }] })
+  })
+
   it('without digests stays where it failed, held, because there is no way back', () => {
     const opaque = config([rule({ tags: { list: ['latest'] } })], { contentIds: 'opaque' })
     const begun = afterPlan({ ...deployed(), repositories: [repository(again)] }, opaque, noon + 6 * minute).world
@@ -313,6 +323,65 @@ describe('a tag that is pushed again', () => {
     expect(unknownContents(observed(moved, [workload(web('latest'))]), config())).toEqual([webRef])
     const older = config([rule({ tags: { list: ['0.9'] } })])
     expect(unknownContents(observed([...moved, tag('0.9', 'd', -50)], [workload(web('latest'))]), older)).toEqual([])
+  })
+})
+
+describe('an image that is pinned to a digest', () => {
+  const pinned = (letter: string): string => `${host}/team/web@${digest(letter)}`
+
+  it('is what its digest says, whatever tag stands for it', () => {
+    expect(verdicts(plan(observed(pushed, [workload(pinned('b'))]), config(), noon))).toEqual(['no-change already-there'])
+    const [step] = plan(observed(pushed, [workload(pinned('a'))]), config(), noon)
+    expect(step).toMatchObject({
+      after: web('1.0.1'),
+      change: { containers: [{ previous: { image: pinned('a'), content: digest('a') } }] },
+    })
+  })
+
+  it('by a person to something newer than the rule counts is not taken back', () => {
+    const listed = config([rule({ tags: { list: ['1.0.0', '1.0.1'] } })])
+    const tags = [tag('old', 'd', -300), ...pushed, tag('test', 'd', 5)]
+    expect(verdicts(plan(observed(tags, [workload(pinned('d'))]), listed, noon + 9 * minute))).toEqual(['skipped older-push'])
+  })
+
+  it('to what the registry does not show is replaced only where somebody said so', () => {
+    expect(verdicts(plan(observed(pushed, [workload(pinned('e'))]), config(), noon))).toEqual(['held running-image-unknown'])
+  })
+})
+
+describe('a tag that moved before anybody recorded anything', () => {
+  const ranged = config([rule({ tags: { list: ['1.0.0', '1.0.1'] } })])
+
+  it('is followed to what it stands for now, under the tag that the rule counts', () => {
+    const tags = [...pushed, tag('latest', 'b', 0)]
+    const run = (running: readonly string[]) => workload(web('latest'), { containers: [container('app', web('latest'), { running })] })
+    expect(plan(observed(tags, [workload(web('latest'))]), ranged, noon)[0]?.after).toBe(web('1.0.1'))
+    expect(plan(observed(tags, [run([digest('a')])]), ranged, noon)[0]?.after).toBe(web('1.0.1'))
+    expect(verdicts(plan(observed(tags, [run([digest('b')])]), ranged, noon))).toEqual(['no-change same-content'])
+    expect(plan(observed(tags, [run([digest('a'), digest('b')])]), ranged, noon)[0]?.after).toBe(web('1.0.1'))
+  })
+
+  it('to something that the rule does not count is not taken back', () => {
+    const tags = [...pushed, tag('latest', 'd', 0)]
+    expect(verdicts(plan(observed(tags, [workload(web('latest'))]), ranged, noon))).toEqual(['skipped older-push'])
+  })
+
+  it('is known by the mark on the template, if there is one', () => {
+    const marked = workload(web('1.0.1'), { containers: [container('app', web('1.0.1'), { contentMark: digest('b') })] })
+    expect(verdicts(plan(observed(pushed, [marked]), config(), noon))).toEqual(['no-change already-there'])
+  })
+
+  it('at the very moment when its pods came to be is what they run', () => {
+    expect(verdicts(plan(observed(pushed, [workload(web('1.0.1'), { podsSinceMs: noon - minute })]), config(), noon))).toEqual([
+      'no-change already-there',
+    ])
+  })
+
+  it('of an id that pods do not report is rolled out', () => {
+    const opaque = [tag('1.0.1', 'b', -1, { isDigest: false })]
+    const run = workload(web('1.0.1'), { containers: [container('app', web('1.0.1'), { running: [digest('b')] })] })
+    expect(verdicts(plan(observed(opaque, [run]), config(), noon))).toEqual(['change newer-push'])
+    expect(unknownContents(observed(opaque, [workload(web('1.0.1'))]), config())).toEqual([])
   })
 })
 
@@ -394,6 +463,15 @@ describe('a rollout', () => {
     expect(changeOf(step)).toMatchObject({ kind: 'rollback', containers: [{ name: 'app', to: web('1.0.0') }] })
   })
 
+  it('after one that failed and stayed goes back to what ran before both', () => {
+    const kept = config([rule({ rollout: { rollback: false } })])
+    const lost = afterPlan(withRollout(begun(kept), failed), kept, noon + minute).world
+    const newer = { ...lost, repositories: [repository([...pushed, tag('1.0.2', 'c', 2)])] }
+    expect(changeOf(plan(newer, config(), noon + 3 * minute)[0])).toMatchObject({
+      containers: [{ from: web('1.0.1'), to: web('1.0.2'), previous: { image: web('1.0.0'), content: digest('a') } }],
+    })
+  })
+
   it('that must not be rolled back stays where it is, and is held', () => {
     const kept = config([rule({ rollout: { rollback: false } })])
     const lost = afterPlan(withRollout(begun(kept), failed), kept, noon + minute)
@@ -429,6 +507,7 @@ describe('a rollout', () => {
     const onDelete = workload(web('1.0.0'), { updateStrategy: 'OnDelete' })
     const world = observed(pushed, [onDelete])
     expect(plan(world, config(), noon)[0]?.reason.text).toContain('OnDelete')
+    expect(plan(observed(pushed, [workload(web('1.0.0'))]), config(), noon)[0]?.reason.text).not.toContain('OnDelete')
     const rolling = withRollout(afterPlan(world, config(), noon).world, {
       kind: 'not-watched',
       code: 'on-delete',
@@ -464,7 +543,10 @@ describe('before the change it is told', () => {
     const world = observed(tags, [workload(web('1.0.0'), { nodeArchitectures: ['amd64', 'arm64'] })])
     const [step] = plan(world, config(), noon)
     expect(step).toMatchObject({ verdict: 'held', reason: { code: 'architecture-missing' } })
-    expect(step?.reason.text).toContain('amd64')
+    expect(step?.reason.text).toContain('not built for amd64, which')
+    const both = [tag('1.0.0', 'a', -120), tag('1.0.1', 'b', -1, { architectures: ['arm64', 'amd64', 's390x'] })]
+    expect(verdicts(plan({ ...world, repositories: [repository(both)] }, config(), noon))).toEqual(['change newer-push'])
+    expect(verdicts(plan({ ...world, repositories: [repository(pushed)] }, config(), noon))).toEqual(['change newer-push'])
   })
 
   it('that nothing shows that it could be pulled', () => {
@@ -473,6 +555,8 @@ describe('before the change it is told', () => {
       'held pull-secret-missing',
     ])
     expect(verdicts(plan(observed(pushed, [workload(web('1.0.0'), without)]), config(), noon))).toEqual(['change newer-push'])
+    const ignored = config([rule({ adopt: true })], { pullSecrets: 'ignored' })
+    expect(verdicts(plan(observed(pushed, [workload('nginx:1', without)]), ignored, noon))).toEqual(['change newer-push'])
     const required = config([rule()], { pullSecrets: 'required' })
     expect(verdicts(plan(observed(pushed, [workload(web('1.0.0'), without)]), required, noon))).toEqual(['held pull-secret-missing'])
   })
@@ -596,6 +680,7 @@ describe('a Job', () => {
   it('is copied once per content under a name that says so, and never rolled back', () => {
     const first = afterPlan(observed(pushed, [workload(web('1.0.0'), { ref })]), settings('clone'), noon)
     const change = changeOf(first.steps[0])
+    expect(first.steps[0]?.verdict === 'change' && first.steps[0].undo).toBeUndefined()
     expect(change).toMatchObject({ kind: 'clone-job', keep: 3, owner: true, containers: [{ from: web('1.0.0'), to: web('1.0.1') }] })
     expect(change?.kind === 'clone-job' && /^web-[0-9a-f]{10}$/.test(change.job)).toBe(true)
     expect(verdicts(plan(first.world, settings('clone'), noon + minute))).toEqual(['no-change rolling'])

@@ -99,6 +99,13 @@ describe('a StatefulSet', () => {
     const spec = { replicas: 3, updateStrategy: { type: 'OnDelete' } }
     expect(of(spec, { replicas: 3, readyReplicas: 3, updatedReplicas: 0 })).toMatchObject({ kind: 'not-watched', code: 'on-delete' })
   })
+
+  it('with OnDelete is complete when somebody has deleted the last old pod, not with one new pod still starting', () => {
+    const spec = { replicas: 3, updateStrategy: { type: 'OnDelete' } }
+    const status = { replicas: 3, updatedReplicas: 3, currentRevision: 'db-1', updateRevision: 'db-2' }
+    expect(of(spec, { ...status, readyReplicas: 2 })).toMatchObject({ kind: 'not-watched', code: 'on-delete' })
+    expect(of(spec, { ...status, readyReplicas: 3 })).toMatchObject({ kind: 'complete' })
+  })
 })
 
 describe('a DaemonSet', () => {
@@ -113,8 +120,12 @@ describe('a DaemonSet', () => {
     expect(of({}, { desiredNumberScheduled: 5, updatedNumberScheduled: 5, numberAvailable: 5 })).toMatchObject({ kind: 'complete' })
   })
 
-  it('with OnDelete is not claimed to roll', () => {
-    expect(of({ updateStrategy: { type: 'OnDelete' } }, {})).toMatchObject({ kind: 'not-watched', code: 'on-delete' })
+  it('with OnDelete is not claimed to roll, and is complete when the last old pod is deleted and the new ones are available', () => {
+    const spec = { updateStrategy: { type: 'OnDelete' } }
+    const status = { desiredNumberScheduled: 5, updatedNumberScheduled: 4, numberAvailable: 5 }
+    expect(of(spec, status)).toMatchObject({ kind: 'not-watched', code: 'on-delete' })
+    expect(of(spec, { ...status, updatedNumberScheduled: 5, numberAvailable: 4 })).toMatchObject({ kind: 'not-watched', code: 'on-delete' })
+    expect(of(spec, { ...status, updatedNumberScheduled: 5 })).toMatchObject({ kind: 'complete' })
   })
 })
 

@@ -44,6 +44,29 @@ describe('which one is wanted', () => {
     expect(wantedTag(tags, choice({ semver: '>=2.0.0-0' }))?.tag.name).toBe('2.0.0-rc.1')
   })
 
+  it('of two spellings of one version the one that was pushed last, and a guess where nobody knows', () => {
+    const ranged = choice({ semver: '*' })
+    const known = wantedTag([tag('1.0.0', 'a', -5), tag('v1.0.0', 'b', -1)], ranged)
+    expect(known).toMatchObject({ tag: { name: 'v1.0.0' }, isGuess: false })
+    expect(known?.tiedWith).toBeUndefined()
+    const same = wantedTag([tag('1.0.0', 'a', -1), tag('v1.0.0', 'b', -1), tag('0.9.0', 'c', -1)], ranged)
+    expect(same).toMatchObject({ tiedWith: { name: '1.0.0' }, isGuess: false })
+    expect(wantedTag([tag('1.0.0', 'a', undefined), tag('v1.0.0', 'b', undefined)], ranged)?.isGuess).toBe(true)
+    expect(wantedTag([tag('1.0.0', 'a', undefined), tag('0.9.0', 'b', undefined)], ranged)).toMatchObject({
+      tag: { name: '1.0.0' },
+      isGuess: false,
+    })
+  })
+
+  it('no guess where the contents are the same, or only one is without a time', () => {
+    expect(wantedTag([tag('a', 'a', undefined), tag('b', 'a', undefined)], choice({ all: true }))?.isGuess).toBe(false)
+    expect(wantedTag([tag('a', 'a', undefined), tag('b', 'b', -1)], choice({ all: true }))).toMatchObject({
+      tag: { name: 'b' },
+      isGuess: false,
+    })
+    expect(wantedTag([tag('a', 'a', undefined), tag('b', 'b', undefined)], choice({ all: true }))?.isGuess).toBe(true)
+  })
+
   it('the same whatever the order in which tags come', () => {
     const tags = [tag('b', 'b', -1), tag('a', 'a', -1), tag('1.0', 'c', -1), tag('1.0.0', 'd', -1), tag('z', 'e', undefined)]
     const found = tags.map((_, index) => wantedTag([...tags.slice(index), ...tags.slice(0, index)], choice({ all: true })))

@@ -378,6 +378,13 @@ describe('the events of a request', () => {
       eventsOf(contentOf('registry', { pushes: [one], passedOver: [] })).map(({ id }) => id),
     )
     expect(new Set(ids).size).toBe(4)
+    const digests = ['a', 'b'].map((digit) => {
+      const { hint, identity } = push('a', 'x', 1)
+      return eventsOf(
+        contentOf('x', { pushes: [{ hint: { ...hint, digest: `sha256:${digit.repeat(64)}` }, identity }], passedOver: [] }),
+      )[0]?.id
+    })
+    expect(new Set(digests).size).toBe(2)
   })
 })
 

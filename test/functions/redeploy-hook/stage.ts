@@ -1,17 +1,23 @@
 import type * as z from 'zod/mini'
 import type { CloudWriter } from '#cloud/cloud.ts'
+import { approvalsWanted, planApproval } from '#functions/redeploy-hook/approvals.ts'
 import { definition, lookAtPush } from '#functions/redeploy-hook/definition.ts'
 import type { Settings } from '#functions/redeploy-hook/event.ts'
+import type { Seen } from '#functions/redeploy-hook/observe.ts'
+import type { RedeployStep } from '#functions/redeploy-hook/plan-step.ts'
 import type { PushHint } from '#functions/redeploy-hook/push-hint.ts'
+import { localFunction } from '#infra/local/local-function.ts'
 import { advanceWorld } from '#infra/sandbox/advance.ts'
 import { getObject } from '#infra/sandbox/kubernetes/objects.ts'
 import { createRandom } from '#infra/sandbox/random.ts'
 import { emptyCluster } from '#infra/sandbox/seeds/empty.ts'
-import type { Config } from '#shared/runtime/config.ts'
+import { type Config, functionConfig } from '#shared/runtime/config.ts'
 import type { Mode } from '#shared/runtime/definition.ts'
 import { silentLog } from '#shared/runtime/log.ts'
+import { createMemory, type MemoryWriter } from '#shared/runtime/memory.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
-import { runSchedule } from '#shared/runtime/run.ts'
+import { makePlan, type RunOptions, runSchedule, runSteps } from '#shared/runtime/run.ts'
+import { openMemoryStore } from '#shared/safety/store-memory.ts'
 import { memoryKernel } from '../../shared/runtime/memory-kernel.ts'
 import {
   clusterA,
@@ -32,14 +38,29 @@ export interface LookOptions {
   readonly cloud?: CloudWriter
   readonly clusters?: Config['clusters']
   readonly fresh?: boolean
+  readonly guard?: Config['guard']
 }
 
 /** A registry and two clusters behind the product's own client, and the whole run of the redeploy hook in front of them. */
-export interface Stage extends Omit<PlatformStage, 'run'> {
+export interface Stage extends Omit<PlatformStage, 'run' | 'steps'> {
   /** A tick. */
   tick(settings: SettingsInput, options?: LookOptions): Promise<RunReport>
   /** What an event makes of pushes. */
   pushed(settings: SettingsInput, hints: readonly PushHint[], options?: LookOptions): Promise<RunReport>
+  /** Steps of somebody's own, as the command line carries them out. */
+  steps(settings: SettingsInput, steps: readonly RedeployStep[]): Promise<RunReport>
+  /** What would be done, with everything looked at as it is. */
+  plan(settings: SettingsInput): Promise<{ readonly observed: Seen; readonly steps: readonly RedeployStep[] }>
+  /** The whole configuration of a run. */
+  config(settings: SettingsInput): Promise<Config>
+  /** Agrees to everything that waits for it. */
+  approve(settings: SettingsInput, by: string): Promise<RunReport>
+  /** Takes back the last thing that was done and can be, by its entry in the journal. */
+  undoLast(settings: SettingsInput): Promise<RunReport>
+  /** What runs remember, as it is now. */
+  memory(): MemoryWriter
+  /** Calls to the platform since the n-th one, as `DescribeImagePersonal` or `GET /apis/…`. */
+  calls(since?: number): readonly string[]
   /** The image of a container as its workload's template has it. */
   imageOf(name: string, options?: { readonly cluster?: string; readonly group?: string; readonly resource?: string }): string
   object(name: string, options?: { readonly cluster?: string; readonly group?: string; readonly resource?: string }): object
@@ -77,11 +98,7 @@ function stageOn({ run: _run, ...platform }: PlatformStage): Stage {
   let runs = 0
   const random = createRandom(11)
   placeNode({ ...platform, run: _run })
-  const look = async (
-    looked: typeof definition,
-    settings: SettingsInput,
-    { mode = 'enforce', cloud: through = cloud, clusters, fresh }: LookOptions = {},
-  ): Promise<RunReport> => {
+  const optionsFor = async (settings: SettingsInput, { mode = 'enforce', cloud: through = cloud, clusters, fresh, guard }: LookOptions) => {
     runs += 1
     const config: Config = {
       mode,
@@ -95,9 +112,10 @@ function stageOn({ run: _run, ...platform }: PlatformStage): Stage {
       clusters: clusters ?? [{ id: clusterA }, { id: clusterB, region: 'ap-chengdu' }],
       store: { kind: 'memory' },
       functions: { 'redeploy-hook': settings },
+      ...(guard === undefined ? {} : { guard }),
     }
     const now = platform.now()
-    return await runSchedule(looked, {
+    return {
       config,
       cloud: through,
       kernel: await memoryKernel({ config, cloud, now: () => platform.now(), disk }),
@@ -107,8 +125,10 @@ function stageOn({ run: _run, ...platform }: PlatformStage): Stage {
       trigger: { kind: 'local' },
       log: silentLog,
       ...(fresh === undefined ? {} : { fresh }),
-    })
+    } satisfies RunOptions
   }
+  const look = async (looked: typeof definition, settings: SettingsInput, options: LookOptions = {}): Promise<RunReport> =>
+    await runSchedule(looked, await optionsFor(settings, options))
   const object: Stage['object'] = (name, { cluster = clusterA, group = 'apps', resource = 'deployments' } = {}) => {
     const state = world.kubernetes[cluster]
     const found = state === undefined ? undefined : getObject(state, group, resource, name, 'prod')
@@ -119,6 +139,30 @@ function stageOn({ run: _run, ...platform }: PlatformStage): Stage {
     ...platform,
     tick: (settings, options) => look(definition, settings, options),
     pushed: (settings, hints, options) => look(lookAtPush(hints), settings, options),
+    steps: async (settings, steps) => await runSteps(definition, steps, await optionsFor(settings, {})),
+    plan: async (settings) => await makePlan(definition, await optionsFor(settings, {})),
+    config: async (settings) => (await optionsFor(settings, {})).config,
+    approve: async (settings, by) => {
+      const options = await optionsFor(settings, {})
+      const config = await functionConfig(options.config, definition)
+      const { observed } = await makePlan(definition, options)
+      const steps = approvalsWanted(observed, config).flatMap(({ repository, content }) =>
+        planApproval(observed, config, { repository, content, by }),
+      )
+      return await runSteps(definition, steps, options)
+    },
+    undoLast: async (settings) => {
+      const options = await optionsFor(settings, {})
+      const entries = await options.kernel.of(definition.name, 'reader').journal.list({ now: platform.now() })
+      const intent = entries.findLast(({ kind, step }) => kind === 'intent' && typeof step === 'object' && step !== null && 'undo' in step)
+      if (intent === undefined) throw new Error('nothing was done that could be taken back')
+      return await localFunction(definition).undo(intent, options)
+    },
+    memory: () => createMemory(openMemoryStore(disk), { function: definition.name, now: () => platform.now() }),
+    calls: (since = 0) =>
+      platform.journal
+        .slice(since)
+        .map(({ action, request }) => (action === 'ForwardRequest' ? `${String(request?.Method)} ${String(request?.Path)}` : action)),
     object,
     imageOf: (name, options) => firstImage(object(name, options)),
     settle: (ms) => {

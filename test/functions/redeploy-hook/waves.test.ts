@@ -71,6 +71,17 @@ describe('rings', () => {
     ])
   })
 
+  it('a content that was put back in a ring and is then pushed as the newest does not keep the next ring waiting for ever', () => {
+    const back = (() => {
+      const first = afterPlan(three(), ringed, noon)
+      return withStatus(afterPlan(withStatus(first.world, 0, failed), ringed, noon + minute).world, 0, complete)
+    })()
+    const others = back.workloads.map((one, place) => (place === 0 ? one : inCluster(`cls-${place + 1}`, web('0.9.0'))))
+    const again = { ...back, workloads: others, repositories: [repository([tag('0.9.0', 'z', -240), ...pushed, tag('1.0.2', 'a', 5)])] }
+    expect(verdicts(plan(again, ringed, noon + 7 * minute))).toEqual(['no-change same-content', 'held soaking', 'held soaking'])
+    expect(verdicts(plan(again, ringed, noon + 30 * minute))).toEqual(['no-change same-content', 'change newer-push', 'change newer-push'])
+  })
+
   it('what fails while it soaks is put back, and rolled out nowhere else', () => {
     const first = withStatus(afterPlan(three(), ringed, noon).world, 0, complete)
     const settled = withStatus(afterPlan(first, ringed, noon + minute).world, 0, failed)
@@ -78,6 +89,51 @@ describe('rings', () => {
     expect(verdicts(back.steps)).toEqual(['change rollout-failed', 'held waits-for-wave', 'held waits-for-wave'])
     const after = withStatus(back.world, 0, complete)
     expect(verdicts(plan(after, ringed, noon + 60 * minute))).toEqual(['held held-bad-image', 'held held-bad-image', 'held held-bad-image'])
+  })
+
+  it('what stops running well after its soak time is nobody’s rollout any more, and is left alone', () => {
+    const first = withStatus(afterPlan(three(), ringed, noon).world, 0, complete)
+    const settled = withStatus(afterPlan(first, ringed, noon + minute).world, 0, failed)
+    expect(verdicts(plan(settled, ringed, noon + 11 * minute - 1))[0]).toBe('change rollout-failed')
+    expect(verdicts(plan(settled, ringed, noon + 11 * minute))[0]).toBe('no-change already-there')
+    expect(nextLook(settled, ringed, noon + 11 * minute)).toBeUndefined()
+  })
+
+  it('what runs already without any doing of ours needs no soak time', () => {
+    const ahead = observed(pushed, [
+      inCluster('cls-1', web('1.0.1'), { podsSinceMs: noon }),
+      inCluster('cls-2', web('1.0.0')),
+      inCluster('cls-3', web('1.0.0'), { rollout: progressing }),
+    ])
+    expect(verdicts(plan(ahead, ringed, noon))).toEqual(['no-change already-there', 'change newer-push', 'change newer-push'])
+  })
+
+  it('only the rule’s own targets of earlier rings count', () => {
+    const api = rule({ name: 'api', repository: 'team/api', targets: [{ kind: 'Deployment', name: 'api', cluster: 'one' }] })
+    const settings = config([rule({ targets: [{ kind: 'Deployment', name: 'web' }], rings }), api])
+    const done = observed(pushed, [inCluster('cls-1', web('1.0.1'), { podsSinceMs: noon }), inCluster('cls-2', web('1.0.0'))], {
+      repositories: [repository(pushed), repository([tag('1', 'e', -1)], 'team/api')],
+    })
+    // The workload of the other rule, and the one of the same ring in cls-3, have not been looked at.
+    expect(verdicts(plan(done, settings, noon))).toEqual([
+      'held workload-unreadable',
+      'no-change already-there',
+      'change newer-push',
+      'held workload-unreadable',
+    ])
+  })
+
+  it('a Job that is not to be replaced takes no part', () => {
+    const targets = [
+      { kind: 'Job', name: 'web', cluster: 'one' },
+      { kind: 'Deployment', name: 'web', cluster: 'two' },
+    ]
+    const mixed = config([rule({ targets, rings })])
+    const world = observed(pushed, [
+      inCluster('cls-1', web('1.0.0'), { ref: { ...webRef, kind: 'Job' } }),
+      inCluster('cls-2', web('1.0.0')),
+    ])
+    expect(verdicts(plan(world, mixed, noon))).toEqual(['skipped job-not-replaced', 'change newer-push'])
   })
 
   it('a person who rolls the first ring back stops the rest', () => {
@@ -155,6 +211,15 @@ describe('the image that failed in one cluster', () => {
     expect(verdicts(plan(newer, config(), noon))).toEqual(['change newer-push'])
   })
 
+  it('is left where it runs well', () => {
+    const hold = { repository: 'team/web', content: digest('b'), why: 'it failed elsewhere' }
+    const run = workload(web('1.0.1'), { podsSinceMs: noon })
+    expect(verdicts(plan(observed(pushed, [run], { holds: [hold] }), config(), noon))).toEqual(['no-change already-there'])
+    const begun = afterPlan(observed(pushed, [workload(web('1.0.0'))]), config(), noon).world
+    const done = afterPlan(withRollout(begun, complete), config(), noon + minute).world
+    expect(verdicts(plan({ ...done, holds: [hold] }, config(), noon + 2 * minute))).toEqual(['no-change already-there'])
+  })
+
   it('is tried again when it is released, also where it was rolled back', () => {
     const rolling = afterPlan(observed(pushed, [workload(web('1.0.0'))]), config(), noon).world
     const back = withRollout(afterPlan(withRollout(rolling, failed), config(), noon + minute).world, complete)
@@ -208,6 +273,15 @@ describe('an approval', () => {
     expect(verdicts(plan(other, asked, noon + 2 * minute))).toEqual(['held needs-approval'])
     const stale = planApproval(other, asked, { repository: 'team/web', content: digest('b'), by: 'ann' })
     expect(verdicts(stale)).toEqual(['skipped approval-outdated'])
+  })
+
+  it('is not lost while registry or workload cannot be read: that is no reason to say that nothing waits', () => {
+    const wish = { repository: 'team/web', content: digest('b'), by: 'ann', container: 'app', uid: 'uid-web' }
+    const unread = { ...world(), repositories: [{ ...repository([]), problem: 'it is away' }] }
+    expect(verdicts(planApproval(unread, asked, wish))).toEqual(['held registry-unreadable'])
+    const problem = { code: 'cluster-unreadable', text: 'it is away' } as const
+    const blind = { ...world(), workloads: [{ ref: webRef, problem }] }
+    expect(verdicts(planApproval(blind, asked, wish))).toEqual(['held cluster-unreadable'])
   })
 
   it('by a link is for one container of one very workload', () => {

@@ -44,6 +44,7 @@ const webhooks: Readonly<Record<string, readonly [status: number, pushes: readon
   'tcr-enterprise': [202, ['team/web:1.0.1']],
   'docker-hub': [202, ['team/web:1.0.1']],
   signed: [202, ['team/web:1.0.1']],
+  storefront: [202, ['shop/storefront:v2.4.7']],
   'approval-page': [200, []],
   approval: [202, ['approval of team/web:1.0.1']],
 }

@@ -471,9 +471,7 @@ describe('what reaches a source', () => {
 describe('a source with pages', () => {
   const page = (html: string) => ({ html, styles: ['p { color: red }'] })
 
-  async function paged(
-    disk = new MemoryDisk(),
-  ): Promise<{
+  async function paged(disk = new MemoryDisk()): Promise<{
     readonly stage: Stage
     readonly ask: (method: string, body?: string, token?: string) => Promise<APIGatewayProxyStructuredResultV2>
   }> {
