@@ -1,6 +1,5 @@
 import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
 import { AnyChange, applyAny, settleAny } from './any-change.ts'
-import { configProblems } from './config-problems.ts'
 import { dropCursors, everyMs, type Seen } from './cursor.ts'
 import { Settings } from './event.ts'
 import { observe } from './observe.ts'
@@ -13,7 +12,11 @@ export const definition: Omit<ScheduleDefinition<Settings, Seen, AnyChange>, 'ob
 } = {
   name: 'cron-scaler',
   settings: Settings,
-  problems: configProblems,
+  problems: async (config) => {
+    // It shares most of its code with what decides, which is loaded a moment later.
+    const { configProblems } = await import('./config-problems.ts')
+    return configProblems(config)
+  },
   observe: async (...words) => {
     const [seen] = await Promise.all([observe(...words), load()])
     return seen

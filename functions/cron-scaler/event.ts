@@ -4,7 +4,7 @@ import { quote } from '#shared/pure/clip.ts'
 import { formatDuration, parseDuration } from '#shared/pure/duration.ts'
 import { failure, type Result } from '#shared/pure/result.ts'
 import { isTimeZone } from '#shared/pure/zone.ts'
-import { parseDateRange } from './excludes.ts'
+import { parseDateRange } from './date-range.ts'
 import { largestSize } from './target.ts'
 
 /** A text that a parser of ours turns into something better; its complaint becomes the schema's. */

@@ -1,16 +1,12 @@
 import type { CivilDate } from '#shared/pure/civil.ts'
-import { dayNumber, parseCivilDate } from '#shared/pure/civil.ts'
 import { clip, quote } from '#shared/pure/clip.ts'
 import { type CronSchedule, matchesDate } from '#shared/pure/cron.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
+import { type DateRange, numberOf, parseDateRange } from './date-range.ts'
 import { sharedCron } from './schedule-cache.ts'
 
-/** Days as numbers since 1970-01-01, both ends included. */
-export interface DateRange {
-  readonly first: number
-  readonly last: number
-}
+export { type DateRange, parseDateRange } from './date-range.ts'
 
 /** A shared list of days off, and of weekend days that are worked to make up for them. */
 export interface Calendar {
@@ -45,19 +41,6 @@ const noneExcluded: Result<Excludes, ExcludeProblem> = success({ entries: [], wa
 export interface ExcludeProblem {
   readonly index: number
   readonly text: string
-}
-
-/** Reads `2026-10-01` or `2026-10-01..2026-10-07`, both ends included. */
-export function parseDateRange(text: string): Result<DateRange, string> {
-  const [firstText = '', lastText = firstText, ...more] = text.split('..')
-  if (more.length > 0) return failure(`${quote(text)} has more than two dates: write 2026-10-01..2026-10-07`)
-  const first = parseCivilDate(firstText)
-  if (!first.ok) return first
-  const last = parseCivilDate(lastText)
-  if (!last.ok) return last
-  const range = { first: numberOf(first.value), last: numberOf(last.value) }
-  if (range.first > range.last) return failure(`${text} ends before it begins`)
-  return success(range)
 }
 
 /** More different lists than this in one run, and all are forgotten. */
@@ -174,10 +157,6 @@ export function excludedBy(excludes: Excludes, date: CivilDate): string | undefi
 
 function holds(ranges: readonly DateRange[], day: number): boolean {
   return ranges.some((range) => day >= range.first && day <= range.last)
-}
-
-function numberOf(date: CivilDate): number {
-  return dayNumber(date.year, date.month, date.day)
 }
 
 function unknownCalendar(text: string, name: string | undefined, calendars: ReadonlyMap<string, Calendar | UnreadCalendar>): string {

@@ -5,8 +5,9 @@ import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
 import { clusterOf } from './configured-rules.ts'
 import type { CronScalerConfig } from './event.ts'
-import { type InvalidRule, readRuleTarget, readSize } from './rules.ts'
+import type { InvalidRule } from './rules.ts'
 import { compareSizes, largestSize, type Size, type Target, type TargetDraft, type TargetKind } from './target.ts'
+import { readRuleTarget, readSize } from './wanted-size.ts'
 
 /** A size that somebody gives a target for a while, whatever its rules say. */
 export interface Override {

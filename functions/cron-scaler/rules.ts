@@ -7,7 +7,10 @@ import { failure, type Result, success } from '#shared/pure/result.ts'
 import { longestPeriodMs, type Settings } from './event.ts'
 import { type Calendar, type Excludes, sharedExcludes, type UnreadCalendar } from './excludes.ts'
 import { sharedCron, sharedNextFiring, sharedPreviousFiring, sharedZone } from './schedule-cache.ts'
-import { largestSize, readTarget, replicasOf, type Size, type Target, type TargetDraft } from './target.ts'
+import type { Size, Target, TargetDraft } from './target.ts'
+import { readRuleTarget, readSize } from './wanted-size.ts'
+
+export { readRuleTarget, readSize } from './wanted-size.ts'
 
 /** A rule as it stands in an HPC object or in the configuration, before anything about it is believed. */
 export interface RuleDraft {
@@ -159,12 +162,6 @@ export function ruleProblems(draft: RuleDraft, context: RuleContext): readonly I
   return [...new Set(parts.flatMap((part) => (part.ok ? [] : [part.error])))]
 }
 
-/** The target that a rule names. */
-export function readRuleTarget(draft: Pick<RuleDraft, 'target' | 'namespace'>): Result<Target, InvalidRule> {
-  const target = readTarget(draft.target, draft.namespace)
-  return target.ok ? target : failure({ code: 'target-invalid', text: target.error.text, field: `target.${target.error.field}` })
-}
-
 function zoneOf({ timeZone }: RuleDraft): Result<string, InvalidRule> {
   const zone = sharedZone(timeZone)
   if (zone !== undefined) return success(zone)
@@ -250,55 +247,4 @@ function excludesOf(draft: RuleDraft, calendars: RuleContext['calendars']): Resu
   if (excludes.ok) return excludes
   const { index, text } = excludes.error
   return failure({ code: 'exclude-invalid', text, field: `excludeDates[${index}]` })
-}
-
-function countProblem(field: 'targetSize' | 'minSize' | 'maxSize', value: number | undefined): InvalidRule | undefined {
-  if (value === undefined || (Number.isInteger(value) && value >= 0 && value <= largestSize)) return undefined
-  return { code: 'size-invalid', text: `${field} ${value} is no number of replicas: write a whole number from 0`, field }
-}
-
-/** The size that a rule or an override gives to a target of this kind. */
-export function readSize(
-  draft: Pick<RuleDraft, 'targetSize' | 'minSize' | 'maxSize'>,
-  target: Target,
-  allowZeroMin: boolean,
-): Result<Size, InvalidRule> {
-  const { targetSize, minSize, maxSize } = draft
-  const noCount = countProblem('targetSize', targetSize) ?? countProblem('minSize', minSize) ?? countProblem('maxSize', maxSize)
-  if (noCount !== undefined) return failure(noCount)
-  if (target.kind !== 'HorizontalPodAutoscaler') {
-    if (minSize !== undefined || maxSize !== undefined) {
-      return failure({
-        code: 'bounds-on-workload',
-        text: `minSize and maxSize are for a HorizontalPodAutoscaler: write targetSize, or name the autoscaler of ${target.kind} ${target.name} as the target`,
-      })
-    }
-    if (targetSize === undefined) return failure({ code: 'size-missing', text: `there is no size: write targetSize for a ${target.kind}` })
-    return success(replicasOf(targetSize))
-  }
-  if (targetSize !== undefined) {
-    return failure({
-      code: 'size-on-hpa',
-      text: `targetSize does not fit a HorizontalPodAutoscaler, which decides the replicas itself: write minSize and maxSize (both ${targetSize} to hold it at ${targetSize})`,
-      field: 'targetSize',
-    })
-  }
-  if (minSize === undefined || maxSize === undefined) {
-    return failure({ code: 'size-missing', text: 'write minSize and maxSize, both: one of them alone can cross the other' })
-  }
-  if (minSize > maxSize) return failure({ code: 'min-above-max', text: `minSize ${minSize} is above maxSize ${maxSize}`, field: 'minSize' })
-  if (maxSize === 0)
-    return failure({
-      code: 'size-invalid',
-      text: 'maxSize 0 is not allowed for a HorizontalPodAutoscaler: write 1 or more',
-      field: 'maxSize',
-    })
-  if (minSize === 0 && !allowZeroMin) {
-    return failure({
-      code: 'min-zero',
-      text: 'minSize 0 needs a cluster with HPAScaleToZero: write 1 or more, or set allowZeroMin where the clusters have it',
-      field: 'minSize',
-    })
-  }
-  return success({ kind: 'bounds', min: minSize, max: maxSize })
 }

@@ -18,6 +18,8 @@ export const definition: PartedDefinition<Settings, ObservedPart, ImageChange> =
   change: ImageChange,
   units: unitsOf,
   settle,
+  // What a night leaves open the next one settles, and where that does not get through either the one after it.
+  openForMs: 8 * 86_400_000,
   apply,
   remember,
   rememberSteps: async (facts, memory) => {

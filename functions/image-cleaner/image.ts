@@ -1,4 +1,5 @@
 import { compareTexts } from './compare-texts.ts'
+import { TextTable } from './text-table.ts'
 import { compareVersionNames } from './version.ts'
 
 /** A tag as the registry lists it. Times are epoch milliseconds. */
@@ -45,39 +46,37 @@ export interface Content {
  * version, then by name, so that no two tags are in an order that chance decides.
  */
 export function contentsOf(tags: readonly ObservedTag[]): readonly Content[] {
-  const groups = new Groups(tags.length)
-  let index = 0
-  for (const { contentId, imageId, parts } of tags) {
-    groups.join(index, contentId)
-    if (imageId !== undefined) groups.join(index, imageId)
-    if (parts !== undefined) for (const id of parts) groups.join(index, id)
-    index += 1
-  }
+  const groups = new Groups(tags)
+  const contents: Content[] = []
   // By the place of the first tag of each group; most have one only.
   const byGroup: (ObservedTag[] | undefined)[] = new Array(tags.length)
-  index = 0
+  let index = 0
   for (const tag of tags) {
     const group = groups.find(index)
     const own = byGroup[group]
-    if (own === undefined) byGroup[group] = [tag]
+    const first = own?.[0]
+    if (own === undefined || first === undefined) byGroup[group] = [tag]
+    // A list that grows by itself grows by 17.
+    else if (own.length === 1) byGroup[group] = [first, tag]
     else own.push(tag)
     index += 1
   }
-  const contents: Content[] = []
   for (const own of byGroup) if (own !== undefined) contents.push(contentOf(own))
-  return contents.sort((left, right) => byAge(left.tags[0], right.tags[0]))
+  return contents.sort((left, right) => right.pushedMs - left.pushedMs || byAge(left.tags[0], right.tags[0]))
 }
 
 /** Tags that belong together, as one. */
 function contentOf(tags: ObservedTag[]): Content {
-  if (tags.length > 1) tags.sort(byAge)
+  const [one, other] = tags
+  if (tags.length > 2 || byAge(one, other) > 0) tags.sort(byAge)
   const [newest] = tags
   return { id: newest?.contentId ?? '', tags, pushedMs: newest?.pushedMs ?? 0, sizeBytes: sizeOf(tags) }
 }
 
 function sizeOf(tags: readonly ObservedTag[]): number {
   const [first] = tags
-  if (first === undefined || tags.every(({ contentId }) => contentId === first.contentId)) return tags.at(-1)?.sizeBytes ?? 0
+  if (first === undefined || tags.length === 1 || tags.every(({ contentId }) => contentId === first.contentId))
+    return tags.at(-1)?.sizeBytes ?? 0
   const sizes = new Map(tags.map(({ contentId, sizeBytes }) => [contentId, sizeBytes]))
   return [...sizes.values()].reduce((sum, size) => sum + size, 0)
 }
@@ -92,18 +91,29 @@ export function byAge(left: ObservedTag | undefined, right: ObservedTag | undefi
 class Groups {
   /** Of each tag one that it is connected with; of the first of a group itself. */
   readonly #parents: Uint32Array
-  readonly #owners = new Map<string, number>()
+  /** By id: the first tag that has it. */
+  readonly #owners: TextTable
 
-  constructor(count: number) {
-    this.#parents = new Uint32Array(count)
-    for (let index = 0; index < count; index += 1) this.#parents[index] = index
+  constructor(tags: readonly ObservedTag[]) {
+    this.#parents = new Uint32Array(tags.length)
+    this.#owners = new TextTable(tags.length * 2)
+    let index = 0
+    for (const { contentId, imageId, parts } of tags) {
+      this.#parents[index] = index
+      const owner = this.#join(index, contentId)
+      // Tags of one content mostly have the same configuration as well, which its first tag has joined already.
+      if (imageId !== undefined && (owner === index || tags[owner]?.imageId !== imageId)) this.#join(index, imageId)
+      if (parts !== undefined) for (const id of parts) this.#join(index, id)
+      index += 1
+    }
   }
 
-  join(index: number, id: string): void {
-    if (id === '') return
-    const owner = this.#owners.get(id)
-    if (owner === undefined) this.#owners.set(id, index)
-    else this.#parents[this.find(index)] = this.find(owner)
+  /** Connects a tag with the first one that has an id, which it gives back. */
+  #join(index: number, id: string): number {
+    if (id === '') return index
+    const owner = this.#owners.firstOf(id, index)
+    if (owner !== index) this.#parents[this.find(index)] = this.find(owner)
+    return owner
   }
 
   find(index: number): number {

@@ -2,7 +2,7 @@ import { digestOf } from '#shared/pure/digest.ts'
 import type { Step } from '#shared/pure/step.ts'
 import { type CanaryState, canaryDay } from './canary.ts'
 import type { ImageCleanerConfig } from './event.ts'
-import type { Content, ObservedRepository } from './image.ts'
+import type { ObservedRepository } from './image.ts'
 import type { ImageChange, RemoveChange, RestoreChange } from './image-change.ts'
 import { type ContentVerdict, isFor, judgeRepository, type KeepReason, type RepositoryVerdict } from './policy.ts'
 import { copyTag } from './quarantine.ts'
@@ -30,17 +30,18 @@ export interface ObservedImages {
 
 export type ImageStep = Step<ImageChange>
 
-/** What becomes of a content that nothing keeps. */
-export interface Candidate {
-  readonly verdict: ContentVerdict
-  /** Why it stays for now, if so. */
-  readonly notNow?: { readonly code: 'over-cap' | 'canary'; readonly text: string } | undefined
-}
-
 /** The verdicts over a repository, and which of what may go goes now. */
 export interface RepositoryPlan {
   readonly verdict: RepositoryVerdict
-  readonly candidates: readonly Candidate[]
+  /** Of what nothing keeps that which goes now, the oldest first. */
+  readonly going: readonly ContentVerdict[]
+  /** Why the rest stays for now, if there is any. */
+  readonly notNow?: NotNow | undefined
+}
+
+interface NotNow {
+  readonly code: 'over-cap' | 'canary'
+  readonly text: string
 }
 
 const dayMs = 86_400_000
@@ -53,35 +54,37 @@ export function decideRepository(observed: ObservedImages, config: ImageCleanerC
   const { repository, references, frozen } = observed
   const { settings } = config
   const verdict = judgeRepository({ repository, references, frozen, settings, now })
-  const rooms = roomsOf(observed, config, now)
+  const { room, notNow } = roomOf(observed, config, now)
+  const going: ContentVerdict[] = []
   let taken = 0
-  const candidates = verdict.contents
-    .filter(({ keeps }) => keeps.length === 0)
-    .toReversed()
-    .map((one): Candidate => {
-      const count = one.content.tags.length
-      const full = rooms.find(({ room }) => taken + count > room)
-      if (full !== undefined) return { verdict: one, notNow: full.notNow }
-      taken += count
-      return { verdict: one }
-    })
-  return { verdict, candidates }
+  let isFull = false
+  for (let place = verdict.contents.length - 1; place >= 0; place -= 1) {
+    const one = verdict.contents[place]
+    if (one === undefined || one.keeps.length > 0) continue
+    const count = one.content.tags.length
+    if (taken + count > room) {
+      isFull = true
+      continue
+    }
+    taken += count
+    going.push(one)
+  }
+  return { verdict, going, ...(isFull ? { notNow } : {}) }
 }
 
 interface Room {
   /** Tags of this repository that it leaves. */
   readonly room: number
   /** Of what it does not leave room for. */
-  readonly notNow: NonNullable<Candidate['notNow']>
+  readonly notNow: NotNow
 }
 
-/** What limits how much goes now, the tightest first. */
-function roomsOf({ repository, removed, canaries }: ObservedImages, { settings }: ImageCleanerConfig, now: number): readonly Room[] {
+/** What limits most how much goes now. */
+function roomOf({ repository, removed, canaries }: ObservedImages, { settings }: ImageCleanerConfig, now: number): Room {
   const { perRepository, perRun, perDay } = settings.caps
   const share = Math.floor((repository.tags.length + removed.ofRepositoryToday) * (perRepository.percent / 100))
   const cap = (room: number, text: string): Room => ({ room: Math.max(0, room), notNow: { code: 'over-cap', text } })
   const rooms = [
-    cap(perRepository.amount - removed.ofRepositoryToday, `at most ${perRepository.amount} tags of a repository go on one day`),
     cap(share - removed.ofRepositoryToday, `at most ${perRepository.percent} % of a repository's tags go on one day, here ${share}`),
     cap(perRun - removed.inRun, `at most ${perRun} tags go in one run, and ${removed.inRun} are gone or planned already`),
     cap(perDay - removed.today, `at most ${perDay} tags go on one day, and ${removed.today} are gone or planned already`),
@@ -92,7 +95,8 @@ function roomsOf({ repository, removed, canaries }: ObservedImages, { settings }
     const gone = spent + (removed.byPolicy[policy.name] ?? 0)
     rooms.push({ room: Math.max(0, most - gone), notNow: { code: 'canary', text: canaryText(policy.name, most, gone) } })
   }
-  return rooms.toSorted((left, right) => left.room - right.room)
+  const first = cap(perRepository.amount - removed.ofRepositoryToday, `at most ${perRepository.amount} tags of a repository go on one day`)
+  return rooms.reduce((tightest, one) => (one.room < tightest.room ? one : tightest), first)
 }
 
 function canaryText(policy: string, most: number, gone: number): string {
@@ -106,7 +110,6 @@ function canaryText(policy: string, most: number, gone: number): string {
  */
 export function planRepository(observed: ObservedImages, config: ImageCleanerConfig, now: number): ImageStep[] {
   const decided = decideRepository(observed, config, now)
-  const going = decided.candidates.filter(({ notNow }) => notNow === undefined).map(({ verdict }) => verdict)
   const steps: ImageStep[] = [summaryOf(observed.repository.name, decided)]
   const stays = decided.verdict.contents.find(({ keeps }) => keeps.length > 0)?.content.tags[0]
   // A repository of which nothing stays is one whose list was wrong.
@@ -120,7 +123,7 @@ export function planRepository(observed: ObservedImages, config: ImageCleanerCon
     total: observed.repository.tags.length,
     policies,
   }
-  for (const batch of batchesOf(going, config.settings.batch)) {
+  for (const batch of batchesOf(decided.going, config.settings.batch)) {
     steps.push(removeStep(facts, batch, config, now))
   }
   return steps
@@ -206,9 +209,9 @@ function namesText(names: readonly string[]): string {
 }
 
 /** One line about a whole repository. */
-function summaryOf(repository: string, { verdict, candidates }: RepositoryPlan): ImageStep {
+function summaryOf(repository: string, { verdict, going, notNow }: RepositoryPlan): ImageStep {
   const { whole } = verdict
-  const tags = verdict.contents.reduce((sum, { content }) => sum + content.tags.length, 0)
+  const [tags, kept] = [countOf(verdict.contents), countOf(verdict.contents, ({ keeps }) => keeps.length > 0)]
   const facts = {
     key: `repository:${digestOf([repository])}`,
     target: repository,
@@ -216,16 +219,13 @@ function summaryOf(repository: string, { verdict, candidates }: RepositoryPlan):
     after: '',
   }
   if (whole !== undefined) return { ...facts, reason: whole, verdict: verdictOf[whole.code] ?? 'held' }
-  const going = candidates.filter(({ notNow }) => notNow === undefined)
-  const waiting = candidates.filter(({ notNow }) => notNow !== undefined)
-  const words = [`${countOf(verdict.contents.filter(({ keeps }) => keeps.length > 0))} of ${tags} tags are kept (${keptText(verdict)})`]
-  if (going.length > 0) words.push(`${countOf(going.map((one) => one.verdict))} go, ${sizeText(bytesOf(going))}`)
-  const [first] = waiting
-  if (first?.notNow !== undefined) words.push(`${countOf(waiting.map((one) => one.verdict))} wait: ${first.notNow.text}`)
+  const words = [`${kept} of ${tags} tags are kept (${keptText(verdict)})`]
+  if (going.length > 0) words.push(`${countOf(going)} go, ${sizeText(bytesOf(going))}`)
+  if (notNow !== undefined) words.push(`${tags - kept - countOf(going)} wait: ${notNow.text}`)
   return {
     ...facts,
-    reason: { code: first?.notNow?.code ?? 'kept', text: words.join('; ') },
-    verdict: first === undefined ? 'no-change' : 'held',
+    reason: { code: notNow?.code ?? 'kept', text: words.join('; ') },
+    verdict: notNow === undefined ? 'no-change' : 'held',
   }
 }
 
@@ -237,12 +237,15 @@ const verdictOf: Partial<Record<KeepReason['code'], 'skipped' | 'invalid'>> = {
   'policy-matches-nothing': 'skipped',
 }
 
-function countOf(verdicts: readonly { readonly content: Content }[]): number {
-  return verdicts.reduce((sum, { content }) => sum + content.tags.length, 0)
+/** Tags of contents, of those that are meant. */
+function countOf(verdicts: readonly ContentVerdict[], isMeant?: (verdict: ContentVerdict) => boolean): number {
+  let count = 0
+  for (const verdict of verdicts) if (isMeant === undefined || isMeant(verdict)) count += verdict.content.tags.length
+  return count
 }
 
-function bytesOf(candidates: readonly Candidate[]): number {
-  return candidates.reduce((sum, { verdict }) => sum + verdict.content.sizeBytes, 0)
+function bytesOf(verdicts: readonly ContentVerdict[]): number {
+  return verdicts.reduce((sum, { content }) => sum + content.sizeBytes, 0)
 }
 
 /** What a person calls the reasons for keeping. Those that keep a whole repository have a sentence of their own. */
@@ -262,8 +265,10 @@ const keepWords: Partial<Record<KeepReason['code'], string>> = {
 function keptText({ contents }: RepositoryVerdict): string {
   const counts = new Map<KeepReason['code'], number>()
   for (const { content, keeps } of contents) {
-    if (keeps.length === 0) continue
-    for (const code of new Set(keeps.map((keep) => keep.code))) counts.set(code, (counts.get(code) ?? 0) + content.tags.length)
+    for (const [index, { code }] of keeps.entries()) {
+      const isFirst = index === 0 || keeps.findIndex((other) => other.code === code) === index
+      if (isFirst) counts.set(code, (counts.get(code) ?? 0) + content.tags.length)
+    }
   }
   const sorted = [...counts].toSorted(([, left], [, right]) => right - left)
   return sorted.map(([code, count]) => `${count} ${keepWords[code] ?? code}`).join(', ')

@@ -5,6 +5,7 @@ import { compareTexts } from './compare-texts.ts'
 import type { Policy, Settings } from './event.ts'
 import { type Content, contentsOf, type ObservedRepository, type ObservedTag } from './image.ts'
 import type { Frozen, ImageReference } from './references.ts'
+import { TextTable } from './text-table.ts'
 import { compareVersions, parseVersion, type Version } from './version.ts'
 
 export type KeepCode =
@@ -36,8 +37,6 @@ export interface ContentVerdict {
   readonly content: Content
   /** Empty: nothing keeps it. */
   readonly keeps: readonly KeepReason[]
-  /** Why it goes, where nothing keeps it. */
-  readonly expired?: string | undefined
 }
 
 export interface RepositoryVerdict {
@@ -79,35 +78,61 @@ export function judgeRepository(facts: JudgeFacts): RepositoryVerdict {
   const names = policies.map(({ name }) => name)
   const uses = usesOf(facts, contents)
   const whole = whyNothing(facts, policies, uses)
-  const active = policies.filter(({ paused }) => !paused)
-  // A paused policy removes nothing by itself; what it keeps must not go because somebody paused it.
-  const rules = policies.map((policy) => ({ policy, keeps: keptBy(policy, contents, facts) }))
+  const keeps = new Keeps(contents, whole)
+  let matched = false
+  for (const policy of policies) {
+    const before = keeps.count
+    // A paused policy removes nothing by itself; what it keeps must not go because somebody paused it.
+    keepBy(policy, facts, keeps)
+    if (!policy.paused && keeps.count > before) matched = true
+  }
+  keepGuarded(facts, keeps)
+  const useReason = useReasons(facts)
+  for (const [place, own] of uses.byPlace) {
+    const reason = useReason(own)
+    if (reason !== undefined) keeps.add(place, reason)
+  }
+  let unmatched: KeepReason | undefined
+  if (whole === undefined && !matched) {
+    const active = listed(policies.filter(({ paused }) => !paused))
+    const text = `no rule of ${active} matches any tag of it, so they were not written for it and nothing is removed`
+    unmatched = { code: 'policy-matches-nothing', text }
+    for (const place of contents.keys()) keeps.add(place, unmatched)
+  }
+  return { repository: repository.name, policies: names, contents: keeps.verdicts, whole: whole ?? unmatched }
+}
+
+/** What keeps each content, gathered rule by rule: most of the contents of a large repository are kept by nothing. */
+class Keeps {
+  readonly contents: readonly Content[]
+  /** Lists of reasons are never changed: contents of which the same is to be said can have the same one. */
+  readonly verdicts: readonly { readonly content: Content; keeps: readonly KeepReason[] }[]
+  /** Reasons added so far. */
+  count = 0
+
+  constructor(contents: readonly Content[], whole: KeepReason | undefined) {
+    const keeps = whole === undefined ? [] : [whole]
+    this.contents = contents
+    this.verdicts = contents.map((content) => ({ content, keeps }))
+  }
+
+  add(place: number, reason: KeepReason): void {
+    const verdict = this.verdicts[place]
+    if (verdict === undefined) return
+    verdict.keeps = verdict.keeps.length === 0 ? [reason] : [...verdict.keeps, reason]
+    this.count += 1
+  }
+}
+
+/** Keeps what is on the list of protected images. */
+function keepGuarded({ repository, settings }: JudgeFacts, keeps: Keeps): void {
   const guards = settings.protect.filter((glob) => mayMatchFrom(glob, `${repository.name}:`))
-  const matched = rules.some(({ policy, keeps }) => !policy.paused && keeps.size > 0)
-  const unmatched: KeepReason | undefined =
-    whole !== undefined || matched
-      ? undefined
-      : {
-          code: 'policy-matches-nothing',
-          text: `no rule of ${listed(active)} matches any tag of it, so they were not written for it and nothing is removed`,
-        }
-  const expired = expiredTexts(listed(active), facts)
-  const verdicts = contents.map((content): ContentVerdict => {
-    const keeps: KeepReason[] = whole === undefined ? [] : [whole]
-    for (const { policy, keeps: kept } of rules) {
-      for (const { code, text } of kept.get(content) ?? []) keeps.push({ code, text: `${policy.name}: ${text}`, policy: policy.name })
-    }
-    const guarded =
-      guards.length === 0
-        ? undefined
-        : content.tags.find(({ name }) => guards.some((glob) => matchesGlob(glob, `${repository.name}:${name}`)))
-    if (guarded !== undefined) keeps.push({ code: 'protected', text: `${guarded.name} is on the list of protected images` })
-    const using = uses.byContent.get(content)
-    if (using !== undefined) keeps.push(...useReasons(using, facts))
-    if (unmatched !== undefined) keeps.push(unmatched)
-    return keeps.length > 0 ? { content, keeps } : { content, keeps, expired: expired(content) }
+  if (guards.length === 0) return
+  keepFirst(keeps, ({ name }) => {
+    const image = `${repository.name}:${name}`
+    if (!guards.some((glob) => matchesGlob(glob, image))) return undefined
+    return { code: 'protected', text: `${name} is on the list of protected images` }
   })
-  return { repository: repository.name, policies: names, contents: verdicts, whole: whole ?? unmatched }
 }
 
 /** Whether a policy is for a repository. */
@@ -117,7 +142,8 @@ export function isFor({ repositories, except }: Policy, repository: string): boo
 }
 
 export interface Uses {
-  readonly byContent: ReadonlyMap<Content, readonly ImageReference[]>
+  /** By place of the content. */
+  readonly byPlace: ReadonlyMap<number, readonly ImageReference[]>
   /** Named by a digest that no tag of the repository has. */
   readonly unresolved: readonly ImageReference[]
 }
@@ -128,45 +154,50 @@ export function usesOf(
   contents: readonly Content[],
 ): Uses {
   const { byTag, byId } = findAsked(references, contents)
-  const byContent = new Map<Content, ImageReference[]>()
+  const byPlace = new Map<number, ImageReference[]>()
   const unresolved: ImageReference[] = []
+  const add = (place: number, reference: ImageReference): void => {
+    const uses = byPlace.get(place)
+    if (uses === undefined) byPlace.set(place, [reference])
+    else uses.push(reference)
+  }
   for (const reference of references) {
     const { tag, digest, via } = reference
     const named = tag === undefined ? undefined : byTag.get(tag)
     const pinned = digest === undefined || settings.contentIds === 'opaque' ? undefined : byId.get(digest)
-    for (const content of new Set([named, pinned])) {
-      if (content === undefined) continue
-      const uses = byContent.get(content)
-      if (uses === undefined) byContent.set(content, [reference])
-      else uses.push(reference)
-    }
+    if (named !== undefined) add(named, reference)
+    if (pinned !== undefined && pinned !== named) add(pinned, reference)
     // A pod that reports a digest which no tag has any more runs what was under a tag that has moved on: no tag can take it away.
     const isWish = via !== 'pod-status'
     if (digest !== undefined && pinned === undefined && isWish && repository.tags.length > 0) unresolved.push(reference)
   }
-  return { byContent, unresolved }
+  return { byPlace, unresolved }
 }
 
-/** The contents that references name, by what they are named: few of the tags of a large repository. */
+/** The places of the contents that references name, by what they are named: few of the tags of a large repository. */
 function findAsked(
   references: readonly ImageReference[],
   contents: readonly Content[],
-): { readonly byTag: ReadonlyMap<string, Content>; readonly byId: ReadonlyMap<string, Content> } {
-  const tags = new Set(references.map(({ tag }) => tag))
-  const digests = new Set(references.map(({ digest }) => digest))
-  const byTag = new Map<string, Content>()
-  const byId = new Map<string, Content>()
-  const add = (id: string | undefined, content: Content): void => {
-    if (id !== undefined && digests.has(id)) byId.set(id, content)
+): { readonly byTag: ReadonlyMap<string, number>; readonly byId: ReadonlyMap<string, number> } {
+  const [tags, digests] = [new TextTable(references.length), new TextTable(references.length)]
+  for (const [index, { tag, digest }] of references.entries()) {
+    if (tag !== undefined) tags.firstOf(tag, index)
+    if (digest !== undefined) digests.firstOf(digest, index)
   }
+  const byTag = new Map<string, number>()
+  const byId = new Map<string, number>()
   if (references.length === 0) return { byTag, byId }
+  const areDigests = digests.size > 0
+  let place = 0
   for (const content of contents) {
     for (const { name, contentId, imageId, parts } of content.tags) {
-      if (tags.has(name)) byTag.set(name, content)
-      add(contentId, content)
-      add(imageId, content)
-      if (parts !== undefined) for (const part of parts) add(part, content)
+      if (tags.has(name)) byTag.set(name, place)
+      if (!areDigests) continue
+      if (digests.has(contentId)) byId.set(contentId, place)
+      if (imageId !== undefined && digests.has(imageId)) byId.set(imageId, place)
+      if (parts !== undefined) for (const part of parts) if (digests.has(part)) byId.set(part, place)
     }
+    place += 1
   }
   return { byTag, byId }
 }
@@ -203,129 +234,172 @@ function listed(policies: readonly Policy[]): string {
   return policies.map(({ name }) => name).join(', ')
 }
 
-type Kept = ReadonlyMap<Content, readonly KeepReason[]>
-
-/** What one policy keeps, and by which of its rules. */
-function keptBy({ keep }: Policy, contents: readonly Content[], { settings, now }: JudgeFacts): Kept {
-  const kept = new Map<Content, KeepReason[]>()
-  const add = (content: Content, code: KeepCode, text: string): void => {
-    const reasons = kept.get(content)
-    if (reasons === undefined) kept.set(content, [{ code, text }])
-    else reasons.push({ code, text })
-  }
+/** Keeps what the rules of one policy say. */
+function keepBy({ name: policy, keep }: Policy, { settings, now }: JudgeFacts, keeps: Keeps): void {
+  const { contents } = keeps
+  const reasonOf = (code: KeepCode, text: string): KeepReason => ({ code, text: `${policy}: ${text}`, policy })
   if (keep.last !== undefined) {
     let places = 0
-    for (const content of contents) {
+    for (const [place, content] of contents.entries()) {
       if (places === keep.last) break
       if (content.tags[0]?.isRestored === true) {
-        add(content, 'kept-last', `brought back lately; it takes no place of the newest ${keep.last}`)
+        keeps.add(place, reasonOf('kept-last', `brought back lately; it takes no place of the newest ${keep.last}`))
         continue
       }
       places += 1
-      add(content, 'kept-last', `number ${places} of the newest ${keep.last} (those in use count, too)`)
+      keeps.add(place, reasonOf('kept-last', `number ${places} of the newest ${keep.last} (those in use count, too)`))
     }
-    for (const content of tiedWithLast(contents, keep.last, settings)) {
-      const text = `first seen at the same time as number ${keep.last} of the newest ${keep.last}, and this registry does not tell which was pushed later`
-      add(content, 'kept-last', text)
+    const text = `first seen at the same time as number ${keep.last} of the newest ${keep.last}, and this registry does not tell which was pushed later`
+    const tied = reasonOf('kept-last', text)
+    for (const place of tiedWithLast(contents, keep.last, settings)) keeps.add(place, tied)
+  }
+  if (keep.days !== undefined) {
+    const young = reasonOf('kept-days', `pushed within the last ${keep.days === 1 ? 'day' : `${keep.days} days`}`)
+    for (const [place, { pushedMs }] of contents.entries()) {
+      // The newest come first.
+      if (now - pushedMs > keep.days * dayMs) break
+      keeps.add(place, young)
     }
   }
-  const lines = keep.semver === undefined ? new Map<Content, string>() : newestOfLines(keep.semver, contents)
-  for (const content of contents) {
-    if (keep.days !== undefined && now - content.pushedMs <= keep.days * dayMs) {
-      add(content, 'kept-days', `pushed within the last ${keep.days === 1 ? 'day' : `${keep.days} days`}`)
-    }
-    const globbed = first(content, (tag) => keep.tags.find((glob) => matchesGlob(glob, tag.name))?.pattern)
-    if (globbed !== undefined) add(content, 'kept-tag', `${globbed.tag.name} matches ${globbed.found}`)
-    const { pattern } = keep
-    const patterned = pattern === undefined ? undefined : content.tags.find(({ patterns }) => patterns.includes(pattern))
-    if (patterned !== undefined) add(content, 'kept-pattern', `${patterned.name} matches the pattern ${pattern}`)
-    const line = lines.get(content)
-    if (line !== undefined) add(content, 'kept-semver', line)
-    const named = content.tags.find(({ name }) => keep.protected.includes(name))
-    if (named !== undefined) add(content, 'kept-protected', `${named.name} is one of its protected tags`)
+  if (keep.tags.length > 0) {
+    keepFirst(keeps, ({ name }) => {
+      const glob = keep.tags.find((one) => matchesGlob(one, name))
+      return glob === undefined ? undefined : reasonOf('kept-tag', `${name} matches ${glob.pattern}`)
+    })
   }
-  return kept
+  const { pattern } = keep
+  if (pattern !== undefined) {
+    keepFirst(keeps, ({ name, patterns }) =>
+      patterns.includes(pattern) ? reasonOf('kept-pattern', `${name} matches the pattern ${pattern}`) : undefined,
+    )
+  }
+  if (keep.semver !== undefined) {
+    for (const [place, line] of newestOfLines(keep.semver, contents)) keeps.add(place, reasonOf('kept-semver', line))
+  }
+  if (keep.protected.length > 0) {
+    const names = new Set(keep.protected)
+    keepFirst(keeps, ({ name }) => (names.has(name) ? reasonOf('kept-protected', `${name} is one of its protected tags`) : undefined))
+  }
 }
 
-function first<T>(
-  { tags }: Content,
-  look: (tag: ObservedTag) => T | undefined,
-): { readonly tag: ObservedTag; readonly found: T } | undefined {
-  for (const tag of tags) {
-    const found = look(tag)
-    if (found !== undefined) return { tag, found }
+/** Keeps each content for what is found for the first of its tags for which something is. */
+function keepFirst(keeps: Keeps, look: (tag: ObservedTag) => KeepReason | undefined): void {
+  let place = 0
+  for (const { tags } of keeps.contents) {
+    for (const tag of tags) {
+      const reason = look(tag)
+      if (reason === undefined) continue
+      keeps.add(place, reason)
+      break
+    }
+    place += 1
   }
-  return undefined
 }
 
 /**
- * What could be as new as the last of the newest. A registry that tells no push times gives all that was there at the first look the
- * same one; of these only a version says that it is older, a name says nothing.
+ * The places of what could be as new as the last of the newest. A registry that tells no push times gives all that was there at the
+ * first look the same one; of these only a version says that it is older, a name says nothing.
  */
-function tiedWithLast(contents: readonly Content[], count: number, { registry }: Settings): readonly Content[] {
+function tiedWithLast(contents: readonly Content[], count: number, { registry }: Settings): readonly number[] {
   const last = contents[count - 1]
   if (registry.kind !== 'docker' || last === undefined) return []
   const version = parseVersion(last.tags[0]?.name ?? '')
-  return contents.slice(count).filter((content) => {
-    if (content.pushedMs !== last.pushedMs) return false
-    const other = parseVersion(content.tags[0]?.name ?? '')
-    return version === undefined || other === undefined || compareVersions(other, version) >= 0
-  })
+  const tied: number[] = []
+  for (let place = count; contents[place]?.pushedMs === last.pushedMs; place += 1) {
+    const other = parseVersion(contents[place]?.tags[0]?.name ?? '')
+    if (version === undefined || other === undefined || compareVersions(other, version) >= 0) tied.push(place)
+  }
+  return tied
 }
 
-/** The contents with the highest releases of each line. Prereleases are of no line. */
-function newestOfLines({ newest, per }: NonNullable<Policy['keep']['semver']>, contents: readonly Content[]): ReadonlyMap<Content, string> {
-  const lines = new Map<string, { readonly content: Content; readonly version: Version; readonly tag: string }[]>()
-  for (const content of contents) {
-    for (const { name } of content.tags) {
+interface Release {
+  /** Of its content. */
+  readonly place: number
+  readonly version: Version
+  readonly tag: string
+}
+
+/** The places of the contents with the highest releases of each line. Prereleases are of no line. */
+function newestOfLines({ newest, per }: NonNullable<Policy['keep']['semver']>, contents: readonly Content[]): ReadonlyMap<number, string> {
+  const lines: { readonly line: string; readonly members: Release[] }[] = []
+  const byNumbers = new Map<number, Map<number, Release[]>>()
+  let place = 0
+  for (const { tags } of contents) {
+    for (const { name } of tags) {
       const version = parseVersion(name)
       if (version === undefined || version.prerelease.length > 0) continue
-      const line = per === 'all' ? 'all versions' : per === 'major' ? `${version.major}.x` : `${version.major}.${version.minor}.x`
-      const members = lines.get(line)
-      if (members === undefined) lines.set(line, [{ content, version, tag: name }])
-      else members.push({ content, version, tag: name })
+      const [major, minor] = [per === 'all' ? 0 : version.major, per === 'minor' ? version.minor : 0]
+      let byMinor = byNumbers.get(major)
+      if (byMinor === undefined) {
+        byMinor = new Map()
+        byNumbers.set(major, byMinor)
+      }
+      let members = byMinor.get(minor)
+      if (members === undefined) {
+        members = []
+        byMinor.set(minor, members)
+        lines.push({ line: per === 'all' ? 'all versions' : per === 'major' ? `${major}.x` : `${major}.${minor}.x`, members })
+      }
+      members.push({ place, version, tag: name })
     }
+    place += 1
   }
-  const kept = new Map<Content, string>()
-  for (const [line, members] of lines) {
-    const sorted = members.toSorted((left, right) => compareVersions(right.version, left.version) || compareTexts(left.tag, right.tag))
-    const chosen = new Set<Content>()
-    for (const { content, tag } of sorted) {
+  const kept = new Map<number, string>()
+  for (const { line, members } of lines) {
+    const sorted = members.sort((left, right) => compareVersions(right.version, left.version) || compareTexts(left.tag, right.tag))
+    const chosen = new Set<number>()
+    for (const { place, tag } of sorted) {
       // Two tags of one version, as v1.2.3 and 1.2.3 are, take one place when they are one content.
-      if (chosen.size >= newest && !chosen.has(content)) break
-      if (chosen.has(content)) continue
-      chosen.add(content)
-      if (!kept.has(content)) kept.set(content, `${tag} is number ${chosen.size} of the newest ${newest} of ${line}`)
+      if (chosen.size >= newest && !chosen.has(place)) break
+      if (chosen.has(place)) continue
+      chosen.add(place)
+      if (!kept.has(place)) kept.set(place, `${tag} is number ${chosen.size} of the newest ${newest} of ${line}`)
     }
   }
   return kept
 }
 
-/** What is in use now, and what was lately. */
-function useReasons(uses: readonly ImageReference[], { settings, now }: JudgeFacts): KeepReason[] {
-  const sorted = uses.toSorted((left, right) => compareTexts(left.cluster, right.cluster) || compareTexts(left.object, right.object))
-  const present = sorted.filter(({ seenMs }) => seenMs >= now)
-  const [newest] = sorted
-    .filter(({ seenMs }) => seenMs < now && now - seenMs <= settings.referenceMemory)
-    .toSorted((left, right) => right.seenMs - left.seenMs)
-  if (present.length > 0) {
-    const named = present.slice(0, mostNamed).map((use) => `${use.object} in ${use.cluster}`)
-    const more = present.length > named.length ? ` and ${present.length - named.length} more` : ''
-    return [{ code: 'referenced', text: `in use by ${named.join('; ')}${more}` }]
+/** Says what of the uses of a content keeps it: what is in use now, or what was lately. */
+function useReasons({ settings, now }: JudgeFacts): (uses: readonly ImageReference[]) => KeepReason | undefined {
+  const times = new Map<number, string>()
+  const timeOf = (ms: number): string => {
+    const known = times.get(ms)
+    if (known !== undefined) return known
+    const text = formatInstant(ms, settings.timeZone)
+    times.set(ms, text)
+    return text
   }
-  if (newest === undefined) return []
-  const text = `was in use by ${newest.object} in ${newest.cluster} until ${formatInstant(newest.seenMs, settings.timeZone)}`
-  return [{ code: 'referenced-lately', text }]
+  return (uses) => {
+    const sorted =
+      uses.length === 1
+        ? uses
+        : uses.toSorted((left, right) => compareTexts(left.cluster, right.cluster) || compareTexts(left.object, right.object))
+    const present = sorted.filter(({ seenMs }) => seenMs >= now)
+    if (present.length > 0) {
+      const named = present.slice(0, mostNamed).map((use) => `${use.object} in ${use.cluster}`)
+      const more = present.length > named.length ? ` and ${present.length - named.length} more` : ''
+      return { code: 'referenced', text: `in use by ${named.join('; ')}${more}` }
+    }
+    let newest: ImageReference | undefined
+    for (const use of sorted)
+      if (now - use.seenMs <= settings.referenceMemory && (newest === undefined || use.seenMs > newest.seenMs)) newest = use
+    if (newest === undefined) return undefined
+    return { code: 'referenced-lately', text: `was in use by ${newest.object} in ${newest.cluster} until ${timeOf(newest.seenMs)}` }
+  }
 }
 
-/** Says why a content that nothing keeps goes. Of a large repository many are equally old: they have one text in common. */
-function expiredTexts(policies: string, { now }: JudgeFacts): (content: Content) => string {
+/**
+ * Says why a content of a repository goes that nothing keeps. Of a large repository many are equally old: they have one text in common.
+ *
+ * @param policies those that are for the repository and not paused
+ */
+export function expiredTexts(policies: readonly Policy[], now: number): (content: Content) => string {
   const texts = new Map<number, string>()
   return ({ pushedMs }) => {
     const ageDays = Math.floor((now - pushedMs) / dayMs)
     const known = texts.get(ageDays)
     if (known !== undefined) return known
-    const text = `pushed ${ageDays === 1 ? '1 day' : `${ageDays} days`} ago, not in use, and no rule of ${policies} keeps it`
+    const text = `pushed ${ageDays === 1 ? '1 day' : `${ageDays} days`} ago, not in use, and no rule of ${listed(policies)} keeps it`
     texts.set(ageDays, text)
     return text
   }

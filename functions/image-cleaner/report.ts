@@ -7,7 +7,7 @@ import { observe } from './observe.ts'
 import type { ObserveUsesConfig } from './observe-references.ts'
 import { type ObservedClusters, type ObservedPart, plan } from './plan.ts'
 import { decideRepository, type ImageStep, type ObservedImages } from './plan-repository.ts'
-import { usesOf } from './policy.ts'
+import { expiredTexts, usesOf } from './policy.ts'
 import type { ImageReference } from './references.ts'
 
 /** `going`: the next run removes it; `waiting`: nothing keeps it, and caps or a canary leave it for another day. */
@@ -102,25 +102,27 @@ function reportOf(observed: ObservedPart, config: ObserveUsesConfig, now: number
 
 /** The verdicts over one repository, as a run would have them, with everything that asks for each content. Pure. */
 export function repositoryReport(observed: ObservedImages, config: ObserveUsesConfig, now: number): RepositoryReport {
-  const { verdict, candidates } = decideRepository(observed, config, now)
+  const { verdict, going, notNow } = decideRepository(observed, config, now)
   const { repository, references } = observed
-  const notNow = new Map(candidates.map(({ verdict: { content }, notNow: why }) => [content, why]))
+  const goesNow = new Set(going)
   const uses = usesOf(
     { repository, references, settings: config.settings },
     verdict.contents.map(({ content }) => content),
   )
   const counts = { kept: 0, going: 0, waiting: 0 }
-  const contents = verdict.contents.map(({ content, keeps, expired }, index): ContentReport => {
-    const why = notNow.get(content)
-    const fate = keeps.length > 0 ? 'kept' : why === undefined ? 'going' : 'waiting'
+  const active = config.settings.policies.filter(({ name, paused }) => !paused && verdict.policies.includes(name))
+  const expiredText = expiredTexts(active, now)
+  const contents = verdict.contents.map((one, place): ContentReport => {
+    const { content, keeps } = one
+    const fate = keeps.length > 0 ? 'kept' : goesNow.has(one) ? 'going' : 'waiting'
     counts[fate] += content.tags.length
-    const gone: readonly Reason[] = expired === undefined ? [] : [{ code: 'expired', text: expired }]
-    const asking = (uses.byContent.get(content) ?? []).filter(({ seenMs }) => now - seenMs <= config.settings.referenceMemory)
+    const waits = fate === 'waiting' && notNow !== undefined ? [notNow] : []
+    const asking = (uses.byPlace.get(place) ?? []).filter(({ seenMs }) => now - seenMs <= config.settings.referenceMemory)
     return {
       tags: content.tags,
       fate,
-      reasons: fate === 'kept' ? keeps : why === undefined ? gone : [...gone, why],
-      place: index + 1,
+      reasons: fate === 'kept' ? keeps : [{ code: 'expired', text: expiredText(content) }, ...waits],
+      place: place + 1,
       pushedMs: content.pushedMs,
       sizeBytes: content.sizeBytes,
       uses: asking,

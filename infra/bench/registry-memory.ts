@@ -39,7 +39,11 @@ export const registryMemory: Section = {
 
 export async function measureRegistryMemory(
   { root, quick }: SectionOptions,
-  { counts = [10, 100], size = quick ? 1000 : 10_000 }: { readonly counts?: readonly number[]; readonly size?: number } = {},
+  {
+    counts = [10, 100],
+    size = quick ? 1000 : 10_000,
+    days = ['the first', 'the next day'],
+  }: { readonly counts?: readonly number[]; readonly size?: number; readonly days?: readonly string[] } = {},
 ): Promise<Measured<RegistryMemoryRow>> {
   const worker = await prepareWorker(root, 'run-registry.ts')
   const folder = await mkdtemp(join(tmpdir(), 'longshore-bench-'))
@@ -51,7 +55,7 @@ export async function measureRegistryMemory(
       try {
         const path = join(folder, `${repositories}.db`)
         // The second one reads back what the first has seen.
-        for (const [run, day] of ['the first', 'the next day'].entries()) {
+        for (const [run, day] of days.entries()) {
           const began = performance.now()
           const words = [sandbox.url, path, startMs + run * 86_400_000, times, since - (run * 86_400_000) / times]
           const told = z.parse(Told, await worker.run(words.map(String), smallHeap))

@@ -398,7 +398,9 @@ function drawNightStorms(chance: Chance, night: number): Storm[] {
   for (const flavour of ['lying', 'blind'] as const) {
     if (!chance.isTrue(0.3)) continue
     const fromMs = chance.whole(near.startMs, night)
-    storms.push({ fromMs, untilMs: fromMs, on: 'cloud', flavour, probability: chance.one([0.1, 0.4, 1]) })
+    // Where the list of repositories lies as well, nothing goes anyhow.
+    const match = flavour === 'lying' && chance.of('lies').isTrue(0.8) ? { match: { action: 'DescribeImagePersonal' } } : {}
+    storms.push({ fromMs, untilMs: fromMs, on: 'cloud', flavour, probability: chance.one([0.1, 0.4, 1]), ...match })
   }
   // The tags of one repository after the other cannot be read, and everything else can.
   if (chance.isTrue(0.2)) {

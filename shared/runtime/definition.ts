@@ -95,6 +95,11 @@ export interface DefinitionFacts<Settings, Observed, Change> {
     config: FunctionConfig<Settings>,
     doubt: Doubt,
   ) => Promise<Settlement>
+  /**
+   * How far back a run looks for steps that earlier ones have left open: over several of its triggers, and a night is no trigger.
+   * 24 hours when absent.
+   */
+  readonly openForMs?: number
   /** Carries out one step after reading its target again. Throws CloudError or KubeError; the runtime reports it as Failed. */
   readonly apply: (
     step: Step<Change> & { readonly verdict: 'change' },

@@ -560,10 +560,11 @@ async function settleEarlier<Settings, Observed, Change>(
   log: Log,
 ): Promise<readonly SettledStep[]> {
   if (kernel === undefined) return []
-  const { settle } = definition
+  const { settle, openForMs } = definition
   try {
     return await kernel.settleOpen<Change>({
       runId,
+      ...(openForMs === undefined ? {} : { lookBackMs: openForMs }),
       cloud: readerOf(options.cloud, limits),
       ...(settle === undefined ? {} : { settle: (step, cloud, doubt) => settle(step, cloud, config, doubt) }),
       readStep: (step) => readStep(definition, step),

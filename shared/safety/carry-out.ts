@@ -199,7 +199,9 @@ async function endingOf<Change>(work: Work<Change>, ended: Ended, gate: WriteGat
   const requestId = writes.findLast((write) => write.requestId !== undefined)?.requestId
   const action = writes.at(-1)?.action
   const reported = 'result' in ended ? ended.result : failedWith(ended.error)
-  const own: StepResult = requestId === undefined || reported.requestId !== undefined ? reported : { ...reported, requestId }
+  // Of an error that came after a write, the write's own counts: the error may be that of a reading.
+  const isOwnId = 'result' in ended && reported.requestId !== undefined
+  const own: StepResult = requestId === undefined || isOwnId ? reported : { ...reported, requestId }
   const stopped: StepResult = refusal === undefined ? own : { ...own, outcome: 'Held', reason: refusal }
   const isThere = own.outcome === 'Applied' || own.outcome === 'NoChange'
   if (!wroteThrough(gate)) {

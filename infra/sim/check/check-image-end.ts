@@ -22,7 +22,8 @@ function leftBehind(images: ImageFacts): Violation[] {
   const { watch, scene, facts } = images
   const { lastTickMs } = facts.simulated
   const settings = scene.versions[scene.edits.length]
-  const night = scene.nights.at(-1)
+  // Only a night in which nothing went wrong has to get through.
+  const night = scene.nights.findLast((one) => one > facts.simulated.scenario.quietMs)
   if (settings === undefined || night === undefined) return []
   // Where nothing at all is in use that counts as a mistake of somebody.
   if (!watch.uses.some(({ untilMs }) => untilMs > lastTickMs)) return []

@@ -66,7 +66,8 @@ export class ImageFacts {
     const isMoved = ({ pushedMs }: ImageTag): boolean => images.kind !== 'restore' && knownMs !== undefined && pushedMs > knownMs
     const rightly = new Set(named.filter((tag) => !isMoved(tag)).map(({ digest }) => digest))
     const wrongly = new Set(named.filter(isMoved).map(({ digest }) => digest))
-    const removed = images.removed.filter(({ digest }) => rightly.has(digest) || !wrongly.has(digest))
+    const isSeen = (tag: ImageTag): boolean => planned.has(tag.name) || !isMoved(tag)
+    const removed = images.removed.filter((tag) => isSeen(tag) && (rightly.has(tag.digest) || !wrongly.has(tag.digest)))
     if (removed.length === 0) return []
     return [{ one, images: { ...images, removed }, knownMs, run, settings, planPlace, beganPlace, beganMs: one.from?.at ?? one.at }]
   }

@@ -35,9 +35,14 @@ export interface Kept {
   readonly perhaps: ReadonlySet<string>
 }
 
-/** The policies that decide about a repository. */
-export function policiesFor({ policies }: CleanerSettings, repository: string): readonly SimPolicy[] {
-  return policies.filter(({ repositories, isPaused }) => !isPaused && repositories.includes(repository))
+/** The policies by which something of a repository may go. */
+export function policiesFor(settings: CleanerSettings, repository: string): readonly SimPolicy[] {
+  return keepersOf(settings, repository).filter(({ isPaused }) => !isPaused)
+}
+
+/** The policies that keep something of it: those that are paused do so, too. */
+function keepersOf({ policies }: CleanerSettings, repository: string): readonly SimPolicy[] {
+  return policies.filter(({ repositories }) => repositories.includes(repository))
 }
 
 /**
@@ -52,14 +57,17 @@ export function keptBy(
   noPlace: ReadonlySet<string> = new Set(),
 ): Kept {
   const images = imagesOf(tags)
-  const policies = policiesFor(settings, repository)
-  const find = (isKept: (keep: SimKeep, image: Image) => boolean): ReadonlySet<string> =>
-    new Set(images.filter((image) => policies.some(({ keep }) => isKept(keep, image))).map(({ digest }) => digest))
-  const all = new Set(images.map(({ digest }) => digest))
-  const surely = find((keep, image) => byRule(keep, image, images, now, { isSure: true, noPlace }))
-  const perhaps = find((keep, image) => byRule(keep, image, images, now, { isSure: false, noPlace }))
-  if (policies.length === 0 || perhaps.size === 0) return { surely: all, perhaps: all }
-  return { surely, perhaps }
+  const find = (policies: readonly SimPolicy[], isSure: boolean): ReadonlySet<string> => {
+    const certainty = { isSure, noPlace }
+    const isKept = (image: Image): boolean => policies.some(({ keep }) => byRule(keep, image, images, now, certainty))
+    return new Set(images.filter(isKept).map(({ digest }) => digest))
+  }
+  if (find(policiesFor(settings, repository), false).size === 0) {
+    const all = new Set(images.map(({ digest }) => digest))
+    return { surely: all, perhaps: all }
+  }
+  const keepers = keepersOf(settings, repository)
+  return { surely: find(keepers, true), perhaps: find(keepers, false) }
 }
 
 interface Certainty {
@@ -102,7 +110,7 @@ function isNewestOfLine(name: string, image: Image, others: readonly Image[], mo
 export function protectedIn(settings: CleanerSettings, repository: string, tags: Tags): ReadonlySet<string> {
   const names = new Set([
     ...settings.protect.flatMap((name) => (name.startsWith(`${repository}:`) ? [name.slice(repository.length + 1)] : [])),
-    ...policiesFor(settings, repository).flatMap(({ keep }) => keep.protected ?? []),
+    ...keepersOf(settings, repository).flatMap(({ keep }) => keep.protected ?? []),
   ])
   return new Set([...tags.values()].filter(({ name }) => names.has(name)).map(({ digest }) => digest))
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import type { CallRecord } from '#infra/sandbox/call-journal.ts'
+import { listAt, stringAt } from '#infra/sandbox/kubernetes/json.ts'
 import { removeObject } from '#infra/sandbox/kubernetes/objects.ts'
 import { dropTags, pushImage, putTag } from '#infra/sandbox/tcr/images.ts'
 import { registryServer } from '#infra/sandbox/tcr/state.ts'
@@ -275,14 +276,14 @@ export class ImageWatch {
     readonly pod: string
   }[] {
     return Object.values(this.#world.kubernetes).flatMap((state) =>
-      Object.entries(state.objects['/pods'] ?? {}).flatMap(([pod, object]) =>
-        JSON.stringify(object.status ?? {}).includes('ImagePull')
-          ? [...imagesIn(object)].flatMap((text) => {
-              const found = namePattern.exec(text)
-              return found === null ? [] : [{ repository: found[1] ?? '', tag: found[2], digest: found[3], pod }]
-            })
-          : [],
-      ),
+      Object.entries(state.objects['/pods'] ?? {}).flatMap(([pod, { status }]) => {
+        const statuses = [...listAt(status, 'initContainerStatuses'), ...listAt(status, 'containerStatuses')]
+        const waiting = statuses.filter((one) => (stringAt(one, 'state', 'waiting', 'reason') ?? '').includes('ImagePull'))
+        return waiting.flatMap((one) => {
+          const found = namePattern.exec(stringAt(one, 'image') ?? '')
+          return found === null ? [] : [{ repository: found[1] ?? '', tag: found[2], digest: found[3], pod }]
+        })
+      }),
     )
   }
 

@@ -62,8 +62,8 @@ test('a cluster that two could be meant by is found', () => {
   expect(configProblems(config)).toMatchObject([{ path: 'rules[0].cluster', text: expect.stringContaining('nobody knows which is meant') }])
 })
 
-test('the definition hands them to whoever loads a configuration', () => {
-  expect(definition.problems?.(stageConfig({ rules: [ruleOf('a', '0 0 8 * * *', 5, { cluster: 'nowhere' })] }))).toMatchObject([
+test('the definition hands them to whoever loads a configuration', async () => {
+  expect(await definition.problems?.(stageConfig({ rules: [ruleOf('a', '0 0 8 * * *', 5, { cluster: 'nowhere' })] }))).toMatchObject([
     { path: 'rules[0].cluster' },
   ])
 })

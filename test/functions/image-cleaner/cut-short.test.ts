@@ -8,6 +8,7 @@ import { createMemory, MemoryError, noMemory } from '#shared/runtime/memory.ts'
 import { type Store, StoreError } from '#shared/safety/store.ts'
 import { MemoryDisk, openMemoryStore } from '#shared/safety/store-memory.ts'
 import { dayMs, now, settingsOf } from './fixtures.ts'
+import { interfering } from './interfering.ts'
 import { clusterA, freely, hourMs, image, openInProcessStage, type Stage, saying } from './stage.ts'
 
 let stage: Stage
@@ -107,4 +108,17 @@ it('8: asks clusters again before the first repository when looking at them took
   }
   expect(await asked(60_000)).toBe(1)
   expect(await asked(6 * 60_000)).toBe(2)
+})
+
+it('18: settles in the next night what was left open in the last one, though that is more than a day ago', async () => {
+  const stop = new AbortController()
+  const cloud = interfering(stage.cloud, {
+    answer: ({ action }, answer) => {
+      if (action === 'BatchDeleteImagePersonal') stop.abort()
+      return answer
+    },
+  })
+  await stage.run(freely({ last: 1 }), { cloud, signal: stop.signal })
+  stage.pass(25 * hourMs)
+  expect(saying(await stage.run(freely({ last: 1 })), 'NoChange')).toContain('NoChange settled-applied')
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ObservedTag } from '#functions/image-cleaner/image.ts'
 import type { JudgeFacts } from '#functions/image-cleaner/policy.ts'
-import { judgeRepository, type RepositoryVerdict } from '#functions/image-cleaner/policy.ts'
+import { expiredTexts, judgeRepository, type RepositoryVerdict } from '#functions/image-cleaner/policy.ts'
 import { keeping, now, settingsOf, tagOf, useOf } from './fixtures.ts'
 
 const name = 'shop/web'
@@ -26,9 +26,11 @@ const releases = [tagOf('v3', 1), tagOf('v2', 10), tagOf('v1', 100)]
 
 describe('keep wins', () => {
   it('removes what no rule keeps and says when it was pushed', () => {
-    const verdict = judge(releases, { settings: keeping({ last: 1 }) })
+    const settings = keeping({ last: 1 })
+    const verdict = judge(releases, { settings })
     expect(removed(verdict)).toEqual(['v1', 'v2'])
-    expect(verdict.contents.at(-1)?.expired).toContain('100 days ago')
+    const [text] = verdict.contents.slice(-1).map(({ content }) => expiredTexts(settings.policies, now)(content))
+    expect(text).toContain('100 days ago')
   })
 
   it('keeps what any policy for the repository keeps', () => {

@@ -533,7 +533,10 @@ spec:
       ['convert', '-f', 'bad.yaml', '--to', 'hpc'],
       /cannot be converted: config\/day: .*has 5 fields[\s\S]*nothing was converted: 1 problem/,
     ],
-    [['convert', '-f', 'rules.yaml', '--to', 'hpc', '-o', 'no/such/folder.yaml'], /no\/such\/folder\.yaml cannot be written: there is no such file/],
+    [
+      ['convert', '-f', 'rules.yaml', '--to', 'hpc', '-o', 'no/such/folder.yaml'],
+      /no\/such\/folder\.yaml cannot be written: there is no such file/,
+    ],
   ])('%j is explained', async (words, why) => {
     await file(rules, 'rules.yaml')
     await file(gateway(), 'object.yaml')

@@ -391,6 +391,19 @@ describe('what a try came to', () => {
         ['requestId of the read'],
       ],
       [
+        async (step, cloud) => {
+          await addNode(step, cloud)
+          throw new CloudError('test.CountNodes: no.', {
+            kind: 'cloud.forbidden',
+            code: 'x',
+            action: 'test.CountNodes',
+            requestId: 'of the read after it',
+            retryable: false,
+          })
+        },
+        ['requestId request-1'],
+      ],
+      [
         async () => {
           throw Object.assign(new Error('odd'), { requestId: 7, kind: 8 })
         },
