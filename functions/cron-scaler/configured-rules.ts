@@ -1,6 +1,5 @@
-import { quote } from '#shared/pure/clip.ts'
-import { nearest } from '#shared/pure/nearest.ts'
-import { failure, type Result, success } from '#shared/pure/result.ts'
+import { clusterIdOf } from '#shared/pure/named-cluster.ts'
+import { failure, type Result } from '#shared/pure/result.ts'
 import { type CronScalerConfig, calendarSource, type Settings } from './event.ts'
 import type { Calendar, UnreadCalendar } from './excludes.ts'
 import type { InvalidRule, RuleContext, RuleDraft } from './rules.ts'
@@ -84,20 +83,6 @@ export function rulesFor(drafts: readonly RuleDraft[], cluster: string): RuleDra
 
 /** The id of the cluster that somebody means. What is the id of one and the name of another means neither. */
 export function clusterOf(wanted: string, clusters: CronScalerConfig['clusters']): Result<string, InvalidRule> {
-  const byId = clusters.find(({ id }) => id === wanted)
-  const [byName, ...more] = clusters.filter(({ id, name }) => name === wanted && id !== byId?.id)
-  const found = byId ?? byName
-  if (found === undefined) {
-    const near = nearest(
-      wanted,
-      clusters.flatMap(({ id, name }) => (name === undefined ? [id] : [name, id])),
-    )
-    const advice = near === undefined ? 'write the id or the name of one' : `did you mean "${near}"?`
-    return failure({ code: 'cluster-unknown', text: `${quote(wanted)} is none of the configured clusters: ${advice}`, field: 'cluster' })
-  }
-  const other = byId === undefined ? more[0] : byName
-  if (other === undefined) return success(found.id)
-  const what = byId === undefined ? `the name of ${found.id} and of ${other.id}` : `the id of ${found.id} and the name of ${other.id}`
-  const text = `${quote(wanted)} is ${what}, so nobody knows which is meant: give one of them another name`
-  return failure({ code: 'cluster-ambiguous', text, field: 'cluster' })
+  const found = clusterIdOf(wanted, clusters)
+  return found.ok ? found : failure({ ...found.error, field: 'cluster' })
 }

@@ -1,26 +1,8 @@
 import * as z from 'zod/mini'
 import { quote } from '#shared/pure/clip.ts'
-import { parseDuration } from '#shared/pure/duration.ts'
-import { parseGlob } from '#shared/pure/glob.ts'
-import type { Result } from '#shared/pure/result.ts'
-import { isTimeZone } from '#shared/pure/zone.ts'
-import { SecretReference } from '#shared/runtime/config-schema.ts'
+import { ContentIds, personalHost, RegistryHosts, RegistrySetting, RegistryTimeZone } from '#shared/runtime/registry-settings.ts'
+import { DurationText, GlobText } from '#shared/runtime/settings-text.ts'
 
-/** A text that a parser of ours turns into something better; its complaint becomes the schema's. */
-function parsedText<T>(parse: (text: string) => Result<T, string>) {
-  return z.pipe(
-    z.string(),
-    z.transform((text, context) => {
-      const parsed = parse(text)
-      if (parsed.ok) return parsed.value
-      context.issues.push({ code: 'custom', message: parsed.error, input: text })
-      return z.NEVER
-    }),
-  )
-}
-
-const Duration = parsedText(parseDuration)
-const GlobText = parsedText(parseGlob)
 const Count = z.int().check(z.minimum(1), z.maximum(1_000_000))
 const Cap = z.int().check(z.minimum(0), z.maximum(1_000_000))
 const Percent = z.number().check(z.minimum(0), z.maximum(100))
@@ -73,27 +55,6 @@ export type Policy = z.infer<typeof Policy>
 const caps = (amount: number, percent: number) =>
   z.prefault(z.strictObject({ amount: z._default(Cap, amount), percent: z._default(Percent, percent) }), {})
 
-const originPattern = /^https?:\/\/(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/
-
-const DockerRegistry = z.strictObject({
-  kind: z.literal('docker'),
-  url: z
-    .string()
-    .check(
-      z.regex(originPattern, { error: 'must be the address alone, such as "https://registry.example.com:5000": no path, no user name' }),
-      z.describe(
-        'A registry of the Docker Registry HTTP API V2. Its host must be listed in platform.allowedHosts, and that of its token server.',
-      ),
-    ),
-  credentials: z.optional(
-    z.strictObject({ username: SecretReference, password: SecretReference }).check(z.describe('Without them it is asked as anybody.')),
-  ),
-  allowInsecureHttp: z._default(
-    z.boolean().check(z.describe('Plain HTTP to this registry; passwords and images are open to anybody on the way.')),
-    false,
-  ),
-})
-
 const LifecyclePolicy = z.strictObject({
   type: z.enum(['keep_last_days', 'keep_last_nums']),
   value: Count,
@@ -105,22 +66,15 @@ const LifecyclePolicy = z.strictObject({
  */
 export const Settings = z.strictObject({
   registry: z._default(
-    z
-      .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('tcr-personal') }), DockerRegistry])
-      .check(
-        z.describe(
-          'Which registry is cleaned. A Docker registry tells no push times: the first time that a content was seen under a tag stands for it.',
-        ),
+    RegistrySetting.check(
+      z.describe(
+        'Which registry is cleaned. A Docker registry tells no push times: the first time that a content was seen under a tag stands for it.',
       ),
+    ),
     { kind: 'tcr-personal' },
   ),
   timeZone: z._default(
-    z
-      .string()
-      .check(
-        z.refine(isTimeZone, { error: 'must be a time zone by its IANA name, such as "Asia/Shanghai"' }),
-        z.describe('Zone of the times that the registry gives without one, and of the days that caps count by.'),
-      ),
+    RegistryTimeZone.check(z.describe('Zone of the times that the registry gives without one, and of the days that caps count by.')),
     'Asia/Shanghai',
   ),
   hours: z.optional(
@@ -136,24 +90,13 @@ export const Settings = z.strictObject({
         ),
       ),
   ),
-  hosts: z._default(
-    z
-      .array(
-        z
-          .string()
-          .check(z.regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/i, { error: 'must be a host, with its port where it has one' })),
-      )
-      .check(z.minLength(1), z.describe('Names under which clusters pull from this registry.')),
-    ['ccr.ccs.tencentyun.com'],
-  ),
+  hosts: z._default(RegistryHosts, [personalHost]),
   contentIds: z._default(
-    z
-      .enum(['digest', 'opaque'])
-      .check(
-        z.describe(
-          'Whether TagId is the manifest digest that pods report. With `opaque` a repository with an image pinned by digest is left alone.',
-        ),
+    ContentIds.check(
+      z.describe(
+        'Whether TagId is the manifest digest that pods report. With `opaque` a repository with an image pinned by digest is left alone.',
       ),
+    ),
     'digest',
   ),
   policies: z._default(
@@ -201,7 +144,7 @@ export const Settings = z.strictObject({
       ),
     [],
   ),
-  referenceMemory: z.prefault(Duration.check(z.describe('How long an image stays protected after it was last seen in use.')), '30d'),
+  referenceMemory: z.prefault(DurationText.check(z.describe('How long an image stays protected after it was last seen in use.')), '30d'),
   breaker: z.prefault(
     z.strictObject({
       shrinkPercent: z._default(
@@ -215,7 +158,10 @@ export const Settings = z.strictObject({
           .check(z.describe('Images go even where no cluster uses any image of this registry, which mostly means that `hosts` is wrong.')),
         false,
       ),
-      clockJump: z.prefault(Duration.check(z.describe('Nothing is removed when the last run was further in the future than this.')), '10m'),
+      clockJump: z.prefault(
+        DurationText.check(z.describe('Nothing is removed when the last run was further in the future than this.')),
+        '10m',
+      ),
     }),
     {},
   ),

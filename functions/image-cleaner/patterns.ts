@@ -1,27 +1,11 @@
-import { quote } from '#shared/pure/clip.ts'
-import { failure, type Result, success } from '#shared/pure/result.ts'
+import type { Result } from '#shared/pure/result.ts'
+import { compileTagPattern, type TagPattern } from '#shared/runtime/tag-pattern.ts'
 
-/** Whether a pattern matches the whole of a tag's name. */
-export type TagPattern = (name: string) => boolean
+export type { TagPattern }
 
-/**
- * Compiles a regular expression by RE2's rules, which take time in proportion to the name whatever the pattern. What RE2 does not
- * have (look-around, back-references) is refused with what to write instead. The library is loaded at the first pattern.
- */
+/** Compiles a pattern of a policy, which matches the whole of a tag's name. */
 export async function compilePattern(text: string): Promise<Result<TagPattern, string>> {
-  const { RE2JS, RE2JSException } = await import('re2js')
-  try {
-    const compiled = RE2JS.compile(text)
-    return success((name) => compiled.matches(name))
-  } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error
-    const what = /\(\?[=!<]/.test(text)
-      ? 'it looks around, which RE2 does not do; keep by two patterns, or by `tags` and `protected`'
-      : /\\[1-9]/.test(text)
-        ? 'it refers back to a group, which RE2 does not do'
-        : error.message
-    return failure(`${quote(text)} is no regular expression that can be used here: ${what}`)
-  }
+  return await compileTagPattern(text, 'keep by two patterns, or by `tags` and `protected`')
 }
 
 /** All of the configured patterns. Throws PatternError for the first that cannot be used. */

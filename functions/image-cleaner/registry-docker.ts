@@ -1,8 +1,5 @@
 import * as z from 'zod/mini'
 import type { CloudReader, CloudWriter } from '#cloud/cloud.ts'
-import { CloudError } from '#cloud/errors.ts'
-import { type RegistryAddress, type RegistryAnswer, RegistryRead, RegistryWrite } from '#cloud/registry-call.ts'
-import { quote } from '#shared/pure/clip.ts'
 import {
   acceptedManifests,
   companionOf,
@@ -12,7 +9,10 @@ import {
   isOwnConfig,
   type Manifest,
   parseManifest,
-} from './docker-manifest.ts'
+} from '#cloud/docker-manifest.ts'
+import { CloudError } from '#cloud/errors.ts'
+import { type RegistryAddress, type RegistryAnswer, RegistryRead, RegistryWrite } from '#cloud/registry-call.ts'
+import { quote } from '#shared/pure/clip.ts'
 import {
   type ImagePlace,
   type ListedTag,

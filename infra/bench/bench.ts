@@ -17,6 +17,7 @@ import { measureSignatures } from './signatures.ts'
 import { startPlatform } from './start-platform.ts'
 import { store } from './store.ts'
 import { measureThroughput } from './throughput.ts'
+import { webhooks } from './webhooks.ts'
 
 export interface BenchReport {
   readonly machine: MachineFacts
@@ -68,6 +69,7 @@ export const sections: readonly Section[] = [
   registryCalls,
   registryPlan,
   registryMemory,
+  webhooks,
 ]
 
 /** Measures these sections once, on this machine only: all of them take about ten minutes, quick about two. */

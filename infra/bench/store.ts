@@ -1,10 +1,10 @@
 import { fork } from 'node:child_process'
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod/mini'
+import { flushesPerSecond } from './flushes.ts'
 import { median } from './median.ts'
 import { prepareWorker, type Worker } from './run-worker.ts'
 import { goal, type Measured, type Section, type SectionOptions } from './section.ts'
@@ -116,24 +116,6 @@ async function slice(worker: Worker, one: Case, place: string, sliceMs: number, 
     entriesPerSecond: sum((one) => one.entries / one.seconds),
     roundTrips: sum((one) => one.calls) / entries,
     cpuMicros: (sum((one) => one.cpuMs) * 1000) / entries,
-  }
-}
-
-/** How often a second this disk makes one small write durable, one after the other. */
-function flushesPerSecond(path: string, sliceMs: number): number {
-  const file = openSync(path, 'w')
-  try {
-    const page = Buffer.alloc(4096)
-    const begin = performance.now()
-    let count = 0
-    while (performance.now() - begin < sliceMs) {
-      writeSync(file, page)
-      fsyncSync(file)
-      count += 1
-    }
-    return (count * 1000) / (performance.now() - begin)
-  } finally {
-    closeSync(file)
   }
 }
 

@@ -24,9 +24,9 @@ const Schedule = z.strictObject({
   }),
 })
 
-/** A route of the HTTP API. */
+/** A route of the HTTP API: POST for what senders bring, GET for pages that people open. */
 const HttpApi = z.strictObject({
-  method: z.literal('POST'),
+  method: z.enum(['POST', 'GET']),
   path: z
     .string()
     .check(z.regex(/^\/hooks\/[a-z-]+\/(?:\{proxy\+\}|[A-Za-z0-9._~/-]+)$/, { error: 'must be a path such as "/hooks/<name>/{proxy+}"' })),

@@ -3,18 +3,18 @@ import { at, isCalledAfter, listOf, logicalName, type Template, targetOf } from 
 
 type Resources = Template['Resources']
 
-/** What a function needs of its queue: to wake itself, and to be woken. */
-const queueActions = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:SendMessage']
+/** What a function needs of its queue: to wake itself, to be woken, and to say when a message that goes back is due. */
+const queueActions = ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:SendMessage']
 /** A message stays unseen for at least so many timeouts of the function, as Lambda's documentation asks for. */
 const timeoutsUnseen = 6
 /** Fewer receptions than this and a moment's trouble gives messages up. */
 const leastReceptions = 5
 
 /**
- * What is wrong with the webhooks of a packaged function: routes are those of function.yml, take POST only and are below the function's
- * own path; API Gateway may invoke it through its API only; a queue of its own wakes it, in order, with partial failures, and gives
- * up into another one of its own; it knows the queue and may use it; a schedule sweeps what nobody was woken for. A function
- * without webhooks has none of this.
+ * What is wrong with the webhooks of a packaged function: routes are those of function.yml and below the function's own path; API
+ * Gateway may invoke it through its API only; a queue of its own wakes it, in order, with partial failures, and gives up into
+ * another one of its own; it knows the queue and may use it; a schedule sweeps what nobody was woken for. A function without
+ * webhooks has none of this.
  */
 export function inspectHooks(name: string, file: FunctionFile, resources: Resources): string[] {
   const wanted = file.function.events.flatMap(({ httpApi }) => (httpApi === undefined ? [] : [httpApi]))

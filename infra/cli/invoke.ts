@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { seenRun } from '#infra/local/cut-short.ts'
@@ -9,7 +8,6 @@ import { type Platform, realPlatform, sandboxPlatform } from '#infra/local/platf
 import { createSandboxClock } from '#infra/sandbox/clock.ts'
 import { formatDuration } from '#shared/pure/duration.ts'
 import { nearest } from '#shared/pure/nearest.ts'
-import { readJson } from '#shared/runtime/config-text.ts'
 import { createLog, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { countsText, hasFailed } from '#shared/runtime/report.ts'
@@ -17,13 +15,16 @@ import { parseScheduleEvent } from '#shared/runtime/schedule-event.ts'
 import type { Command } from './command.ts'
 import { stoppedCode, UsageError } from './command.ts'
 import { introduce } from './introduce.ts'
-import { fileTrouble, parseInstant } from './words.ts'
+import { hookTriggerOf, invokeHook } from './invoke-hook.ts'
+import { readEvent } from './read-event.ts'
+import { parseInstant } from './words.ts'
 
 export const invoke: Command = {
   summary: 'run one function on one event file',
   help: `Usage: longshore invoke <function> --event FILE [--now ISO] [--config FILE [--sandbox]] [--json] [--all] [--wide] [--verbose]
 
-Runs a function as its trigger would, with the event of the file (events/<function>/base.json), and prints its decisions.
+Runs a function as its trigger would, with the event of the file (events/<function>/base.json), and prints its decisions. A webhook
+(an event of API Gateway) is answered as there, and what it brings is worked on.
 Without --config it runs on a fresh sandbox whose clock stands at the event's instant, so the same event always prints the
 same; --now sets that clock to another instant, for an event that comes late (events/cron-scaler/late.json with
 --now 2026-11-24T00:00:00Z). With --config it runs against that platform, now, and writes only in mode enforce; --sandbox
@@ -60,7 +61,10 @@ reasons on a narrow terminal. Exit code 1 when the event is not valid or somethi
       throw new UsageError("--now sets the sandbox's clock; a real platform has its own time. Add --sandbox to try the configuration there")
     }
     const startMs = values.now === undefined ? undefined : parseInstant(values.now, '--now')
-    const tick = parseScheduleEvent(await readEvent(resolve(io.cwd, values.event)))
+    const event = await readEvent(resolve(io.cwd, values.event))
+    const trigger = hookTriggerOf(event) ?? tickOf(event)
+    if (trigger.kind !== 'tick' && values.json === true)
+      throw new UsageError('--json prints the report of a schedule; this event is for the webhooks')
     const redactor = createRedactor()
     const log = values.verbose === true ? createLog({ write: io.err, redactor, level: 'debug' }) : silentLog
     const platform: Platform =
@@ -70,7 +74,7 @@ reasons on a narrow terminal. Exit code 1 when the event is not valid or somethi
             configPath: values.config,
             cwd: io.cwd,
             redactor,
-            sandbox: { clock: createSandboxClock({ startMs: startMs ?? tick.scheduledAt, frozen: true }) },
+            sandbox: { clock: createSandboxClock({ startMs: startMs ?? trigger.atMs, frozen: true }) },
           })
     try {
       const { config, cloud, kernel, store } = platform
@@ -78,8 +82,9 @@ reasons on a narrow terminal. Exit code 1 when the event is not valid or somethi
       const now = platform.now()
       const isPlain = values.json !== true
       if (isPlain) await introduce(platform, { configPath: values.config, functionCount: 1, isShortLived: true }, io)
+      if (trigger.kind !== 'tick') return await invokeHook(fn, trigger, platform, { redactor, log, io })
       const ran = await fn.run({
-        ...tick,
+        ...trigger.tick,
         config,
         cloud,
         kernel,
@@ -113,17 +118,7 @@ reasons on a narrow terminal. Exit code 1 when the event is not valid or somethi
   },
 }
 
-async function readEvent(path: string): Promise<unknown> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error)
-      throw new Error(`the event file ${path} cannot be read: ${fileTrouble(error)}`, { cause: error })
-    throw error
-  }
-  const { value, problems } = readJson(text)
-  const [problem] = problems
-  if (problem !== undefined) throw new Error(`the event file ${path}, line ${problem.line ?? 1}: ${problem.text}`)
-  return value
+function tickOf(event: unknown): { readonly kind: 'tick'; readonly atMs: number; readonly tick: ReturnType<typeof parseScheduleEvent> } {
+  const tick = parseScheduleEvent(event)
+  return { kind: 'tick', atMs: tick.scheduledAt, tick }
 }

@@ -42,6 +42,14 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
       return createRestoreCommand(askOnTerminal)
     },
   },
+  redeploy: {
+    summary: 'try an event on the redeploy hook, see what is held, and let it go on',
+    load: async () => (await import('./redeploy.ts')).redeploy,
+  },
+  approve: {
+    summary: 'agree to images that wait for somebody to agree',
+    load: async () => (await import('./redeploy.ts')).approve,
+  },
   backtest: {
     summary: 'replay what was seen of the registry against a policy',
     load: async () => (await import('./backtest.ts')).backtest,

@@ -72,7 +72,7 @@ export function planTable(document: Pick<PlanDocument, 'steps'>): string[] {
     .map(({ verdict, target, before, after, reason }) => [
       verdict,
       target,
-      before === after ? before : `${before || '(nothing)'} -> ${after}`,
+      before === after || after === '' ? before : `${before || '(nothing)'} -> ${after}`,
       reason.text,
     ])
   return columns(['verdict', 'target', 'change', 'why'], rows)

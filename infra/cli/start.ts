@@ -140,7 +140,7 @@ once, prints one line per decision (what was done first), then goes on ticking a
           io.out('')
           if (platform.sandbox !== undefined)
             io.out(`The sandbox's clock, faults and calls are steered at ${platform.sandbox.url}/_sandbox.`)
-          const count = hooks?.routes.length ?? 0
+          const count = hooks?.routes.filter(({ method }) => method === 'POST').length ?? 0
           if (count > 0) io.out(`${counted(count, 'webhook')} at ${webhooks?.url ?? ''}.`)
           io.out(`Ticking on; status at ${webhooks?.url ?? ''}/healthz. Ctrl-C ends it.`)
         }

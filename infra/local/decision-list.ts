@@ -33,15 +33,34 @@ export function decisionList(decisions: readonly Decision[], options: ListOption
   const shown = decisions
     .filter((decision) => options.all === true || !isSuperseded(decision))
     .toSorted((one, other) => order.indexOf(one.outcome) - order.indexOf(other.outcome))
-  const cells = shown.map(decisionCells)
+  const { columns } = options
+  const fitting = shown.map((decision) => (columns === undefined || fits(decision, columns) ? decision : withShortImages(decision)))
+  const cells = fitting.map(decisionCells)
   const full = widest.map((most, column) => Math.min(most, Math.max(0, ...cells.map((row) => row[column]?.length ?? 0))))
   // Where columns would leave no room for reasons, only the first two are kept.
-  const isNarrow = options.columns !== undefined && options.columns - reasonAt([], full) < leastColumn
+  const isNarrow = columns !== undefined && columns - reasonAt([], full) < leastColumn
   const widths = isNarrow ? full.slice(0, 2) : full
-  const whole = shown.map((decision) => decisionLine(decision, widths))
-  const { columns } = options
+  const whole = fitting.map((decision) => decisionLine(decision, widths))
   const lines = columns === undefined ? whole : whole.map((line, row) => cutReason(line, reasonAt(cells[row] ?? [], widths), columns))
-  return { lines, superseded: decisions.length - shown.length, isCut: lines.some((line, row) => line !== whole[row]) }
+  const isCut = lines.some((line, row) => line !== whole[row]) || fitting.some((decision, row) => decision !== shown[row])
+  return { lines, superseded: decisions.length - shown.length, isCut }
+}
+
+function fits(decision: Decision, columns: number): boolean {
+  return decisionLine(decision).length <= columns
+}
+
+const registryHost = /(?<![^\s=])[\w-]+(?:\.[\w-]+)+(?::\d+)?\//g
+const digest = /(sha256:[0-9a-f]{12})[0-9a-f]{52}/g
+const oneImage = /^([\w.-]+(?:\/[\w.-]+)+):([\w.-]+)$/
+
+/** The same with images by their names in the registry: with two whole ones there is room for no reason. */
+function withShortImages(decision: Decision): Decision {
+  const [before = '', after = ''] = [decision.before, decision.after].map((text) => text.replace(registryHost, '').replace(digest, '$1…'))
+  if (before === decision.before && after === decision.after) return decision
+  const [, repository, tag] = oneImage.exec(after) ?? []
+  const isSame = before !== after && repository !== undefined && oneImage.exec(before)?.[1] === repository
+  return { ...decision, before, after: isSame ? (tag ?? after) : after }
 }
 
 /** What was hidden and how to see it, for the end of a line; empty when nothing was. */

@@ -88,7 +88,9 @@ export function createHookRunner(options: HookRunnerOptions): HookRunner {
 
   return {
     routes: desks.flatMap(({ desk }) =>
-      desk.routes.map(({ path }) => ({ method: 'POST', path, answer: async (event) => await desk.answer(parseHttpEvent(event)) })),
+      desk.routes.flatMap(({ path, methods }) =>
+        methods.map((method) => ({ method, path, answer: async (event) => await desk.answer(parseHttpEvent(event)) })),
+      ),
     ),
     warnings: async () => {
       const warnings: string[] = []

@@ -6,7 +6,7 @@ import type { SendOptions } from '#cloud/cloud.ts'
 import { createTransport } from '#cloud/transport.ts'
 import { type BotMessage, sandboxNotifiers, startBots } from '#infra/sandbox/bots.ts'
 import { type Sandbox, type SandboxOptions, startSandbox } from '#infra/sandbox/server.ts'
-import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
+import { sandboxCredential, sandboxHookSecrets } from '#infra/sandbox/test-credentials.ts'
 import { type Config, type Environment, loadConfig } from '#shared/runtime/config.ts'
 import { type Connection, connect } from '#shared/runtime/connect.ts'
 import { createKernel, type Kernel, openStore } from '#shared/runtime/kernel.ts'
@@ -195,7 +195,7 @@ export async function sandboxPlatform(options: {
     })
     return {
       ...platform,
-      env: { ...options.env, ...env, ...local?.env },
+      env: { ...sandboxHookSecrets, ...options.env, ...env, ...local?.env },
       sandbox,
       close: async () => {
         await platform.close()

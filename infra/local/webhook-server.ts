@@ -128,7 +128,7 @@ function matcherOf(routes: readonly WebhookRoute[]): (method: string | undefined
 }
 
 function contents(routes: readonly WebhookRoute[]): string {
-  const webhooks = routes.map(({ method, path }) => `${method} ${path}  webhook`)
+  const webhooks = routes.map(({ method, path }) => `${method} ${path}  ${method === 'GET' ? 'page' : 'webhook'}`)
   return ['Longshore', 'GET /healthz  how the functions are doing', ...(webhooks.length > 0 ? webhooks : ['no webhooks yet'])].join('\n')
 }
 

@@ -23,3 +23,16 @@ export const sandboxSecretKey = sandboxCredential.secretKey
 
 /** What kubectl shows to the clusters of a sandbox. */
 export const sandboxKubeToken = 'sandbox-token'
+
+/**
+ * What the webhooks of the built-in configuration are known by, and the sample events of events/ with them, under the names of the
+ * variables that the configuration refers to. It opens nothing else anywhere.
+ */
+export const sandboxHookSecrets = {
+  SANDBOX_REGISTRY_TOKEN: 'sandbox-registry-token',
+  SANDBOX_HARBOR_TOKEN: 'sandbox-harbor-token',
+  SANDBOX_TCR_TOKEN: 'sandbox-tcr-token',
+  SANDBOX_HUB_SECRET: 'sandbox-hub-secret',
+  SANDBOX_CI_KEY: 'whsec_c2FuZGJveC1rZXktZm9yLWxvY2FsLXVzZS1vbmx5LSE=',
+  SANDBOX_APPROVAL_SECRET: 'sandbox-approval-secret-for-local-use-only',
+} as const

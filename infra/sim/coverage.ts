@@ -1,5 +1,5 @@
 import { type Facts, isFollowUp } from './check/facts.ts'
-import type { ImageEffect } from './history.ts'
+import type { HookEffect, ImageEffect } from './history.ts'
 
 /** What there is to count, each with the words that say it. */
 const counts = {
@@ -37,6 +37,15 @@ const counts = {
   resumed: 'runs of the image-cleaner that went on in the middle of a night',
   uncounted: 'repositories of which nothing went because it could not be written down first',
   imageDeeds: 'deeds of people to images and to what uses them',
+  setImages: 'images that were set because of a push',
+  rolledBack: 'rollouts that were taken back',
+  agreed: 'agreements that were written down',
+  takenEvents: 'webhooks that were taken in',
+  deniedEvents: 'webhooks of others that were turned away',
+  waves: 'workloads that waited for a ring before theirs, or for its soak time',
+  badImages: 'workloads that were kept from a content which had failed',
+  keptImages: 'workloads on which somebody had gone back',
+  hookDeeds: 'deeds of people to workloads',
 } as const
 
 /** What befell a world, counted: a simulation in which nothing goes wrong shows nothing. */
@@ -58,6 +67,7 @@ export function coverageOf(facts: Facts): Coverage {
   const by = (pattern: RegExp): number => facts.effects.filter(({ effect }) => pattern.test(effect.by)).length
   const tagsOf = (kind: ImageEffect['kind']): number =>
     facts.effects.reduce((sum, { effect: { images } }) => sum + (images?.kind === kind ? images.removed.length : 0), 0)
+  const hook = (kind: HookEffect['kind']): number => facts.effects.filter(({ effect }) => effect.hook?.kind === kind).length
   return {
     runs: facts.runs.size,
     followUps: [...facts.runs.keys()].filter(isFollowUp).length,
@@ -95,6 +105,15 @@ export function coverageOf(facts: Facts): Coverage {
     resumed: resumedRuns(facts),
     uncounted: decided('Held', /^not-counted$/),
     imageDeeds: facts.of('image-deed').length,
+    setImages: hook('set'),
+    rolledBack: hook('rollback'),
+    agreed: hook('approve'),
+    takenEvents: facts.of('hook-answered').filter(([, { status }]) => status === 202).length,
+    deniedEvents: facts.of('hook-answered').filter(([, { status }]) => status === 401).length,
+    waves: decided('Held', /^(?:waits-for-wave|soaking)$/),
+    badImages: decided('Held', /^held-bad-image$/),
+    keptImages: decided('Held', /^person-rolled-back$/),
+    hookDeeds: facts.of('hook-deed').length,
   }
 }
 
@@ -154,5 +173,14 @@ function filled(value: (name: CoverageName) => number): Coverage {
     resumed: value('resumed'),
     uncounted: value('uncounted'),
     imageDeeds: value('imageDeeds'),
+    setImages: value('setImages'),
+    rolledBack: value('rolledBack'),
+    agreed: value('agreed'),
+    takenEvents: value('takenEvents'),
+    deniedEvents: value('deniedEvents'),
+    waves: value('waves'),
+    badImages: value('badImages'),
+    keptImages: value('keptImages'),
+    hookDeeds: value('hookDeeds'),
   }
 }

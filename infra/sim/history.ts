@@ -1,6 +1,7 @@
 import type { Decision } from '#shared/pure/step.ts'
 import type { ImageDeedName } from './images/image-scene.ts'
 import type { WrittenOverride } from './oracle.ts'
+import type { HookDeed } from './redeploy/hook-scene.ts'
 
 /** A step of a plan, as far as anybody can check it later. */
 export interface PlannedStep {
@@ -74,6 +75,39 @@ export interface Effect extends Doer {
   readonly wasDeleting: boolean
   /** Of images: what was removed or brought back. */
   readonly images?: ImageEffect | undefined
+  /** Of the redeploy-hook: what a write did to a workload. */
+  readonly hook?: HookEffect | undefined
+}
+
+/** What one write of the redeploy-hook did to a workload: its one container's image, and what is on record of it. */
+export interface HookEffect {
+  readonly kind: 'set' | 'rollback' | 'settle' | 'approve'
+  /** Index of the workload. */
+  readonly workload: number
+  readonly imageBefore: string
+  /** Of a Job, what its copy runs. */
+  readonly imageAfter: string
+  readonly recordKey: string | undefined
+  readonly recordImage: string | undefined
+  /** What had been set before, by the record. */
+  readonly setBefore: string | undefined
+  readonly contentBefore: string | undefined
+  readonly content: string | undefined
+  readonly state: string | undefined
+  readonly stateBefore: string | undefined
+  readonly atBeforeMs: number
+  /** The tag that was acted on. */
+  readonly tag: string | undefined
+  /** Contents that failed, by the record. */
+  readonly bad: readonly string[]
+  readonly approved: string | undefined
+  /** Paths of what it changed that is none of its business. */
+  readonly strays: readonly string[]
+  readonly isRecorded: boolean
+  /** Whether all that should run ran what is on record, right then. */
+  readonly isComplete: boolean
+  readonly shownBefore: string
+  readonly shownAfter: string
 }
 
 /** A tag as it really is. */
@@ -127,7 +161,7 @@ export type Happening = { readonly at: number } & (
       readonly outcome: WireOutcome
       readonly text: string
     }
-  | { readonly kind: 'read'; readonly doer: Doer; readonly path: string }
+  | { readonly kind: 'read'; readonly doer: Doer; readonly path: string; readonly cluster?: string | undefined }
   /** A list that was read for the image-cleaner: of a cluster, or the tags of a repository. */
   | {
       readonly kind: 'looked'
@@ -150,6 +184,33 @@ export type Happening = { readonly at: number } & (
       readonly text: string
     }
   | { readonly kind: 'edited'; readonly version: number }
+  /** What somebody did to a workload of the redeploy-hook. */
+  | {
+      readonly kind: 'hook-deed'
+      readonly target: string
+      readonly deed: HookDeed
+      readonly text: string
+      readonly isChanged: boolean
+      /** The image and the object that are there since. */
+      readonly image: string | undefined
+      readonly uid: string | undefined
+    }
+  /** Somebody agrees to a content; `isTaken` once they were told that this has been taken in. */
+  | {
+      readonly kind: 'hook-approved'
+      readonly target: string
+      readonly uid: string
+      readonly content: string
+      readonly isTaken: boolean
+    }
+  /** A webhook was answered; undefined when no answer came. */
+  | {
+      readonly kind: 'hook-answered'
+      readonly doer: Doer
+      readonly what: string
+      readonly status: number | undefined
+      readonly ids: readonly string[]
+    }
   | { readonly kind: 'effect'; readonly effect: Effect }
   | {
       readonly kind: 'stored'
@@ -259,6 +320,12 @@ function textOf(happening: Happening): string {
       return `${happening.doer.owner || happening.doer.process} has listed ${happening.of}${happening.isTrue ? '' : ', and was not told the truth'}`
     case 'image-deed':
       return `PERSON ${happening.text}`
+    case 'hook-deed':
+      return `PERSON ${happening.text}`
+    case 'hook-approved':
+      return `PERSON ${happening.isTaken ? 'is told that it has been taken in to agree' : 'agrees'} to ${happening.content.slice(0, 19)} for ${happening.target}`
+    case 'hook-answered':
+      return `${happening.doer.process} answers ${happening.status ?? 'nothing'} to ${happening.what}`
     case 'edited':
       return `PERSON edits the configuration, which is version ${happening.version} now`
     case 'stored':

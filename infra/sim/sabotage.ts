@@ -3,6 +3,7 @@ import type { CloudWriter } from '#cloud/cloud.ts'
 import type { Settings } from '#functions/image-cleaner/event.ts'
 import type { ImageChange } from '#functions/image-cleaner/image-change.ts'
 import type { ObservedPart } from '#functions/image-cleaner/plan.ts'
+import type { definition as hookDefinition, queue as hookQueue } from '#functions/redeploy-hook/definition.ts'
 import type { Config } from '#shared/runtime/config.ts'
 import type { PartedDefinition, ScheduleDefinition } from '#shared/runtime/definition.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
@@ -16,6 +17,10 @@ export type Review = (steps: readonly StepLike[]) => ReadonlySet<StepLike>
 
 /** The image-cleaner as the runtime takes it. */
 export type Cleaner = PartedDefinition<Settings, ObservedPart, ImageChange>
+
+/** The redeploy-hook as the runtime takes it. */
+export type HookDefinition = typeof hookDefinition
+export type HookProcess = typeof hookQueue.process
 
 /** Puts something else in the place of parts of the product, to see whether the checks notice. */
 export interface Sabotage {
@@ -33,6 +38,10 @@ export interface Sabotage {
     definition: ScheduleDefinition<Settings, Observed, Change>,
   ) => ScheduleDefinition<Settings, Observed, Change>
   readonly cleaner?: (cleaner: Cleaner) => Cleaner
+  /** The redeploy-hook as its ticks run it, and as its events do. */
+  readonly hook?: (definition: HookDefinition) => HookDefinition
+  /** What works on its events. */
+  readonly process?: (process: HookProcess) => HookProcess
   readonly review?: (review: Review) => Review
   readonly verify?: (verify: Journal['verify']) => Journal['verify']
 }

@@ -3,9 +3,10 @@ import { Chance } from './chance.ts'
 import { drawPlans, type PlansOf } from './draw-plans.ts'
 import type { PersonDeed } from './history.ts'
 import { drawImages, drawNights, type ImageScene, nightTickMs } from './images/image-scene.ts'
+import { drawHook, type HookScene } from './redeploy/hook-scene.ts'
 
 /** What the simulation runs. `relative-probe` adds one object per step, so that nothing but the kernel keeps it from adding two. */
-export const simFunctions = ['cron-scaler', 'relative-probe', 'image-cleaner'] as const
+export const simFunctions = ['cron-scaler', 'relative-probe', 'image-cleaner', 'redeploy-hook'] as const
 export type SimFunction = (typeof simFunctions)[number]
 
 /** A world, its rules and everything that is going to befall it, drawn from a seed: plain JSON. */
@@ -56,6 +57,8 @@ export interface Scenario {
   readonly needsApproval: boolean
   /** What the image-cleaner lives in. Its worlds have no targets and no rules. */
   readonly images?: ImageScene | undefined
+  /** What the redeploy-hook lives in. Its worlds have no targets and no rules, either. */
+  readonly hook?: HookScene | undefined
 }
 
 export type SimSize = { readonly replicas: number } | { readonly min: number; readonly max: number }
@@ -190,13 +193,27 @@ export const quietMinutes = [1, 4, 9, 15, 21] as const
 
 export const clusterIds = ['cls-e0000001', 'cls-e0000002'] as const
 
-/** Draws a scenario. The same seed and function, the same scenario. */
-export function drawScenario(seed: number, of: SimFunction): Scenario {
+/** Clusters of the redeploy-hook's worlds, which may have three rings. */
+const hookClusters = [...clusterIds, 'cls-e0000003'] as const
+
+/**
+ * Draws a scenario. The same seed and function, the same scenario. Of the redeploy-hook another variant is the same world in which events
+ * come in another order, and other ones of them twice or never.
+ */
+export function drawScenario(seed: number, of: SimFunction, variant = ''): Scenario {
   const chance = new Chance(seed, `scenario of ${of}`)
-  return of === 'image-cleaner' ? drawNightScenario(seed, chance) : drawTickScenario(seed, of, chance)
+  switch (of) {
+    case 'image-cleaner':
+      return drawNightScenario(seed, chance)
+    case 'redeploy-hook':
+      return drawPushScenario(seed, chance, variant)
+    case 'cron-scaler':
+    case 'relative-probe':
+      return drawTickScenario(seed, of, chance)
+  }
 }
 
-function drawTickScenario(seed: number, of: Exclude<SimFunction, 'image-cleaner'>, chance: Chance): Scenario {
+function drawTickScenario(seed: number, of: 'cron-scaler' | 'relative-probe', chance: Chance): Scenario {
   const timing = chance.of('timing')
   const { startMs, zones } = drawSeason(chance.of('season'), timing)
   const tickMs =
@@ -289,6 +306,70 @@ function drawNightScenario(seed: number, chance: Chance): Scenario {
     },
     images: drawImages(chance.of('images'), { clusters, nights: [...troubled, ...quiet], troubled, startMs, quietMs }),
   }
+}
+
+/** Half an hour in which things are pushed, and as long again for what is under way then. */
+function drawPushScenario(seed: number, chance: Chance, variant: string): Scenario {
+  const timing = chance.of('timing')
+  const startMs = Date.UTC(2026, 2, 2, 6) + timing.whole(0, 600) * minuteMs
+  const quietMs = startMs + timing.whole(10, 18) * minuteMs
+  const clusters = hookClusters.slice(
+    0,
+    chance.of('clusters').weighed([
+      [3, 1],
+      [4, 2],
+      [2, 3],
+    ]),
+  )
+  const machineCount = chance.of('machines').weighed([
+    [1, 1],
+    [3, 2],
+    [2, 3],
+  ])
+  const ticksIn = (fromMs: number, untilMs: number): number[] =>
+    Array.from({ length: Math.floor((untilMs - fromMs) / minuteMs) }, (_, tick) => fromMs + tick * minuteMs)
+  const lastTickMs = quietMs + hookQuietMinutes * minuteMs
+  const facts = { clusters, machineCount, startMs, quietMs, variant }
+  return {
+    seed,
+    function: 'redeploy-hook',
+    startMs,
+    quietMs,
+    mode: drawMode(chance),
+    clusterIds: clusters,
+    targets: [],
+    ...noPlans,
+    startingDeadlineMs: 0,
+    hasJournalKey: chance.of('key').isTrue(0.4),
+    guard: drawPushGuard(chance.of('guard'), startMs, quietMs),
+    ...drawClocks(chance.of('clocks'), { of: 'redeploy-hook', startMs, quietMs, machineCount }),
+    deliveries: drawDeliveries(chance.of('deliveries'), {
+      ticks: ticksIn(startMs, quietMs),
+      quiet: ticksIn(quietMs + minuteMs, lastTickMs + minuteMs),
+      machineCount,
+    }),
+    lastTickMs,
+    storms: chance.of('stormy').isTrue(0.6) ? drawStorms(chance.of('storms'), { startMs, quietMs }) : [],
+    people: [],
+    rivalChance: chance.of('rivals').one([0, 0, 0, 0.1, 0.4]),
+    switchings: drawSwitchings(chance.of('switch'), { startMs, quietMs }),
+    ...drawTrouble(chance.of('trouble')),
+    needsApproval: false,
+    hook: drawHook(chance.of('hook'), facts),
+  }
+}
+
+/** For so long all that may be rolled out has to be, and every clock, store and cluster is well. */
+const hookQuietMinutes = 32
+
+/** Caps that there is time enough for when it is quiet, and windows that are over by then. */
+function drawPushGuard(chance: Chance, startMs: number, quietMs: number): SimGuard {
+  const caps = chance.isTrue(0.25) ? [{ amount: chance.whole(3, 8), window: chance.one([2, 4]) * minuteMs }] : []
+  const minutes = Math.floor((quietMs - startMs) / minuteMs)
+  const begins = chance.whole(-5, minutes - 5)
+  const minuteOfDay = (Math.floor((startMs % (24 * hourMs)) / minuteMs) + begins + 24 * 60) % (24 * 60)
+  const freeze = chance.isTrue(0.2) ? [{ name: 'w1', kind: 'deny' as const, minuteOfDay, minutes: chance.whole(3, minutes - begins) }] : []
+  return { caps, freeze, overrides: [], protect: [], killSwitch: chance.isTrue(0.8) ? 'store' : 'configMap' }
 }
 
 /** Caps and windows of the kernel itself, in few worlds: the function has its own caps. */

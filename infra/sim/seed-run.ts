@@ -3,6 +3,7 @@ import { checks } from './check/checks.ts'
 import { Facts, type Violation } from './check/facts.ts'
 import { type Coverage, coverageOf } from './coverage.ts'
 import type { History } from './history.ts'
+import { runHookSeed } from './redeploy/run-hook-seed.ts'
 import { drawScenario, type SimFunction } from './scenario.ts'
 import { type SimulateOptions, simulate } from './simulation.ts'
 
@@ -15,6 +16,7 @@ export interface SeedRun {
 
 /** Lives through the scenario of a seed and checks what happened. */
 export async function runSeed(seed: number, of: SimFunction, options: SimulateOptions = {}): Promise<SeedRun> {
+  if (of === 'redeploy-hook') return await runHookSeed(seed, options)
   const simulated = await simulate(drawScenario(seed, of), options)
   const facts = new Facts(simulated)
   return { seed, violations: await checkAll(facts), coverage: coverageOf(facts), history: simulated.history }

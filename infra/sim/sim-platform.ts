@@ -279,7 +279,7 @@ function sizeTextOfTarget(target: SimTarget, object: KubeObject | undefined): st
 }
 
 /** What each kind of storm is made of. Late and slow calls stay within the time that the product allows for a call under way. */
-const faultsOf: Readonly<Record<Storm['flavour'], readonly Fault[]>> = {
+export const faultsOf: Readonly<Record<Storm['flavour'], readonly Fault[]>> = {
   outage: [{ kind: 'drop-before' }],
   slow: [
     { kind: 'latency', latencyMs: 1_500 },

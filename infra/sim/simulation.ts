@@ -45,7 +45,7 @@ export interface SimulateOptions {
 export interface Simulated {
   readonly scenario: Scenario
   readonly history: History
-  readonly platform: SimPlatform
+  readonly platform: Pick<SimPlatform, 'core' | 'images'>
   readonly disk: MemoryDisk
   /** When the last run began. */
   readonly lastTickMs: number
@@ -56,13 +56,13 @@ export interface Simulated {
   readonly placesOfRuns: readonly number[]
 }
 
-const journalSecret = 'secret of the simulation'
+export const journalSecret = 'secret of the simulation'
 /** What Lambda gives a run here. */
-const timeLimitsMs = { 'cron-scaler': 55_000, 'relative-probe': 55_000, 'image-cleaner': 840_000 } as const
+const timeLimitsMs = { 'cron-scaler': 55_000, 'relative-probe': 55_000, 'image-cleaner': 840_000, 'redeploy-hook': 75_000 } as const
 /** How long a run may take where nobody ends it. */
 const noLimitMs = 24 * 3_600_000
 /** How long everything goes on after the last tick. */
-const afterwardsMs = 5 * 60_000
+export const afterwardsMs = 5 * 60_000
 
 /** Lives through a scenario and answers its history. The same scenario gives the same one. */
 export async function simulate(scenario: Scenario, options: SimulateOptions = {}): Promise<Simulated> {
@@ -432,6 +432,8 @@ class Simulation {
         return runSchedule(this.#watchedDefinition(relativeProbe, process, follow), options)
       case 'image-cleaner':
         return runSchedule(this.#watchedCleaner(process), options)
+      case 'redeploy-hook':
+        throw new TypeError('the worlds of the redeploy-hook are lived through by HookSimulation')
     }
   }
 
@@ -757,7 +759,7 @@ class Simulation {
   }
 }
 
-function drawFault(chance: Chance, flavour: Storm['flavour'], isWrite: boolean): StoreFault {
+export function drawFault(chance: Chance, flavour: Storm['flavour'], isWrite: boolean): StoreFault {
   if (flavour === 'outage') return chance.isTrue(0.8) ? 'unavailable' : 'lost'
   if (!isWrite) return chance.one(['unavailable', 'lost'])
   if (flavour === 'lossy') return chance.one(['lost', 'unanswered', 'late'])
@@ -787,7 +789,7 @@ function tagsOfChange(change: ImageChange): readonly PlannedTag[] | undefined {
 }
 
 /** What a ForwardRequest forwards; undefined for every other request. */
-function forwardedOf(request: WireRequest): Forwarded | undefined {
+export function forwardedOf(request: WireRequest): Forwarded | undefined {
   if (request.headers['x-tc-action'] !== 'ForwardRequest') return undefined
   const value = parseJson(request.body?.toString() ?? '')
   return {
@@ -799,7 +801,7 @@ function forwardedOf(request: WireRequest): Forwarded | undefined {
 }
 
 /** How a writing call is known again when it leaves: by what it says. */
-function callFacts(action: Action, request: object): Omit<Forwarded, 'cluster'> {
+export function callFacts(action: Action, request: object): Omit<Forwarded, 'cluster'> {
   const text = (name: string): string => {
     const value: unknown = Reflect.get(request, name)
     return typeof value === 'string' ? value : ''
@@ -809,7 +811,7 @@ function callFacts(action: Action, request: object): Omit<Forwarded, 'cluster'> 
 }
 
 /** The same of a request on the wire that goes to no cluster. */
-function factsOfBody(request: WireRequest): Omit<Forwarded, 'cluster'> {
+export function factsOfBody(request: WireRequest): Omit<Forwarded, 'cluster'> {
   const body = request.body?.toString() ?? ''
   const value = parseJson(body)
   const path = stringAt(value, 'RepoName') ?? (stringAt(value, 'DestImage') ?? '').split(':')[0] ?? ''

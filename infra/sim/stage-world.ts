@@ -10,6 +10,7 @@ import { autoscalerV1, deployment, scaler, scalerDefinition, statefulSet } from 
 import { placeCluster } from '#infra/sandbox/seeds/place.ts'
 import type { World } from '#infra/sandbox/world.ts'
 import { cleanerSection } from './images/cleaner-section.ts'
+import { hookSection } from './redeploy/hook-section.ts'
 import { probeKeyAnnotation, probeNominalAnnotation, probePath } from './relative-probe.ts'
 import {
   clusterIds,
@@ -205,7 +206,7 @@ export function stageDocument(scenario: Scenario, version = 0): object {
   return {
     mode,
     platform: { endpoint: 'https://platform.invalid', region: emptyCluster.region, allowedHosts: [calendarHost] },
-    clusters: scenario.clusterIds.map((id) => ({ id, ...(id === clusterIds[0] ? {} : { region: secondRegion }) })),
+    clusters: scenario.clusterIds.map((id) => ({ id, ...(id === clusterIds[1] ? { region: secondRegion } : {}) })),
     store: { kind: 'sqlite', path: 'unused.db' },
     ...(scenario.hasJournalKey ? { journal: { key: 'env:SIM_JOURNAL_KEY' } } : {}),
     guard: {
@@ -236,7 +237,9 @@ export function stageDocument(scenario: Scenario, version = 0): object {
   }
 }
 
-export function functionNameOf({ function: of }: Pick<Scenario, 'function'>): 'cron-scaler' | 'alarm-scaler' | 'image-cleaner' {
+export function functionNameOf({
+  function: of,
+}: Pick<Scenario, 'function'>): 'cron-scaler' | 'alarm-scaler' | 'image-cleaner' | 'redeploy-hook' {
   return of === 'relative-probe' ? 'alarm-scaler' : of
 }
 
@@ -247,6 +250,7 @@ function settingsOf(scenario: Scenario, version: number): object {
   const { targets, rules, startingDeadlineMs, images } = scenario
   const cleaner = images?.versions[version]
   if (cleaner !== undefined) return cleanerSection(cleaner)
+  if (scenario.hook !== undefined) return hookSection(scenario.hook)
   if (scenario.function === 'relative-probe') {
     return { targets: targets.map(({ cluster, name }) => ({ cluster, name })), periodMs: probePeriodMs }
   }

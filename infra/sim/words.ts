@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type SimFunction, simFunctions } from './scenario.ts'
 
-/** `cron-scaler, relative-probe or image-cleaner` */
+/** `cron-scaler, relative-probe, image-cleaner or redeploy-hook` */
 const functionsText = `${simFunctions.slice(0, -1).join(', ')} or ${simFunctions.at(-1)}`
 
 export const help = `npm run sim -- --seeds <n>             lives through n worlds and checks every promise in each

@@ -14,6 +14,7 @@ import type { Opened, Process, QueueDefinition } from './queue-definition.ts'
 import { createRedactor, type Redactor } from './redact.ts'
 import { reportedFailure } from './report-failure.ts'
 import { type NudgeMessage, parseSqsEvent } from './sqs-event.ts'
+import type { Postpone } from './sqs-postpone.ts'
 import { once } from './surroundings.ts'
 
 /** The messages that go back to the queue; all others are finished with. */
@@ -57,6 +58,10 @@ const marginMs = 2_000
  * follows it in its group, and what there is no time for. An event that is dead is finished with as far as the queue goes; it
  * is to be seen with `longshore dead-letters`. A message that cannot be read goes back until the queue itself gives it up.
  *
+ * The queue is told when to show what goes back again: when the inbox has it due. Otherwise one failed try would hold up its group for
+ * as long as the queue keeps a message unseen. An event that is put off (`later`) has no message until a sweep wakes the queue for it, up
+ * to a minute late.
+ *
  * When an earlier event of the same group was never nudged for, it is worked on first. Configuration, store and tools are made
  * at the first batch and kept; when that fails the whole batch goes back.
  */
@@ -68,42 +73,46 @@ export function defineQueue<Settings, Tools>(
   const around: EventSurroundings = { ...realSurroundings, ...surroundings }
   const redactor = createRedactor()
   const log = createLog({ write: around.writeLine, redactor }).with({ function: definition.name })
-  const start = once(async (): Promise<{ readonly inbox: Inbox; readonly process: Process; readonly notify: NotifyPort | undefined }> => {
-    const env = around.environment()
-    const { whole: wholeConfig, own: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
-    const store = await around.openStore(wholeConfig)
-    const { clock, random } = around
-    const resolve = around.resolver(env)
-    const notify = openNotify({
-      function: definition.name,
-      config: wholeConfig,
-      store,
-      env,
-      resolve,
-      redactor,
-      clock,
-      random,
-      loadTransport,
-      log,
-    })
-    const opened: Opened<Settings> = { config, store, log, notify }
-    const platform = once(async () => await around.openPlatform(wholeConfig, { env, store, redactor, clock, random, resolve, log }))
-    const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform })
-    return {
-      inbox: createInbox(store, { function: definition.name }),
-      process: async (event, attempt) => await definition.process(event, tools, attempt, opened),
-      notify,
-    }
-  })
+  const start = once(
+    async (): Promise<Pick<BatchPorts, 'inbox' | 'process' | 'postpone'> & { readonly notify: NotifyPort | undefined }> => {
+      const env = around.environment()
+      const { whole: wholeConfig, own: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
+      const store = await around.openStore(wholeConfig)
+      const { clock, random } = around
+      const resolve = around.resolver(env)
+      const notify = openNotify({
+        function: definition.name,
+        config: wholeConfig,
+        store,
+        env,
+        resolve,
+        redactor,
+        clock,
+        random,
+        loadTransport,
+        log,
+      })
+      const opened: Opened<Settings> = { config, store, log, notify }
+      const platform = once(async () => await around.openPlatform(wholeConfig, { env, store, redactor, clock, random, resolve, log }))
+      const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform })
+      return {
+        inbox: createInbox(store, { function: definition.name }),
+        process: async (event, attempt) => await definition.process(event, tools, attempt, opened),
+        postpone: around.createPostpone(env),
+        notify,
+      }
+    },
+  )
   const chain = middy<unknown, BatchAnswer>({ timeoutEarlyInMillis: 0 })
     .use(reportFailure(log, redactor))
     .handler(async (event, context, { signal }) => {
       const messages = parseSqsEvent(event)
       const startedAt = around.clock.now()
-      const { inbox, process, notify } = await start()
+      const { inbox, process, postpone, notify } = await start()
       const answer = await processBatch(messages, {
         inbox,
         process,
+        postpone,
         owner: uniqueOwner(definition.name, startedAt, around.random),
         now: () => around.clock.now(),
         remainingMs: () => context.getRemainingTimeInMillis() - marginMs,
@@ -124,6 +133,8 @@ export function defineQueue<Settings, Tools>(
 export interface BatchPorts {
   readonly inbox: Inbox
   readonly process: Process
+  /** Tells the queue when to show again what goes back; without it the queue decides. */
+  readonly postpone?: Postpone | undefined
   /** Unique to this run of this process. */
   readonly owner: string
   /** The time at this moment, epoch milliseconds. */
@@ -143,23 +154,53 @@ export async function processBatch(messages: readonly NudgeMessage[], ports: Bat
     if (group === undefined) groups.set(message.group, [message])
     else group.push(message)
   }
-  const back = new Set<string>()
+  const back = new Map<string, Back>()
   const waiting = [...groups.values()]
   const work = async (): Promise<void> => {
     for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
-      let isStopped = false
+      let stopped: Back | undefined
       for (const message of group) {
-        isStopped ||= !(await isFinished(message, ports))
-        if (isStopped) back.add(message.messageId)
+        stopped ??= await workOn(message, ports)
+        if (stopped !== undefined) back.set(message.messageId, stopped)
       }
     }
   }
   await Promise.all(Array.from({ length: concurrency }, work))
-  return { batchItemFailures: messages.flatMap(({ messageId }) => (back.delete(messageId) ? [{ itemIdentifier: messageId }] : [])) }
+  const goingBack = messages.filter(({ messageId }) => back.has(messageId))
+  await postponeAll(goingBack, back, ports)
+  return { batchItemFailures: goingBack.map(({ messageId }) => ({ itemIdentifier: messageId })) }
 }
 
-/** Works on the event of a message, after those that come before it. Whether the message is done with. */
-async function isFinished({ messageId, entry }: NudgeMessage, ports: BatchPorts): Promise<boolean> {
+/** That a message goes back to the queue, and when it makes sense to see it again, where that is known. */
+interface Back {
+  readonly dueAt?: number | undefined
+}
+
+/** Tells the queue when the messages that go back are due. That may fail: then they come when the queue thinks fit. */
+async function postponeAll(
+  messages: readonly NudgeMessage[],
+  back: ReadonlyMap<string, Back>,
+  { postpone, now, log }: BatchPorts,
+): Promise<void> {
+  const nowMs = now()
+  const postponed = messages.flatMap(({ messageId, receipt }) => {
+    const dueAt = back.get(messageId)?.dueAt
+    return receipt === undefined || dueAt === undefined ? [] : [{ receipt, seconds: Math.max(1, Math.ceil((dueAt - nowMs) / 1000)) }]
+  })
+  if (postpone === undefined || postponed.length === 0) return
+  try {
+    await postpone(postponed)
+  } catch (error) {
+    log.write('warn', 'messages-not-postponed', {
+      code: 'queue.not-postponed',
+      error: error instanceof Error ? error.message : String(error),
+      counts: `${postponed.length}`,
+    })
+  }
+}
+
+/** Works on the event of a message, after those that come before it. Undefined when the message is done with. */
+async function workOn({ messageId, entry }: NudgeMessage, ports: BatchPorts): Promise<Back | undefined> {
   const { inbox, owner, now, remainingMs, signal, log } = ports
   if (entry === undefined) {
     log.write('error', 'message-unreadable', {
@@ -167,7 +208,7 @@ async function isFinished({ messageId, entry }: NudgeMessage, ports: BatchPorts)
       code: 'queue.unreadable-message',
       reason: 'the message names no event; the queue gives it up after its limit of tries',
     })
-    return false
+    return {}
   }
   try {
     for (;;) {
@@ -177,37 +218,37 @@ async function isFinished({ messageId, entry }: NudgeMessage, ports: BatchPorts)
           code: 'queue.no-time-left',
           reason: 'too little time is left to begin with it',
         })
-        return false
+        return { dueAt: now() }
       }
       const startsAt = now()
       const taken = await inbox.takeFor(entry, { owner, now: startsAt, deadline: startsAt + Math.min(remainingMs(), longestMs) })
       switch (taken.kind) {
         case 'finished':
-          return true
+          return undefined
         case 'dead':
           log.write('warn', 'event-dead', {
             target: entry,
             code: 'queue.dead',
             reason: 'nobody tries it any more; see `longshore dead-letters`',
           })
-          return true
+          return undefined
         case 'busy':
         case 'waiting':
           log.write('debug', 'event-put-back', { target: entry, code: `queue.${taken.kind}` })
-          return false
+          return { dueAt: taken.until }
         case 'taken': {
           const ending = await processEntry(inbox, taken.claim, ports.process, ports)
           const isOwn = taken.claim.entry.id === entry
-          if (ending === 'later' && isOwn) return true
-          if (ending !== 'done' && ending !== 'dead') return false
-          if (isOwn) return true
+          if (ending === 'later' && isOwn) return undefined
+          if (ending !== 'done' && ending !== 'dead') return { dueAt: (await inbox.get(taken.claim.entry.id, { now: now() }))?.dueAt }
+          if (isOwn) return undefined
         }
       }
     }
   } catch (error) {
     if (!(error instanceof StoreError || error instanceof InboxError)) throw error
     log.write('error', 'event-put-back', { target: entry, code: error.kind, reason: error.message })
-    return false
+    return {}
   }
 }
 

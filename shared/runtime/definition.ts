@@ -65,6 +65,8 @@ export interface NoticeFacts<Settings, Observed> {
   /** What was seen; of a function that looks at its world part by part the last one. Absent when nothing was. */
   readonly observed?: Observed | undefined
   readonly now: number
+  /** Reads a secret of the settings that a notice is made with (`env:NAME`, …); it is shown nowhere. Throws SecretUnavailableError. */
+  readonly secret: (reference: string) => Promise<string>
 }
 
 /** Faults of settings, each with its path below `functions.<name>`. */
@@ -113,7 +115,7 @@ export interface DefinitionFacts<Settings, Observed, Change> {
   /** The same after steps that come from no plan of now, such as the undoing of an earlier one: nothing was observed then. */
   readonly rememberSteps?: (facts: Omit<RunFacts<Settings, Observed, Change>, 'observed'>, memory: MemoryWriter) => Promise<void>
   /**
-   * What people should hear of a run; called after it where a notifier is configured. Pure. When absent: what `noticesOfReport`
+   * What people should hear of a run; called after it where a notifier is configured. Writes nothing. When absent: what `noticesOfReport`
    * says, which a function may also use as a part of its own. When it throws, that is logged and changes no outcome.
    */
   readonly notices?: (facts: NoticeFacts<Settings, Observed>) => readonly Notice[] | Promise<readonly Notice[]>

@@ -3,12 +3,15 @@ import type { Nudge } from '#shared/safety/nudge.ts'
 import type { Config, Environment } from './config.ts'
 import type { OpenPlatformOptions, PlatformTools } from './open-platform.ts'
 import { createSqsNudge } from './sqs-nudge.ts'
+import { createSqsPostpone, type Postpone } from './sqs-postpone.ts'
 import { type ProcessSurroundings, processSurroundings } from './surroundings.ts'
 
 /** What handlers of webhooks and queues take from their surroundings; tests put their own in place. */
 export interface EventSurroundings extends ProcessSurroundings {
   /** What wakes the worker; without it the worker and the sweeps find what waits. */
   readonly createNudge: (env: Environment) => Nudge | undefined
+  /** What tells the queue when to show a message again; without it that is as long as the queue waits by itself. */
+  readonly createPostpone: (env: Environment) => Postpone | undefined
   /** Connects to the platform, for work on events that needs it. */
   readonly openPlatform: (config: Config, options: OpenPlatformOptions) => Promise<PlatformTools>
 }
@@ -18,6 +21,8 @@ export const realSurroundings: EventSurroundings = {
   ...processSurroundings,
   createNudge: ({ LONGSHORE_QUEUE_URL: queueUrl }) =>
     queueUrl === undefined || queueUrl === '' ? undefined : createSqsNudge({ queueUrl }),
+  createPostpone: ({ LONGSHORE_QUEUE_URL: queueUrl }) =>
+    queueUrl === undefined || queueUrl === '' ? undefined : createSqsPostpone({ queueUrl }),
   openPlatform: async (config, options) => {
     const { openPlatform } = await import('./open-platform.ts')
     return await openPlatform(config, options)

@@ -6,8 +6,8 @@ import type { Redactor } from './redact.ts'
 
 /** What started a run. */
 export interface Trigger {
-  readonly kind: 'eventbridge-scheduler' | 'eventbridge-rule' | 'scf-timer' | 'local'
-  /** The schedule's, rule's or timer's own name, where the event says it. */
+  readonly kind: 'eventbridge-scheduler' | 'eventbridge-rule' | 'scf-timer' | 'local' | 'webhook'
+  /** The own name of the schedule, rule, timer or sender, where the event says it. */
   readonly name?: string | undefined
 }
 

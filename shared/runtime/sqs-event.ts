@@ -6,6 +6,7 @@ const SqsEvent = z.looseObject({
     z.looseObject({
       messageId: z.string().check(z.minLength(1)),
       body: z.string(),
+      receiptHandle: z.optional(z.string()),
       eventSource: z.literal('aws:sqs'),
       attributes: z.optional(z.looseObject({ MessageGroupId: z.optional(z.string()) })),
     }),
@@ -21,6 +22,8 @@ export interface NudgeMessage {
   readonly group: string
   /** The entry it is about; undefined when the message is none of ours. */
   readonly entry: string | undefined
+  /** By which the queue knows this delivery of it. */
+  readonly receipt: string | undefined
 }
 
 /** Reads a batch of SQS, in its order. Throws EventError when it is none; a single message that cannot be read is in the answer. */
@@ -31,8 +34,9 @@ export function parseSqsEvent(event: unknown): readonly NudgeMessage[] {
       `The event is no batch of SQS (${parsed.error.issues[0]?.path.join('.') || 'as a whole'} does not fit). Nothing was done; check the trigger.`,
     )
   }
-  return parsed.data.Records.map(({ messageId, body, attributes }) => ({
+  return parsed.data.Records.map(({ messageId, body, receiptHandle, attributes }) => ({
     messageId,
+    receipt: receiptHandle,
     group: attributes?.MessageGroupId === undefined ? `message ${messageId}` : `group ${attributes.MessageGroupId}`,
     entry: entryOf(body),
   }))

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module'
 import { digestOf } from '#shared/pure/digest.ts'
 import type { InboxNudge, Nudge } from '#shared/safety/nudge.ts'
+import { callSqs } from './sqs-sdk.ts'
 
 /** Sends one message to a queue. */
 export type SendMessage = (message: QueueMessage) => Promise<void>
@@ -40,42 +40,6 @@ function messageOf(queueUrl: string, { function: name, id, group, once }: InboxN
   }
 }
 
-const sqsPackage = '@aws-sdk/client-sqs'
-
-let client: { send(command: unknown): Promise<unknown> } | undefined
-let sdk: SqsSdk | undefined
-
-/** The part of the SDK that is used, as it is found at run time. */
-interface SqsSdk {
-  readonly SQSClient: new (options: object) => { send(command: unknown): Promise<unknown> }
-  readonly SendMessageCommand: new (input: QueueMessage) => unknown
-}
-
 async function sendWithLambdaSdk(message: QueueMessage): Promise<void> {
-  sdk ??= loadSdk()
-  client ??= new sdk.SQSClient({ maxAttempts: 2, requestHandler: { connectionTimeout: 500, requestTimeout: 1500 } })
-  await client.send(new sdk.SendMessageCommand(message))
-}
-
-/** No dependency of this project: loaded by `require`, which follows NODE_PATH, where the Lambda runtime keeps it. */
-function loadSdk(): SqsSdk {
-  let loaded: unknown
-  try {
-    loaded = createRequire(import.meta.url)(sqsPackage)
-  } catch (error) {
-    throw new Error(`${sqsPackage} is not here; the Lambda runtime brings it, elsewhere leave out the queue.`, { cause: error })
-  }
-  if (isSqsSdk(loaded)) return loaded
-  throw new TypeError(`${sqsPackage} has no SQSClient and SendMessageCommand; a version 3 is needed.`)
-}
-
-function isSqsSdk(value: unknown): value is SqsSdk {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'SQSClient' in value &&
-    typeof value.SQSClient === 'function' &&
-    'SendMessageCommand' in value &&
-    typeof value.SendMessageCommand === 'function'
-  )
+  await callSqs('SendMessageCommand', message)
 }

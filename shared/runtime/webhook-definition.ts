@@ -31,8 +31,45 @@ export interface WebhookEvent {
   readonly payload: unknown
 }
 
+/** Something in a request that comes to no event. For the log: nobody else is told. */
+export interface PassedOver {
+  /** Kebab-case, the same for all of its kind; they are counted by it. */
+  readonly code: string
+  readonly text: string
+  /** It should have come to one: the sender's mistake, or ours. */
+  readonly isFault?: boolean | undefined
+}
+
 /** What a request comes to. `why` is told to the sender: say what is expected, never what was sent. */
-export type WebhookContent = { readonly ok: true; readonly events: readonly WebhookEvent[] } | { readonly ok: false; readonly why: string }
+export type WebhookContent =
+  | { readonly ok: true; readonly events: readonly WebhookEvent[]; readonly passedOver?: readonly PassedOver[] | undefined }
+  /** `isGone` says that it was right once and never will be again: 410 in place of 400. */
+  | { readonly ok: false; readonly why: string; readonly isGone?: boolean | undefined }
+
+/** A page for a person. It stands alone: no script, and nothing is fetched for it. */
+export interface WebhookPage {
+  /** The whole document. Escape what stands in it. */
+  readonly html: string
+  /** What stands in each of its `style` elements, to the letter: no other style applies. */
+  readonly styles: readonly string[]
+}
+
+/** An event of a request that is durable now. */
+export interface TakenIn {
+  readonly id: string
+  /** When it first came, also for one that came again; ISO 8601 in UTC. */
+  readonly receivedAt: string
+}
+
+/** For a source whose address people open in a browser. */
+export interface WebhookPages {
+  /** What a GET shows once it is authenticated. It changes nothing and makes no event: previews and crawlers open links, too. */
+  readonly show: (request: WebhookRequest, context: { readonly now: number }) => { readonly page: WebhookPage; readonly isGone?: boolean }
+  /** What a POST is answered with. Make it of these alone, so that a repeated one gets the answer of the first. */
+  readonly taken: (request: WebhookRequest, entries: readonly TakenIn[]) => WebhookPage
+  /** What a POST is answered with that `parse` refused. */
+  readonly refused: (why: string) => WebhookPage
+}
 
 /** One sender of webhooks. */
 export interface WebhookSource {
@@ -52,6 +89,8 @@ export interface WebhookSource {
   readonly authenticate: (request: WebhookRequest, context: AuthenticateContext) => 'ok' | 'denied'
   /** Reads a request that is genuine. No event at all is fine: a test message, something that does not concern us. */
   readonly parse: (request: WebhookRequest, context: { readonly now: number }) => WebhookContent
+  /** Makes the address one for people: it takes GET, too, and answers with pages. */
+  readonly pages?: WebhookPages | undefined
 }
 
 /** A function that strangers send webhooks to. What is to be done about them is the matter of its queue. */

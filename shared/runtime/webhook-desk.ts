@@ -5,9 +5,10 @@ import { type InboxEntry, maxPayloadBytes } from '#shared/safety/inbox-entry.ts'
 import type { InboxNudge, Nudge } from '#shared/safety/nudge.ts'
 import type { FunctionName } from './definition.ts'
 import type { Log } from './log.ts'
+import { pageAnswer } from './page-answer.ts'
 import type { Redactor } from './redact.ts'
 import type { ResolveReference } from './reference.ts'
-import type { WebhookEvent, WebhookRequest, WebhookSource } from './webhook-definition.ts'
+import type { PassedOver, WebhookEvent, WebhookRequest, WebhookSource } from './webhook-definition.ts'
 import type { HttpRequest } from './webhook-event.ts'
 
 /** The largest body a webhook may have. */
@@ -44,11 +45,15 @@ export interface OpenSource {
   readonly source: string
   /** As the source gives it: its last part may be `{name}`. */
   readonly path: string
+  readonly methods: readonly HookMethod[]
 }
+
+/** POST brings events; GET is for the pages of a source that has some. */
+export type HookMethod = 'POST' | 'GET'
 
 /** Takes in the webhooks of one function, on Lambda and everywhere else. */
 export interface WebhookDesk {
-  /** The routes that there are, all of them for POST. A source without a secret has none. */
+  /** The routes that there are. A source without a secret has none. */
   readonly routes: readonly OpenSource[]
   /** Names of the sources without a secret. */
   readonly closed: readonly string[]
@@ -79,17 +84,28 @@ export function createWebhookDesk(options: WebhookDeskOptions): WebhookDesk {
       ownLog.write('warn', 'webhook-denied', { code: 'webhook.denied' })
       return denied
     }
+    const { pages } = source
+    if (request.method === 'GET' && pages !== undefined) {
+      const { page, isGone = false } = pages.show(seen, { now })
+      return pageAnswer(isGone ? 410 : 200, page)
+    }
     const content = source.parse(seen, { now })
     if (!content.ok) {
-      ownLog.write('warn', 'webhook-refused', { code: 'webhook.unreadable', reason: content.why })
-      return answer(400, { error: 'unreadable', why: content.why })
+      const { why, isGone = false } = content
+      ownLog.write('warn', 'webhook-refused', { code: isGone ? 'webhook.gone' : 'webhook.unreadable', reason: why })
+      const statusCode = isGone ? 410 : 400
+      return pages === undefined
+        ? answer(statusCode, { error: isGone ? 'gone' : 'unreadable', why })
+        : pageAnswer(statusCode, pages.refused(why))
     }
-    const entries = await takeIn(content.events, { ...options, source, now, until, log: ownLog })
-    return answer(202, { entries: entries.map(({ id, receivedAt }) => ({ id, receivedAt: new Date(receivedAt).toISOString() })) })
+    logPassedOver(content.passedOver ?? [], ownLog)
+    const written = await takeIn(content.events, { ...options, source, now, until, log: ownLog })
+    const entries = written.map(({ id, receivedAt }) => ({ id, receivedAt: new Date(receivedAt).toISOString() }))
+    return pages === undefined ? answer(202, { entries }) : pageAnswer(202, pages.taken(seen, entries))
   }
 
   return {
-    routes: routes.map(({ source: { name, path } }) => ({ source: name, path })),
+    routes: routes.map(({ source }) => ({ source: source.name, path: source.path, methods: methodsOf(source) })),
     closed: sources.filter(({ secrets }) => secrets.length === 0).map(({ name }) => name),
     answer: async (request) => {
       const responded = respond(request, clock.monotonic() + answerWithinMs - answerMarginMs).catch((error: unknown) =>
@@ -155,9 +171,9 @@ function findRoute(
   method: string,
   path: string,
 ): { readonly source: WebhookSource; readonly params: Readonly<Record<string, string>> } | undefined {
-  if (method !== 'POST') return undefined
   const parts = path.split('/')
   for (const { source, parts: fixed, parameter } of routes) {
+    if (!methodsOf(source).some((known) => known === method)) continue
     if (parts.length !== fixed.length + (parameter === undefined ? 0 : 1)) continue
     if (!fixed.every((part, index) => parts[index] === part)) continue
     if (parameter === undefined) return { source, params: {} }
@@ -165,6 +181,10 @@ function findRoute(
     if (value !== '') return { source, params: { [parameter]: value } }
   }
   return undefined
+}
+
+function methodsOf(source: WebhookSource): readonly HookMethod[] {
+  return source.pages === undefined ? ['POST'] : ['POST', 'GET']
 }
 
 /** API Gateway hands a path over decoded, others as it was sent: what is no encoding stands for itself. */
@@ -189,6 +209,16 @@ function secretReader(resolve: ResolveReference, redactor: Redactor): (source: W
     return secret
   }
   return async (source, now) => await Promise.all(source.secrets.map(async (reference) => await read(reference, now)))
+}
+
+/** One line for each kind of what came to nothing: a registry tells of every pull, and that is none of our business. */
+function logPassedOver(passedOver: readonly PassedOver[], log: Log): void {
+  const kinds = new Map<string, PassedOver[]>()
+  for (const one of passedOver) kinds.set(one.code, [...(kinds.get(one.code) ?? []), one])
+  for (const [code, all] of kinds) {
+    const [first] = all
+    log.write(first?.isFault === true ? 'warn' : 'debug', 'webhook-passed-over', { code, reason: first?.text, counts: `${all.length}` })
+  }
 }
 
 interface TakingIn extends Pick<WebhookDeskOptions, 'inbox' | 'nudge' | 'clock' | 'log'> {

@@ -267,8 +267,10 @@ class StoreInbox implements Inbox {
     for (let looks = 0; looks < maxLooks; looks += 1) {
       const entry = await this.#intact(id, now)
       if (entry === 'damaged') return { kind: 'dead' }
-      if (entry === undefined || entry.state === 'DONE') return { kind: 'finished' }
-      if (entry.state === 'DEAD') return { kind: 'dead' }
+      if (entry === undefined || entry.state === 'DONE' || entry.state === 'DEAD') {
+        await this.#clear(id, entry, now)
+        return { kind: entry?.state === 'DEAD' ? 'dead' : 'finished' }
+      }
       const marker = await this.#firstOf(entry, now)
       const look = await this.#lookAt(marker, order, marker.id === id ? entry : undefined)
       if (look.kind === 'taken' || look.kind === 'busy' || look.kind === 'waiting') return look
@@ -356,6 +358,19 @@ class StoreInbox implements Inbox {
       else await this.#items.markOpen(entry, entry.dueAt ?? 0, now)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
+    }
+  }
+
+  /**
+   * Takes a finished entry out of the line: whoever finished it may have died first, or the store was away. Nobody else would, for
+   * whoever is woken for it is told that it is finished, and its group would stand behind it for ever.
+   */
+  async #clear(id: string, entry: InboxEntry | undefined, now: number): Promise<void> {
+    if (entry !== undefined && (await this.#items.isOpen(entry.place, now))) await this.#tidy(entry, now)
+    // An event that was accepted twice may have a second place. One that keeps others waiting is near the start.
+    for await (const page of this.#walk(now, firstPageSize)) {
+      for (const marker of page) if (marker.id === id) await this.#items.unmarkOpen(marker.place, now)
+      break
     }
   }
 

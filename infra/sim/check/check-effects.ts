@@ -152,12 +152,18 @@ function whyBlind(
   const collection = next.call.path.slice(0, next.call.path.lastIndexOf('/'))
   // A step of images writes in two repositories, of which one is its target.
   const target = facts.journal.find(({ stepKey, kind }) => stepKey === next.call.key && kind === 'intent')?.target
+  // What is made is read under the name that it was to have.
+  const made = next.call.method === 'POST' ? `${next.call.path}/` : undefined
   const from = before.ended?.place ?? before.place
   const hasRead = facts.all
     .slice(from, next.place)
     .some(
       (happening) =>
-        happening.kind === 'read' && (happening.path === next.call.path || happening.path === collection || happening.path === target),
+        happening.kind === 'read' &&
+        (happening.path === next.call.path ||
+          happening.path === collection ||
+          happening.path === target ||
+          (made !== undefined && happening.path.startsWith(made))),
     )
   return hasRead ? undefined : { check: 'repeated-unread', text: 'nobody has read the target meanwhile' }
 }

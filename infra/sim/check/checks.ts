@@ -1,6 +1,6 @@
 /**
- * Everything that is looked for in a history, each with the promise it belongs to: its number, or `kernel` for what makes the
- * promises worth something. A planted bug shows of each that it can fail.
+ * Everything that is looked for in a history, each with the promise it belongs to: its number, `push` for what
+ * the redeploy-hook makes of pushes, or `kernel` for what makes the promises worth something. A planted bug shows of each that it can fail.
  */
 export const checks = {
   'write-without-enforce': { promise: '1', what: 'outside of mode enforce nothing is written: no call, no ledger, no journal' },
@@ -64,6 +64,30 @@ export const checks = {
   'run-stuck': { promise: 'kernel', what: 'when it is quiet every run comes to its end' },
   'run-failed': { promise: 'kernel', what: 'when it is quiet the last run can read and plan' },
   'left-open': { promise: 'kernel', what: 'when it is quiet nothing stays open that reading could settle' },
+  'hook-unwanted': {
+    promise: 'push',
+    what: 'every image that is set is the newest push that its rule counts, by the registry when its run looked',
+  },
+  'hook-downgrade': { promise: 'push', what: 'nothing is set that was pushed before what was acted on there' },
+  'hook-person': { promise: 'push', what: 'an image that somebody went back to stays until something newer is pushed' },
+  'hook-held': { promise: 'push', what: 'a content that failed on any workload is set nowhere by whoever can see that' },
+  'hook-unagreed': {
+    promise: 'push',
+    what: 'where somebody has to agree nothing is set but a content that was agreed to for this very workload',
+  },
+  'hook-stray': { promise: 'push', what: 'a write changes image and record and nothing else, whatever people did meanwhile' },
+  'hook-record': { promise: 'push', what: 'an image of ours and its record are written together' },
+  'hook-rollback': { promise: 'push', what: 'only an image of ours is taken back, and only when it does not run' },
+  'hook-ring': { promise: 'push', what: 'a ring gets a content when all of the rings before it run it' },
+  'hook-soak': { promise: 'push', what: 'and when they have run it for the soak time' },
+  'hook-settled': { promise: 'push', what: 'a rollout is done when all its pods run the content' },
+  'hook-event': {
+    promise: '13',
+    what: 'an event is finished when a run has looked at what it told of, and every one is finished at the end',
+  },
+  'hook-end': { promise: 'push', what: 'at the end everything runs what the newest push says, or what it is known to wait for' },
+  'hook-end-record': { promise: 'push', what: 'at the end no rollout is on its way' },
+  'hook-order': { promise: 'push', what: 'other orders and repetitions of the same events end in the same images' },
 } as const satisfies Readonly<Record<string, { readonly promise: string; readonly what: string }>>
 
 export type CheckName = keyof typeof checks

@@ -10,6 +10,7 @@ import type { ItemKey, PutOptions } from '#shared/safety/store.ts'
 import { MemoryDisk } from '#shared/safety/store-memory.ts'
 import type { Sabotage } from '../sabotage.ts'
 import { blindApply } from './blind-apply.ts'
+import { hookBugs } from './hook-bugs.ts'
 import { imageBugs } from './image-bugs.ts'
 import {
   forwardedIn,
@@ -460,7 +461,7 @@ const kernelBugs: readonly PlantedBug[] = [
   },
 ]
 
-export const plantedBugs: readonly PlantedBug[] = [...kernelBugs, ...imageBugs]
+export const plantedBugs: readonly PlantedBug[] = [...kernelBugs, ...imageBugs, ...hookBugs]
 
 /** The section of the cron-scaler as the scenario writes it into the configuration, as far as mistakes are about it. */
 const Section = z.looseObject({

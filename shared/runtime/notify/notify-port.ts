@@ -38,6 +38,11 @@ export interface NotifyPort {
    * goes wrong is in the log, and counted. Calls of one process follow one another.
    */
   notify(notices: readonly Notice[], options?: NotifyOptions): Promise<Notified>
+  /**
+   * Reads a secret that a notice is made with, such as the one that its links are signed with. From then on it is shown nowhere; it is
+   * read again after a few minutes. Waits for a few seconds at most. Throws SecretUnavailableError.
+   */
+  secret(reference: string): Promise<string>
   /** Ends the connections. */
   close(): Promise<void>
 }
@@ -73,6 +78,10 @@ export function openNotify(ports: NotifyPorts): NotifyPort | undefined {
     notify: async (notices, options) => {
       opened ??= open()
       return await (await opened).notify(notices, options)
+    },
+    secret: async (reference) => {
+      opened ??= open()
+      return await (await opened).secret(reference)
     },
     close: async () => {
       await (await opened)?.close()

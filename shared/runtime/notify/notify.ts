@@ -2,6 +2,7 @@ import type { Transport } from '#cloud/wire.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import type { Log } from '../log.ts'
 import { readCa } from '../read-ca.ts'
+import { SecretUnavailableError } from '../reference.ts'
 import type { Destination } from './channel.ts'
 import { deliver } from './deliver.ts'
 import { hostsOf, resolveDestination } from './destination.ts'
@@ -25,6 +26,8 @@ const marginMs = 1_500
 const leastMs = 300
 /** Secrets are read again after this time, so that a new one is seen. */
 const rereadMs = 5 * 60_000
+/** For a secret that a notice is made with. */
+const secretTimeoutMs = 3_000
 /** Notices of one trigger that are written down each for itself. */
 const mostNotices = 200
 const hourMs = 3_600_000
@@ -47,6 +50,7 @@ export function createNotify(
     destination: destinationOf(setting, ports),
   }))
   const transport = transportFor(notifiers, ports)
+  const secret = secretReader(ports)
   const known = createKnown()
   let before: Promise<unknown> = Promise.resolve()
   let isClosed = false
@@ -137,6 +141,7 @@ export function createNotify(
       before = turn
       return await turn
     },
+    secret,
     close: async () => {
       isClosed = true
       await before
@@ -209,6 +214,32 @@ function destinationOf(setting: NotifierSetting, ports: NotifyPorts): () => Prom
     if (known !== undefined && now >= known.readAt && now - known.readAt < rereadMs) return known.destination
     known = { destination: await resolveDestination(setting, ports), readAt: now }
     return known.destination
+  }
+}
+
+/** Reads secrets, each again after a while. One that does not come soon is one that cannot be read: people are to hear without it. */
+function secretReader({ clock, resolve, redactor }: Pick<NotifyPorts, 'clock' | 'resolve' | 'redactor'>): NotifyPort['secret'] {
+  const read = new Map<string, { readonly secret: string; readonly readAt: number }>()
+  return async (reference) => {
+    const now = clock.now()
+    const known = read.get(reference)
+    if (known !== undefined && now >= known.readAt && now - known.readAt < rereadMs) return known.secret
+    const patience = new AbortController()
+    const late = clock.sleep(secretTimeoutMs, patience.signal).then(
+      () => {
+        throw new SecretUnavailableError(`${reference}: nothing came within ${secretTimeoutMs} ms; check that it can be reached from here.`)
+      },
+      // Only who has stopped waiting comes here.
+      () => '',
+    )
+    try {
+      const secret = await Promise.race([resolve(reference), late])
+      redactor.add(secret)
+      read.set(reference, { secret, readAt: now })
+      return secret
+    } finally {
+      patience.abort()
+    }
   }
 }
 

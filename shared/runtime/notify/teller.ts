@@ -28,7 +28,9 @@ export function createTeller<Settings, Observed, Change>(
 ): Teller<Settings, Observed> {
   let told: Promise<Notified | undefined> = Promise.resolve(undefined)
   const noticesOf = async ({ report, config, seen }: EndedRun<Settings, Observed>): Promise<readonly Notice[]> =>
-    definition.notices === undefined ? noticesOfReport(report) : await definition.notices({ report, config, now: report.now, ...seen })
+    definition.notices === undefined
+      ? noticesOfReport(report)
+      : await definition.notices({ report, config, now: report.now, secret: notify.secret, ...seen })
   return {
     tell: (run) => {
       told = told.then(async (before) => {

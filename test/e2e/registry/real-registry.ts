@@ -29,11 +29,17 @@ export async function fetchPrograms(): Promise<void> {
   }
 }
 
+export interface RegistryStart {
+  readonly deletes?: boolean
+  /** Where it tells of everything that happens, and what it authenticates itself with. */
+  readonly notify?: { readonly url: string; readonly authorization: string }
+}
+
 /** Debian's docker-registry on loopback with its own folder, and skopeo to fill and to look at it. */
 export interface RealRegistry {
   readonly host: string
   readonly url: string
-  start(options?: { readonly deletes?: boolean }): Promise<void>
+  start(options?: RegistryStart): Promise<void>
   stop(): Promise<void>
   /** Its own garbage collection; it must be stopped. Answers what it printed. */
   collectGarbage(...words: readonly string[]): Promise<string>
@@ -59,7 +65,7 @@ export async function makeRegistry(): Promise<RealRegistry> {
   const log = join(folder, 'log')
   const storage = join(folder, 'data')
   writeFileSync(join(folder, 'htpasswd'), `${registryUser}:${passwordHash}\n`, { mode: 0o600 })
-  const configure = (deletes: boolean): void =>
+  const configure = ({ deletes = true, notify }: RegistryStart): void =>
     writeFileSync(
       config,
       JSON.stringify({
@@ -72,6 +78,22 @@ export async function makeRegistry(): Promise<RealRegistry> {
         },
         http: { addr: host },
         auth: { htpasswd: { realm: 'e2e', path: join(folder, 'htpasswd') } },
+        ...(notify === undefined
+          ? {}
+          : {
+              notifications: {
+                endpoints: [
+                  {
+                    name: 'longshore',
+                    url: notify.url,
+                    headers: { Authorization: [notify.authorization] },
+                    timeout: '2s',
+                    threshold: 3,
+                    backoff: '1s',
+                  },
+                ],
+              },
+            }),
       }),
     )
   let child: ChildProcess | undefined
@@ -91,8 +113,8 @@ export async function makeRegistry(): Promise<RealRegistry> {
   const registry: RealRegistry = {
     host,
     url: `http://${host}`,
-    start: async ({ deletes = true } = {}) => {
-      configure(deletes)
+    start: async (options = {}) => {
+      configure(options)
       const started = spawn(join(programs(), 'docker-registry'), ['serve', config], { stdio: ['ignore', 'pipe', 'pipe'] })
       child = started
       const sink = createWriteStream(log, { flags: 'a' })
@@ -181,7 +203,7 @@ function sizeOf(folder: string): number {
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

@@ -73,7 +73,7 @@ describe('readFunctionFile', () => {
       sound.replace('input: {', 'input: { task: sleep,'),
       'function.events[0].schedule.input.task: expected "sweep"',
     ],
-    ['a webhook that takes GET', hooked.replace('POST', 'GET'), 'function.events[1].httpApi.method: expected "POST"'],
+    ['a webhook that takes PUT', hooked.replace('POST', 'PUT'), 'function.events[1].httpApi.method: expected "POST" or "GET"'],
     [
       'a webhook anywhere',
       hooked.replace('/hooks/cron-scaler/{proxy+}', '/{proxy+}'),

@@ -202,6 +202,24 @@ describe('longshore invoke', () => {
     await Promise.all(runs)
   })
 
+  it('hands a webhook to the function as API Gateway would, and works on what it brings', async () => {
+    const invoke = async (name: string) =>
+      await runWords(['invoke', 'redeploy-hook', '--event', join(root, 'events/redeploy-hook', `${name}.json`)])
+    const base = await invoke('base')
+    expect(base.out).toMatch(
+      /\nredeploy-hook answers 202: \{"entries":\[\{"id":"[0-9a-f]{40}","receivedAt":"2026-11-24T00:21:38\.000Z"\}\]\}\n/,
+    )
+    expect(base.out).toMatch(/redeploy-hook {2}event [0-9a-f]{12} of registry, try 1 {2}done$/)
+    expect((await invoke('child-manifest')).out).toMatch(/answers 202: \{"entries":\[\]\}\nNo event waits\.$/)
+    expect((await invoke('approval-page')).out).toContain('redeploy-hook answers 200: a page, "Approve a deployment"')
+    expect(await invoke('invalid-secret')).toMatchObject({
+      code: 1,
+      err: 'redeploy-hook answers 401: {"error":"denied"} Nothing was done.',
+    })
+    const other = await runWords(['invoke', 'cron-scaler', '--event', join(root, 'events/redeploy-hook/base.json')])
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining('cron-scaler takes no webhooks. Nothing was done')])
+  })
+
   it.each([
     [['invoke'], /name one function/],
     [['invoke', 'cron-scalr', '--event', 'x.json'], /cron-scaler/],
@@ -286,7 +304,8 @@ describe('the launcher', () => {
     expect(await (await fetch(health)).json()).toMatchObject({
       ok: true,
       mode: 'enforce',
-      functions: [{ function: 'cron-scaler' }, { function: 'image-cleaner' }],
+      functions: [{ function: 'cron-scaler' }, { function: 'image-cleaner' }, { function: 'redeploy-hook' }],
+      events: [{ function: 'redeploy-hook', ok: true }],
     })
     child.kill('SIGINT')
     const code = await new Promise((resolve) => child.on('exit', resolve))

@@ -102,7 +102,7 @@ describe('what start says first', () => {
     const url = await configure()
     const out = await header(['--config', 'longshore.yaml'], { env: keys })
     expect(out).toContain(`Longshore on ${url}, configured by ${join(folder, 'longshore.yaml')}.`)
-    expect(out).toContain('; 1 cluster; 2 functions.')
+    expect(out).toContain('; 1 cluster; 3 functions.')
   })
 
   it('names the hosts that are called on a private installation', async () => {
@@ -128,7 +128,7 @@ describe('what start says first', () => {
   it('says that nothing is decided without clusters', async () => {
     await configure('')
     const { code, out } = await runWords(['start', '--once', '--config', 'longshore.yaml'], { cwd: folder, env: keys })
-    expect(out).toMatch(/0 clusters; 2 functions\.\nNo clusters are configured, so nothing will be decided\./)
+    expect(out).toMatch(/0 clusters; 3 functions\.\nNo clusters are configured, so nothing will be decided\./)
     expect(out).toMatch(/nothing to decide$/)
     expect(code).toBe(0)
   })

@@ -32,6 +32,22 @@ describe('a list of decisions', () => {
     }
   })
 
+  it('leaves room for the reason why an image is deployed', () => {
+    const host = 'ccr.ccs.tencentyun.com'
+    const shown = (before: string, after: string, columns?: number) => {
+      const { lines, isCut } = decisionList([{ ...decision('web', 'Applied', 'it is the newest'), before, after }], { columns })
+      return [lines[0]?.replace(/^cron-scaler {2}Applied {2}web {2}/, ''), isCut]
+    }
+    const [before, after] = [`${host}/shop/web:v1`, `${host}/shop/web:v2`]
+    expect(shown(before, after)).toEqual([`${before} -> ${after}  it is the newest`, false])
+    expect(shown(before, after, 160)).toEqual([`${before} -> ${after}  it is the newest`, false])
+    expect(shown(before, after, 90)).toEqual(['shop/web:v1 -> v2  it is the newest', true])
+    expect(shown(before, `127.0.0.1:5000/shop/api:v2`, 90)).toEqual(['shop/web:v1 -> shop/api:v2  it is the newest', true])
+    const pinned = `${host}/shop/web@sha256:${'a'.repeat(64)}`
+    expect(shown(before, pinned, 100)).toEqual([`shop/web:v1 -> shop/web@sha256:${'a'.repeat(12)}…  it is the newest`, true])
+    expect(shown(`app=${before}`, `app=${after}`, 80)).toEqual(['app=shop/web:v1 -> app=shop/web:v2  it is the newest', true])
+  })
+
   it('is not broken by a reason of two lines, nor thrown off by what it removes from it', () => {
     const { lines } = decisionList([decision('web', 'Held', `a\n\n\nb ${'c'.repeat(100)}`)], { columns: 80 })
     expect(lines[0]).toMatch(/ {2}a b c+…$/)

@@ -306,7 +306,11 @@ describe('23: what fails', () => {
     )
     expect(states).toEqual(['DONE', 'RETRY', 'RECEIVED', 'DONE', 'RETRY'])
     expect((await entryOf('w2'))?.error).toMatchObject({ code: 'cloud.network', text: 'no connection' })
-    expect(lines.filter((line) => line.endsWith('failed; it is tried again later'))).toHaveLength(2)
+    // Said once it is written down.
+    await until(
+      () => lines.filter((line) => line.endsWith('failed; it is tried again later')),
+      (said) => said.length === 2,
+    )
   })
 
   it('for good ends with the dead letters, where it is seen, tried again and done', async () => {

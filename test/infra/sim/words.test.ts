@@ -23,7 +23,10 @@ describe('the words of the command', () => {
     [['--seeds', '1e3'], '--seeds takes a whole number from 1, not "1e3".'],
     [['--seed', 'x'], '--seed takes a whole number from 1, not "x".'],
     [['--seeds', '3', '--threads', '-1'], "Option '--threads' argument is ambiguous"],
-    [['--function', 'nothing', '--seed', '1'], '--function takes cron-scaler, relative-probe or image-cleaner, not "nothing".'],
+    [
+      ['--function', 'nothing', '--seed', '1'],
+      '--function takes cron-scaler, relative-probe, image-cleaner or redeploy-hook, not "nothing".',
+    ],
     [['--seeds', '2', '--trace'], '--trace goes with one seed: give --seed alone.'],
     [['--planted', '--seed', '2'], '--planted takes no other option but --write'],
     [['--seed', '2', '--write'], '--write goes with --planted.'],

@@ -13,6 +13,7 @@ import type { EventSurroundings } from '#shared/runtime/event-surroundings.ts'
 import type { PlatformTools } from '#shared/runtime/open-platform.ts'
 import type { Processed, QueuedEvent, Try } from '#shared/runtime/queue-definition.ts'
 import { createSqsNudge, type QueueMessage } from '#shared/runtime/sqs-nudge.ts'
+import { createSqsPostpone } from '#shared/runtime/sqs-postpone.ts'
 import { createDeadLetters } from '#shared/safety/dead-letters.ts'
 import { createInbox, type Inbox, nudgeOf } from '#shared/safety/inbox.ts'
 import { entryIdOf } from '#shared/safety/inbox-entry.ts'
@@ -98,6 +99,7 @@ async function message(inbox: Inbox, id: string, group = id, at = start): Promis
 const record = (messageId: string, body: string, group: string | undefined): object => ({
   messageId,
   body,
+  receiptHandle: `receipt of ${messageId}`,
   eventSource: 'aws:sqs',
   attributes: { ApproximateReceiveCount: '1', ...(group === undefined ? {} : { MessageGroupId: group }) },
 })
@@ -275,6 +277,82 @@ describe('23: a batch', () => {
       }),
       { seed: 23, numRuns: 150 },
     )
+  })
+})
+
+describe('a message that goes back', () => {
+  async function postponing(): Promise<{ readonly stage: Stage; readonly postponed: Record<string, number>[] }> {
+    const postponed: Record<string, number>[] = []
+    const stage = await stageWith(
+      {},
+      {
+        createPostpone: () => async (messages) => {
+          postponed.push(Object.fromEntries(messages.map(({ receipt, seconds }) => [receipt, seconds])))
+        },
+      },
+    )
+    return { stage, postponed }
+  }
+
+  it('is shown again when its event is due, instead of holding up its group until the queue lets go of it', async () => {
+    const { stage, postponed } = await postponing()
+    const Records = [
+      await message(stage.inbox, 'a', 'web'),
+      await message(stage.inbox, 'b', 'web', start + 1),
+      await message(stage.inbox, 'c'),
+    ]
+    stage.work = ({ payload }) => (payload === 'a' ? failed : { kind: 'done' })
+    expect(failures(await stage.handler({ Records }, plenty))).toEqual(['m-a', 'm-b'])
+    expect(postponed).toEqual([{ 'receipt of m-a': 10, 'receipt of m-b': 10 }])
+    // Too early: it waits for the rest of the time.
+    stage.now += 4_500
+    expect(failures(await stage.handler({ Records: Records.slice(0, 2) }, plenty))).toEqual(['m-a', 'm-b'])
+    expect(postponed[1]).toEqual({ 'receipt of m-a': 6, 'receipt of m-b': 6 })
+    stage.now += 5_500
+    expect(failures(await stage.handler({ Records: Records.slice(0, 2) }, plenty))).toEqual(['m-a', 'm-b'])
+    expect(postponed[2]).toEqual({ 'receipt of m-a': 20, 'receipt of m-b': 20 })
+  })
+
+  it('is shown again when somebody else must be done, and at once when there was merely no time', async () => {
+    const { stage, postponed } = await postponing()
+    const one = await message(stage.inbox, 'a')
+    await stage.inbox.take({ owner: 'other', now: start, deadline: start + minute })
+    expect(failures(await stage.handler({ Records: [one] }, plenty))).toEqual(['m-a'])
+    expect(postponed).toEqual([{ 'receipt of m-a': 70 }])
+    const other = await message(stage.inbox, 'b')
+    expect(failures(await stage.handler({ Records: [other] }, { getRemainingTimeInMillis: () => 10_000 }))).toEqual(['m-b'])
+    expect(postponed[1]).toEqual({ 'receipt of m-b': 1 })
+  })
+
+  it('is left to the queue when it is due nobody knows when, and when the queue cannot be told', async () => {
+    const { stage, postponed } = await postponing()
+    expect(failures(await stage.handler({ Records: [record('bad', 'no json', 'g')] }, plenty))).toEqual(['bad'])
+    expect(postponed).toEqual([])
+    const deaf = await stageWith({}, { createPostpone: () => () => Promise.reject(new Error(`not allowed, ${secret}`)) })
+    deaf.work = () => failed
+    expect(failures(await deaf.handler({ Records: [await message(deaf.inbox, 'a')] }, plenty))).toEqual(['m-a'])
+    expect(deaf.lines.join()).toContain('queue.not-postponed')
+    expect(deaf.lines.join()).not.toContain(secret)
+  })
+
+  it('is postponed through SQS ten at a time, at most as long as SQS can', async () => {
+    const sent: unknown[] = []
+    const postpone = createSqsPostpone({
+      queueUrl: 'https://sqs.example/queue.fifo',
+      call: async (name, input) => {
+        sent.push([name, input])
+      },
+    })
+    await postpone(Array.from({ length: 11 }, (_, index) => ({ receipt: `r${index}`, seconds: index === 10 ? 1e9 : index + 0.2 })))
+    expect(sent).toHaveLength(2)
+    expect(sent[1]).toEqual([
+      'ChangeMessageVisibilityBatchCommand',
+      { QueueUrl: 'https://sqs.example/queue.fifo', Entries: [{ Id: '0', ReceiptHandle: 'r10', VisibilityTimeout: 43_200 }] },
+    ])
+    expect(sent[0]).toMatchObject([
+      'ChangeMessageVisibilityBatchCommand',
+      { Entries: expect.arrayContaining([{ Id: '3', ReceiptHandle: 'r3', VisibilityTimeout: 4 }]) },
+    ])
   })
 })
 

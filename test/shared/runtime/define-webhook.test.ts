@@ -468,6 +468,89 @@ describe('what reaches a source', () => {
   })
 })
 
+describe('a source with pages', () => {
+  const page = (html: string) => ({ html, styles: ['p { color: red }'] })
+
+  async function paged(disk = new MemoryDisk()): Promise<{
+    readonly stage: Stage
+    readonly ask: (method: string, body?: string, token?: string) => Promise<APIGatewayProxyStructuredResultV2>
+  }> {
+    const definition = hookDefinition()
+    const stage = await stageWith(memory(disk))
+    const handler = defineWebhook(
+      {
+        ...definition,
+        sources: (config) =>
+          definition.sources(config).map((source) => ({
+            ...source,
+            parse: (request, context) =>
+              request.body.toString() === 'late' ? { ok: false, why: 'it is too late', isGone: true } : source.parse(request, context),
+            pages: {
+              show: ({ query }) => ({ page: page(`<p>asks ${query}</p>`), isGone: query === 'late' }),
+              taken: (_, entries) => page(`<p>took ${entries.map(({ id, receivedAt }) => `${id} ${receivedAt}`).join()}</p>`),
+              refused: (why) => page(`<p>no: ${why}</p>`),
+            },
+          })),
+      },
+      {
+        compiledConfig: join(folder, 'longshore.json'),
+        environment: () => stage.env,
+        clock: { ...systemClock, now: () => stage.now },
+        writeLine: (line) => stage.lines.push(line),
+        openStore: memory(disk),
+        createNudge: () => undefined,
+      },
+    )
+    return {
+      stage,
+      ask: async (method, body, token = secret) =>
+        await handler(
+          httpEvent({
+            headers: { 'x-token': token },
+            requestContext: { http: { method }, stage: '$default' },
+            ...(method === 'GET' ? { rawQueryString: body ?? '', body: undefined } : { body }),
+          }),
+        ),
+    }
+  }
+
+  it('shows one for a GET, which makes no event', async () => {
+    const disk = new MemoryDisk()
+    const { ask } = await paged(disk)
+    const shown = await ask('GET', 'x')
+    expect([shown.statusCode, shown.body]).toEqual([200, '<p>asks x</p>'])
+    expect(shown.headers).toEqual({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy':
+        "default-src 'none'; style-src 'sha256-ngewhhP73WDIbgwseeu52VAAJgKdGUsu1IUQQsAm8m4='; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'x-robots-tag': 'noindex, nofollow',
+    })
+    expect((await ask('GET', 'late')).statusCode).toBe(410)
+    expect((await ask('PUT')).statusCode).toBe(404)
+    expect(disk.contents()).toBe('')
+  })
+
+  it('denies a GET like everything else', async () => {
+    const { ask } = await paged()
+    expect(await ask('GET', 'x', 'wrong')).toMatchObject({ statusCode: 401, body: '{"error":"denied"}\n' })
+  })
+
+  it('answers a POST with one, the same for the same, and one that came too late with 410', async () => {
+    const { stage, ask } = await paged()
+    const body = JSON.stringify({ events: [{ id: 'a' }] })
+    const first = await ask('POST', body)
+    expect(first).toMatchObject({ statusCode: 202, body: expect.stringMatching(/^<p>took [0-9a-f]{40} 2026-11-24T08:00:00\.000Z<\/p>$/) })
+    stage.now += 60_000
+    expect(await ask('POST', body)).toEqual(first)
+    expect(await ask('POST', 'no json')).toMatchObject({ statusCode: 400, body: '<p>no: the body must be JSON</p>' })
+    expect(await ask('POST', 'late')).toMatchObject({ statusCode: 410, body: '<p>no: it is too late</p>' })
+    expect(stage.lines.join()).toContain('webhook.gone')
+  })
+})
+
 describe('secrets', () => {
   it('are read again after five minutes, so that a new one is seen', async () => {
     let reads = 0

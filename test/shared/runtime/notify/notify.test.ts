@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { systemClock } from '#cloud/clock.ts'
+import { type Clock, systemClock } from '#cloud/clock.ts'
 import { loadTransport } from '#shared/runtime/event-surroundings.ts'
 import { silentLog } from '#shared/runtime/log.ts'
+import { createNotify } from '#shared/runtime/notify/notify.ts'
 import { openNotify } from '#shared/runtime/notify/notify-port.ts'
 import { createOutbox } from '#shared/runtime/notify/outbox.ts'
+import { createRedactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
 import { StoreError } from '#shared/safety/store.ts'
+import { MemoryDisk, openMemoryStore } from '#shared/safety/store-memory.ts'
 import { noticeOf, notifyStage, settingOf } from './notify-stage.ts'
 
 const minuteMs = 60_000
@@ -259,5 +262,43 @@ describe('what is in the way of telling people', () => {
     expect(bot.messages[0]?.title).toContain('1 critical')
     await port.notify([])
     expect(bot.messages.map(({ title, text }) => title + text).join('\n')).toContain('and 800 more notices of the same run')
+  })
+})
+
+describe('a secret that notices are made with', () => {
+  const reading = (resolve: (reference: string) => Promise<string>, sleep: Clock['sleep'] = systemClock.sleep) => {
+    let nowMs = 0
+    const redactor = createRedactor()
+    const port = createNotify([], {
+      config: { notifiers: [], platform: {} },
+      store: openMemoryStore(new MemoryDisk()),
+      env: {},
+      resolve,
+      redactor,
+      clock: { ...systemClock, now: () => nowMs, sleep },
+      random: Math.random,
+      loadTransport: () => Promise.reject(new Error('nothing is sent here')),
+      log: silentLog,
+    })
+    return { port, redactor, pass: (ms: number) => (nowMs += ms) }
+  }
+
+  it('is shown nowhere from then on, and is read again after five minutes', async () => {
+    const secrets = ['the-secret-of-links-1', 'the-secret-of-links-2'].values()
+    const { port, redactor, pass } = reading(() => Promise.resolve(secrets.next().value ?? ''))
+    expect(await port.secret('env:LINKS')).toBe('the-secret-of-links-1')
+    expect(redactor.text('it is the-secret-of-links-1!')).not.toContain('the-secret')
+    pass(299_999)
+    expect(await port.secret('env:LINKS')).toBe('the-secret-of-links-1')
+    pass(1)
+    expect(await port.secret('env:LINKS')).toBe('the-secret-of-links-2')
+  })
+
+  it('that does not come is not waited for', async () => {
+    const { port } = reading(
+      () => new Promise(() => undefined),
+      (ms) => (ms === 3000 ? Promise.resolve() : new Promise(() => undefined)),
+    )
+    await expect(port.secret('ssm:/longshore/links')).rejects.toThrow('ssm:/longshore/links: nothing came within 3000 ms')
   })
 })

@@ -210,7 +210,8 @@ describe('promise 24: a failing notifier never changes an outcome', () => {
     }
     const reader = { send: () => Promise.resolve({ Clusters: [{ ClusterId: 'cls-1' }], TotalCount: 1, RequestId: 'r' }) }
     const base = { config, cloud: reader as never, now: at, scheduledAt: at, trigger: { kind: 'local' }, log: silentLog } as const
-    const notify: NotifyPort = { notify: () => Promise.reject(new TypeError('broken')), close: () => Promise.resolve() }
+    const broken = () => Promise.reject(new TypeError('broken'))
+    const notify: NotifyPort = { notify: broken, secret: broken, close: () => Promise.resolve() }
     expect(await runSchedule(tiny, { ...base, notify })).toEqual(await runSchedule(tiny, base))
   })
 })

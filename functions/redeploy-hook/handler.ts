@@ -1,0 +1,15 @@
+/** Rolls out what is pushed to a registry, watches it, and takes it back when it fails. Trigger: webhooks, and a schedule every minute. Writes: images and annotations of workloads, Jobs, triggers of the registry. */
+import { defineEvents } from '#shared/runtime/define-events.ts'
+import { defineQueue } from '#shared/runtime/define-queue.ts'
+import { defineSchedule } from '#shared/runtime/define-schedule.ts'
+import { defineSweep } from '#shared/runtime/define-sweep.ts'
+import { defineWebhook } from '#shared/runtime/define-webhook.ts'
+import { definition, openTools, queue } from './definition.ts'
+import { webhook } from './webhook.ts'
+
+export const handler = defineEvents({
+  webhook: defineWebhook(webhook),
+  queue: defineQueue(queue, openTools),
+  sweep: defineSweep(webhook),
+  schedule: defineSchedule(definition),
+})
