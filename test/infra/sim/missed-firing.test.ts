@@ -12,7 +12,9 @@ const minuteMs = 60_000
 /** The rule of the only target is excluded on the day of the world: its last firing was nine hours before it. */
 function missedScenario(startingDeadlineMs: number): Scenario {
   const calm = calmScenario('cron-scaler')
-  const rules = calm.rules.slice(0, 1).map((rule) => ({ ...rule, excludes: [{ kind: 'dates', first: '2026-03-02', last: '2026-03-02' }] as const }))
+  const rules = calm.rules
+    .slice(0, 1)
+    .map((rule) => ({ ...rule, excludes: [{ kind: 'dates', first: '2026-03-02', last: '2026-03-02' }] as const }))
   return { ...calm, targets: calm.targets.slice(0, 1), rules, startingDeadlineMs }
 }
 
@@ -50,7 +52,9 @@ describe('14: a firing that was missed before a world began, in a cluster in whi
     const lastToldAt = simulated.history.all.findLastIndex(
       (happening) => happening.kind === 'run-ended' && happening.decisions.some(({ outcome }) => outcome === 'Missed'),
     )
-    const wrong = wrongIf((decisions, place) => (place === lastToldAt ? decisions.filter(({ outcome }) => outcome !== 'Missed') : decisions))
+    const wrong = wrongIf((decisions, place) =>
+      place === lastToldAt ? decisions.filter(({ outcome }) => outcome !== 'Missed') : decisions,
+    )
     expect(wrong).toEqual([expect.stringContaining('end-differs: ')])
   })
 
