@@ -1,11 +1,11 @@
 import type { CloudWriter } from '#cloud/cloud.ts'
+import { RegistryError } from '#cloud/registry-error.ts'
 import type { Step, StepResult } from '#shared/pure/step.ts'
 import { applyPurge, applyRestore } from './apply-copies.ts'
 import { applyLifecycle } from './apply-lifecycle.ts'
 import { applyRemove } from './apply-remove.ts'
 import type { ImageCleanerConfig } from './event.ts'
 import type { ImageChange } from './image-change.ts'
-import { RegistryError } from './registry.ts'
 import { writerOf } from './registry-of.ts'
 
 /** Carries out one step after reading again what it is about. Throws RegistryError and CloudError. */

@@ -1,5 +1,6 @@
 import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
+import { RegistryError } from '#cloud/registry-error.ts'
 import { civilOf } from '#shared/pure/civil.ts'
 import type { Decision } from '#shared/pure/step.ts'
 import type { ObserveAround, PartOutcome } from '#shared/runtime/definition.ts'
@@ -28,7 +29,7 @@ import { isFor, judgeRepository } from './policy.ts'
 import { frozenIn, type ReferenceGraph, type ReferenceMemory, referenceGraph, referencesTo } from './reference-graph.ts'
 import { recallReferences } from './reference-memory.ts'
 import type { ImageReference } from './references.ts'
-import { type ListedRepository, RegistryError, type RegistryReader, type ServerPolicy } from './registry.ts'
+import type { ListedRepository, RegistryReader, ServerPolicy } from './registry.ts'
 import { type RegistryForReading, readerOf } from './registry-of.ts'
 import {
   type DayState,

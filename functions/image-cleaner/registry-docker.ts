@@ -1,40 +1,17 @@
-import * as z from 'zod/mini'
 import type { CloudReader, CloudWriter } from '#cloud/cloud.ts'
-import {
-  acceptedManifests,
-  companionOf,
-  type Descriptor,
-  isElsewhere,
-  isIndexType,
-  isOwnConfig,
-  type Manifest,
-  parseManifest,
-} from '#cloud/docker-manifest.ts'
+import { companionOf, type Descriptor, isElsewhere, isIndexType, isOwnConfig, type Manifest } from '#cloud/docker-manifest.ts'
+import { checkedReference, checkedRepository, type DockerRegistry, dockerRegistry } from '#cloud/docker-registry.ts'
 import { CloudError } from '#cloud/errors.ts'
-import { type RegistryAddress, type RegistryAnswer, RegistryRead, RegistryWrite } from '#cloud/registry-call.ts'
+import { type RegistryAddress, RegistryWrite } from '#cloud/registry-call.ts'
+import type { RegistryError, RegistryErrorKind } from '#cloud/registry-error.ts'
 import { quote } from '#shared/pure/clip.ts'
-import {
-  type ImagePlace,
-  type ListedTag,
-  RegistryError,
-  type RegistryErrorKind,
-  type RegistryReader,
-  type RegistryWriter,
-} from './registry.ts'
-
-const perPage = 100
+import type { ImagePlace, ListedTag, RegistryReader, RegistryWriter } from './registry.ts'
 
 /** Manifests of one repository that are asked for at the same time. */
 const readAtOnce = 8
 
 /** An index may hold indexes. Deeper than this nobody builds them. */
 const deepestIndex = 3
-
-const repositoryPattern = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$/
-const tagPattern = /^\w[\w.-]{0,127}$/
-
-const Catalog = z.object({ repositories: z.nullable(z.array(z.string())) })
-const TagList = z.object({ tags: z.nullable(z.array(z.string())) })
 
 /**
  * A registry of the Docker Registry HTTP API V2, for reading. Lists are followed to their end. Every manifest is read and must
@@ -63,14 +40,14 @@ export function dockerWriter(cloud: CloudWriter, address: RegistryAddress): Regi
 class Reader {
   readonly address: RegistryAddress
   readonly host: string
-  readonly #cloud: CloudReader
+  readonly #registry: DockerRegistry
   /** Contents by tag, for those who ask for one tag after another in the course of one step. */
   readonly #snapshots = new Map<string, Promise<ReadonlyMap<string, Manifest>>>()
 
   constructor(cloud: CloudReader, address: RegistryAddress) {
-    this.#cloud = cloud
+    this.#registry = dockerRegistry(cloud, address, 'nothing of the repository is removed')
     this.address = address
-    this.host = URL.parse(address.url)?.host ?? address.url
+    this.host = this.#registry.host
   }
 
   get port(): RegistryReader {
@@ -78,11 +55,8 @@ class Reader {
       title: `Docker registry ${this.host}`,
       tagsPerCall: 1,
       repositories: async () => {
-        const names = await this.#list('/v2/_catalog', 'catalog', (value) => z.safeParse(Catalog, value).data?.repositories)
-        for (const name of names ?? [])
-          if (!repositoryPattern.test(name))
-            throw this.error('registry.bad-answer', `lists a repository ${quote(name)}, which cannot be one`)
-        return (names ?? []).toSorted().map((name) => ({ name }))
+        const names = await this.#registry.repositories()
+        return names.toSorted().map((name) => ({ name }))
       },
       tags: async (repository) => {
         const manifests = await this.manifests(repository)
@@ -112,29 +86,12 @@ class Reader {
 
   /** Undefined where there is no such repository. */
   async tagNames(repository: string): Promise<readonly string[] | undefined> {
-    const path = `/v2/${checkedRepository(repository)}/tags/list`
-    const names = await this.#list(path, repository, (value) => z.safeParse(TagList, value).data?.tags)
-    for (const name of names ?? [])
-      if (!tagPattern.test(name))
-        throw this.error('registry.bad-answer', `lists a tag ${quote(name)} in ${repository}, which cannot be one`)
-    return names
+    return await this.#registry.tagNames(repository)
   }
 
   /** By tag or digest. Undefined where there is none. */
   async manifest(repository: string, reference: string): Promise<Manifest | undefined> {
-    const answer = await this.#cloud.send(RegistryRead, {
-      registry: this.address,
-      method: 'GET',
-      path: `/v2/${checkedRepository(repository)}/manifests/${checkedReference(reference)}`,
-      scope: repository,
-      accept: acceptedManifests,
-      statuses: [200, 404],
-    })
-    if (answer.status === 404) return undefined
-    const asked = reference.includes(':') ? reference : undefined
-    const parsed = parseManifest(answer.body, answer.headers['content-type'], asked ?? answer.headers['docker-content-digest'])
-    if (parsed.ok) return parsed.value
-    throw this.error('registry.bad-answer', `${repository}:${reference} ${parsed.error}; nothing of the repository is removed`)
+    return await this.#registry.manifest(repository, reference)
   }
 
   /** Everything that an index consists of, the indexes in it among that. What is not there (any more) is left out. */
@@ -194,56 +151,8 @@ class Reader {
     }
   }
 
-  /** A whole list, page by page. Undefined where the registry knows no such thing. */
-  async #list(
-    path: string,
-    scope: string,
-    rowsOf: (value: unknown) => readonly string[] | null | undefined,
-  ): Promise<readonly string[] | undefined> {
-    const rows = new Set<string>()
-    const asked = new Set<string>()
-    for (let next: string | undefined = `${path}?n=${perPage}`; next !== undefined; ) {
-      if (asked.has(next))
-        throw this.error('registry.bad-answer', `goes round in circles while it lists ${scope}; the list cannot be relied on`)
-      asked.add(next)
-      const answer: RegistryAnswer = await this.#cloud.send(RegistryRead, {
-        registry: this.address,
-        method: 'GET',
-        path: next,
-        scope,
-        accept: 'application/json',
-        statuses: scope === 'catalog' ? [200] : [200, 404],
-      })
-      if (answer.status === 404) {
-        if (rows.size === 0) return undefined
-        throw this.error('registry.bad-answer', `lost ${scope} in the middle of its list; the list cannot be relied on`)
-      }
-      const page = rowsOf(jsonOf(answer.body))
-      if (page === undefined)
-        throw this.error('registry.bad-answer', `answered page ${asked.size} of the list of ${scope} with something that is no such list`)
-      for (const row of page ?? []) {
-        if (rows.has(row)) throw this.error('registry.bad-answer', `lists ${quote(row)} twice in ${scope}; the list cannot be relied on`)
-        rows.add(row)
-      }
-      next = this.#nextOf(answer.headers.link, path, scope)
-    }
-    return [...rows]
-  }
-
-  /** The address of the next page, which must be another page of the same list of the same registry. */
-  #nextOf(link: string | undefined, path: string, scope: string): string | undefined {
-    if (link === undefined) return undefined
-    const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(link)?.[1]
-    if (target === undefined) return undefined
-    const base = URL.parse(this.address.url)
-    const url = base === null ? null : URL.parse(target, base.origin)
-    if (url === null || url.pathname !== path || (url.host !== base?.host && /^[a-z]+:/i.test(target)))
-      throw this.error('registry.bad-answer', `points elsewhere for the next page of ${scope}; the list cannot be relied on`)
-    return `${url.pathname}${url.search}`
-  }
-
   error(kind: RegistryErrorKind, what: string, cause?: unknown): RegistryError {
-    return new RegistryError(kind, `Docker registry ${this.host}: ${what}.`, cause === undefined ? undefined : { cause })
+    return this.#registry.error(kind, what, cause)
   }
 }
 
@@ -364,25 +273,6 @@ class Writer {
 
 function blobsOf(manifest: Manifest): readonly Descriptor[] {
   return manifest.kind === 'image' ? [manifest.config, ...manifest.layers] : []
-}
-
-/** A name becomes a part of a path only when it is one. */
-function checkedRepository(name: string): string {
-  if (name.length <= 255 && repositoryPattern.test(name)) return name
-  throw new RegistryError('registry.refused', `${quote(name)} is no name of a repository; nothing was sent.`)
-}
-
-function checkedReference(reference: string): string {
-  if (tagPattern.test(reference) || /^sha256:[0-9a-f]{64}$/.test(reference)) return reference
-  throw new RegistryError('registry.refused', `${quote(reference)} is neither a tag nor a digest; nothing was sent.`)
-}
-
-function jsonOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }
 
 /** What `work` answers for each item, in their order; a few at a time. The first failure ends it. */

@@ -13,19 +13,19 @@ import { DuplicateImagePersonal } from '#cloud/generated/tcr/duplicate-image-per
 import { ManageImageLifecycleGlobalPersonal } from '#cloud/generated/tcr/manage-image-lifecycle-global-personal.ts'
 import type { AutoDelStrategyInfo, RepoInfo, TagInfo } from '#cloud/generated/tcr/structures.ts'
 import { pages } from '#cloud/pages.ts'
+import { RegistryError } from '#cloud/registry-error.ts'
 import { Turns } from '#cloud/turns.ts'
-import { firstInstantAt, instantsOf, parseCivilDate, wallSeconds } from '#shared/pure/civil.ts'
 import { quote } from '#shared/pure/clip.ts'
+import { parsePlatformTime } from '#shared/pure/platform-time.ts'
 import { compareTexts } from './compare-texts.ts'
-import {
-  type ListedRepository,
-  type ListedTag,
-  RegistryError,
-  type RegistryReader,
-  type RegistryWriter,
-  type ServerPolicy,
-  type ServerPolicyReader,
-  type ServerPolicyWriter,
+import type {
+  ListedRepository,
+  ListedTag,
+  RegistryReader,
+  RegistryWriter,
+  ServerPolicy,
+  ServerPolicyReader,
+  ServerPolicyWriter,
 } from './registry.ts'
 
 const title = 'TCR Personal'
@@ -146,18 +146,4 @@ function listedTag(row: TagInfo, repository: string, timeZone: string): ListedTa
   const pushedMs = parsePlatformTime(PushTime, timeZone)
   if (pushedMs === undefined) throw refuse(`was pushed at ${quote(PushTime)}, which is no time such as "2026-10-01 08:00:00"`)
   return { name, contentId, ...(imageId === '' ? {} : { imageId }), sizeBytes: Number(SizeByte), pushedMs }
-}
-
-/**
- * A time as TCR gives it, without a zone. Of the two instants that one time has when clocks are set back it is the later one: what is
- * younger is kept longer.
- */
-export function parsePlatformTime(text: string, timeZone: string): number | undefined {
-  const match = /^(\d{4}-\d{2}-\d{2}) (\d{2}):(\d{2}):(\d{2})$/.exec(text)
-  if (match === null) return undefined
-  const date = parseCivilDate(match[1] ?? '')
-  const [hour, minute, second] = [Number(match[2]), Number(match[3]), Number(match[4])]
-  if (!date.ok || hour > 23 || minute > 59 || second > 59) return undefined
-  const civil = { ...date.value, hour, minute, second }
-  return instantsOf(civil, timeZone).at(-1) ?? firstInstantAt(wallSeconds(civil), timeZone)
 }

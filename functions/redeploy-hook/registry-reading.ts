@@ -188,7 +188,7 @@ async function dockerTags(
   { patterns, claims }: Pick<Around, 'patterns' | 'claims'>,
 ): Promise<readonly ListedTag[]> {
   if (settings.registry.kind !== 'docker') return []
-  const registry = dockerRegistry(cloud, settings.registry)
+  const registry = dockerRegistry(cloud, settings.registry, 'nothing of the repository is deployed')
   const all = ((await registry.tagNames(repository)) ?? []).map((name) => ({ name, patterns: matching(patterns, name) }))
   const names = new Set(all.filter(({ name }) => claims.some(({ tag }) => tag === name)).map(({ name }) => name))
   for (const { tags } of settings.rules.filter((rule) => isForRepository(rule, repository))) {
@@ -236,7 +236,11 @@ export async function withTags(
   const missing = names.filter((name) => repository.tags.every((tag) => tag.name !== name))
   if (settings.registry.kind !== 'docker' || repository.problem !== undefined || missing.length === 0) return repository
   try {
-    const found = await manifestsOf(dockerRegistry(cloud, settings.registry), repository.name, missing)
+    const found = await manifestsOf(
+      dockerRegistry(cloud, settings.registry, 'nothing of the repository is deployed'),
+      repository.name,
+      missing,
+    )
     const more = found.map((tag): RegistryTag => ({ ...tag, isDigest: isDigest(tag.contentId, settings.contentIds), patterns: [] }))
     return { ...repository, tags: [...repository.tags, ...more] }
   } catch (error) {

@@ -26,8 +26,11 @@ const tagPattern = /^\w[\w.-]{0,127}$/
 const Catalog = z.object({ repositories: z.nullable(z.array(z.string())) })
 const TagList = z.object({ tags: z.nullable(z.array(z.string())) })
 
-/** A registry for reading. Lists are followed to their end; one that repeats a row, goes in circles or points elsewhere is refused. */
-export function dockerRegistry(cloud: CloudReader, address: RegistryAddress): DockerRegistry {
+/**
+ * A registry for reading. Lists are followed to their end; one that repeats a row, goes in circles or points elsewhere is refused.
+ * `consequence` ends the sentence about a manifest that cannot be understood: what is not done about its repository.
+ */
+export function dockerRegistry(cloud: CloudReader, address: RegistryAddress, consequence: string): DockerRegistry {
   const host = URL.parse(address.url)?.host ?? address.url
   const error: DockerRegistry['error'] = (kind, what, cause) =>
     new RegistryError(kind, `Docker registry ${host}: ${what}.`, cause === undefined ? undefined : { cause })
@@ -109,7 +112,7 @@ export function dockerRegistry(cloud: CloudReader, address: RegistryAddress): Do
       const asked = reference.includes(':') ? reference : undefined
       const parsed = parseManifest(answer.body, answer.headers['content-type'], asked ?? answer.headers['docker-content-digest'])
       if (parsed.ok) return parsed.value
-      throw error('registry.bad-answer', `${repository}:${reference} ${parsed.error}`)
+      throw error('registry.bad-answer', `${repository}:${reference} ${parsed.error}; ${consequence}`)
     },
   }
 }
