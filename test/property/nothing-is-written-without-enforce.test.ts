@@ -5,6 +5,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
 import { definition as cronScaler } from '#functions/cron-scaler/definition.ts'
+import { definition as imageCleaner } from '#functions/image-cleaner/definition.ts'
+import { definition as redeployHook } from '#functions/redeploy-hook/definition.ts'
 import { baseClusters } from '#infra/sandbox/seeds/base.ts'
 import { type Sandbox, startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
@@ -19,6 +21,7 @@ const clusters = Object.values(baseClusters).map((id) => ({ id }))
 
 let sandbox: Sandbox
 let folder: string
+let stores = 0
 beforeAll(async () => {
   sandbox = await startSandbox({ rates: false })
   folder = await mkdtemp(join(tmpdir(), 'longshore-promise-'))
@@ -28,18 +31,23 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** Sends one event to a new handler of the real function on the sandbox, and answers the calls that it made. */
-async function callsOf(config: object, event: unknown) {
+type Handle = (event: unknown) => Promise<unknown>
+
+/** Sends one event to a new handler of a real function on the sandbox, and answers the calls that it made. */
+async function callsOf(makeHandler: (around: Parameters<typeof defineSchedule>[1]) => Handle, config: object, event: unknown) {
   const compiledConfig = join(folder, 'longshore.json')
-  await writeFile(compiledConfig, JSON.stringify({ platform: { endpoint: sandbox.url }, clusters, ...config }))
+  // Nothing is remembered from one event to the next, so that each one looks.
+  stores += 1
+  const store = { kind: 'sqlite', path: join(folder, `${stores}.sqlite`) }
+  await writeFile(compiledConfig, JSON.stringify({ platform: { endpoint: sandbox.url }, clusters, store, ...config }))
   const before = sandbox.journal.length
-  const handler = defineSchedule(cronScaler, {
+  const handle = makeHandler({
     compiledConfig,
     environment: () => env,
     clock: { ...systemClock, now: () => sandbox.clock.now() },
     writeLine: () => undefined,
   })
-  await handler(event).catch(() => undefined)
+  await handle(event).catch(() => undefined)
   return sandbox.journal.slice(before)
 }
 
@@ -55,40 +63,84 @@ const events = fc.oneof(
   ),
   fc.anything(),
 )
-const configs = fc.record(
+const cronSettings = fc.record(
   {
-    mode: fc.constantFrom<unknown>('observe', 'plan', 'Enforce', 'enforce ', true, null),
-    functions: fc.record({
-      'cron-scaler': fc.record(
-        {
-          enforce: fc.boolean(),
-          allowHpaConflict: fc.boolean(),
-          lookBack: fc.constantFrom('1h', '8d'),
-          hpc: fc.record({ besideController: fc.constantFrom('shadow', 'ignore') }),
-        },
-        { requiredKeys: [] },
-      ),
-    }),
+    enforce: fc.boolean(),
+    allowHpaConflict: fc.boolean(),
+    lookBack: fc.constantFrom('1h', '8d'),
+    hpc: fc.record({ besideController: fc.constantFrom('shadow', 'ignore') }),
   },
   { requiredKeys: [] },
 )
 
-describe('1: without an explicit `mode: enforce` nothing is written, on any trigger', () => {
-  it('by the real function, on a platform where it finds something to do', async () => {
+const cleanerSettings = fc.record({
+  policies: fc.constantFrom(...[1, 3].map((last) => [{ name: 'all', repositories: ['**'], keep: { last } }])),
+  canary: fc.record({ enabled: fc.boolean() }),
+  lifecycle: fc.constant({ global: 'none' }),
+})
+
+const storefront = {
+  name: 'storefront',
+  repository: 'shop/storefront',
+  tags: { semver: '>=2' },
+  targets: [{ cluster: baseClusters.production, namespace: 'shop', kind: 'Deployment', name: 'storefront' }],
+}
+
+const hookSettings = fc.record({
+  rules: fc.constantFrom<object[][]>([storefront], [{ ...storefront, approval: true }], [{ ...storefront, pin: 'digest' }]),
+  triggers: fc.record({ manage: fc.boolean() }),
+})
+
+/** Each function with settings by which it finds something to do on the sandbox, and the smallest that make it write. */
+const functions = [
+  {
+    name: 'cron-scaler',
+    makeHandler: (around: Parameters<typeof defineSchedule>[1]): Handle => defineSchedule(cronScaler, around),
+    settings: cronSettings,
+    leastReads: 100,
+    writes: {},
+  },
+  {
+    name: 'image-cleaner',
+    makeHandler: (around: Parameters<typeof defineSchedule>[1]): Handle => defineSchedule(imageCleaner, around),
+    settings: cleanerSettings,
+    leastReads: 100,
+    writes: { policies: [{ name: 'all', repositories: ['**'], keep: { last: 3 } }] },
+  },
+  {
+    name: 'redeploy-hook',
+    makeHandler: (around: Parameters<typeof defineSchedule>[1]): Handle => defineSchedule(redeployHook, around),
+    settings: hookSettings,
+    // It asks one repository and one workload.
+    leastReads: 30,
+    writes: { rules: [storefront] },
+  },
+] as const
+
+describe.each(functions)('1: without an explicit `mode: enforce` nothing is written, on any trigger, by $name', (one) => {
+  it('on a platform where it finds something to do', async () => {
+    const configs = fc.record(
+      {
+        mode: fc.constantFrom<unknown>('observe', 'plan', 'Enforce', 'enforce ', true, null),
+        functions: one.settings.map((settings: object) => ({ [one.name]: settings })),
+      },
+      { requiredKeys: [] },
+    )
     let reads = 0
     await fc.assert(
       fc.asyncProperty(events, configs, async (event, config) => {
-        const calls = await callsOf(config, event)
+        const calls = await callsOf(one.makeHandler, config, event)
         reads += calls.filter(({ effect }) => effect === 'read').length
         expect(calls.filter(({ effect }) => effect !== 'read')).toEqual([])
       }),
       { seed: 1, numRuns: 60 },
     )
-    expect(reads).toBeGreaterThan(100)
+    expect(reads).toBeGreaterThan(one.leastReads)
   })
 
   it('while the same function, with it, writes at once', async () => {
-    const calls = await callsOf({ mode: 'enforce' }, { trigger: 'local', scheduledAt })
+    const config = { mode: 'enforce', functions: { [one.name]: one.writes } }
+    const calls = await callsOf(one.makeHandler, config, { trigger: 'local', scheduledAt })
     expect(calls.filter(({ effect, applied }) => effect === 'write' && applied).length).toBeGreaterThan(0)
   })
 })
