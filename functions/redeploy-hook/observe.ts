@@ -6,7 +6,7 @@ import type { ReadRepository } from './image.ts'
 import { type RecalledLook, recallHolds, recallLook, recallPending } from './look-memory.ts'
 import { observeTriggers } from './observe-triggers.ts'
 import { type Observed, unknownContents } from './plan.ts'
-import { pollDiff } from './poll-diff.ts'
+import { logHints, pollDiff } from './poll-diff.ts'
 import type { PushHint } from './push-hint.ts'
 import { type ClusterFacts, readWorkloads, type WorkloadsReading, withRunning } from './read-workloads.ts'
 import { recordFor } from './record.ts'
@@ -69,9 +69,15 @@ async function observeAll(
   // What a cluster ran that cannot be read now is in nobody else's memory.
   const own = [...new Set([...patterned, ...(isUnseen ? (look.state.repositories ?? []) : [])])].toSorted()
   const names = [...namedBy(config), ...own]
-  const { reading, hints } = await readAndCompare(cloud, names, config, now, around)
-  const seen = await complete(cloud, config, now, around, { scope: 'all', hints, repositories: reading.repositories, workloads })
+  const { reading, hints: found } = await readAndCompare(cloud, names, config, now, around)
   const triggers = await observeTriggers(cloud, names, config)
+  // The log also names what was pushed and replaced again since the last look.
+  const logged = logHints(triggers?.log ?? [], look.state.fullMs ?? now)
+  const hints = [
+    ...found,
+    ...logged.filter(({ repository, tag }) => found.every((one) => one.repository !== repository || one.tag !== tag)),
+  ]
+  const seen = await complete(cloud, config, now, around, { scope: 'all', hints, repositories: reading.repositories, workloads })
   const soonerMs = Math.max(0, config.settings.reconcileEvery - unseenAgainMs)
   return {
     ...seen,

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CreateApplicationTriggerPersonal } from '#cloud/generated/tcr/create-application-trigger-personal.ts'
 import { deployment, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
-import { clusterA, image, openLocalStage, type SettingsInput, type Stage, saying, sentence } from './stage.ts'
+import { dropTags } from '#infra/sandbox/tcr/images.ts'
+import { clusterA, image, openLocalStage, type SettingsInput, type Stage, saying, sentence, webRule } from './stage.ts'
 
 let stage: Stage
 
@@ -129,6 +130,18 @@ describe('the triggers of the registry', () => {
     await create('broken', { WorkloadName: 'gone' })
     stage.push('team/web', '1.0.1', 0)
     expect(sentence(await tick(triggers()), 'trigger-failing')).toContain('for 1.0.1')
+  })
+
+  it('tell by their log of a push that was gone again before anybody looked', async () => {
+    await create('other', { WorkloadName: 'elsewhere' })
+    const settings = { rules: [webRule()] }
+    await tick(settings)
+    stage.settle(60_000)
+    stage.push('team/web', '1.0.9', 0)
+    dropTags(stage.repository('team/web'), ['1.0.9'], stage.now())
+    expect(sentence(await tick(settings), 'tag-gone')).toContain('push of team/web:1.0.9')
+    stage.settle(60_000)
+    expect(saying(await tick(settings), 'Skipped')).not.toContain('Skipped tag-gone')
   })
 
   it('that cannot be read change nothing, and do not keep rules from being looked at', async () => {
