@@ -170,7 +170,8 @@ function notifyOf(
     ...port,
     notify: async (notices, options) => {
       const notified = await port.notify(notices, options)
-      if (notified.failed > 0)
+      // Whoever stopped it knows why; what was under way is written down and sent the next time.
+      if (notified.failed > 0 && options?.signal?.aborted !== true)
         ports.warn(
           `${counted(notified.failed, 'notice')} could not be sent; \`longshore notify status\` says why, and they are tried again.`,
         )
