@@ -23,8 +23,9 @@ import { createPlanDocument, matchPlan, type PlanDocument } from '#shared/safety
 import { MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/store-memory.ts'
 import { Chance } from './chance.ts'
 import { createDirectTransport, type Wire, type WireFate } from './direct-transport.ts'
+import { drawStoreFate, drawWireFate } from './draw-fate.ts'
 import { EventLoop } from './event-loop.ts'
-import { createFaultyStore, type StoreFate, type StoreFault } from './faulty-store.ts'
+import { createFaultyStore, type StoreFate } from './faulty-store.ts'
 import { changesOf, type Doer, History, type PlannedStep, type PlannedTag, type WriteCall } from './history.ts'
 import { drawImageDeed, type ImageDeed, quarantineRepository } from './images/image-scene.ts'
 import { relativeProbe } from './relative-probe.ts'
@@ -736,34 +737,13 @@ class Simulation {
   }
 
   #drawWire(): WireFate {
-    const { cloudMs, tail } = this.#scenario.latency
-    const chance = this.#wires
-    const isQuiet = this.#loop.now >= this.#scenario.quietMs
-    const scale = chance.isTrue(tail) && !isQuiet ? cloudMs * 100 : cloudMs
-    const isRefused = chance.isTrue(0.002) && !isQuiet
-    return { thereMs: chance.whole(1, scale), backMs: chance.whole(1, scale), isRefused }
+    return drawWireFate(this.#wires, this.#scenario.latency, this.#loop.now >= this.#scenario.quietMs)
   }
 
   #drawStore(isWrite: boolean): StoreFate {
-    const { storeMs, tail } = this.#scenario.latency
-    const chance = this.#storage
     const isQuiet = this.#loop.now >= this.#scenario.quietMs
-    const scale = chance.isTrue(tail) && !isQuiet ? storeMs * 100 : storeMs
-    const times = { thereMs: chance.whole(0, scale), backMs: chance.whole(0, scale), lateMs: chance.magnitude(500, 45_000) }
-    for (const { probability, flavour } of this.#storeStorms) {
-      if (!chance.isTrue(probability)) continue
-      if (flavour === 'slow') return { ...times, thereMs: chance.whole(100, 1_400), backMs: chance.whole(100, 1_400) }
-      return { ...times, fault: drawFault(chance, flavour, isWrite) }
-    }
-    return times
+    return drawStoreFate(this.#storage, this.#scenario.latency, { storms: this.#storeStorms, isQuiet, isWrite })
   }
-}
-
-export function drawFault(chance: Chance, flavour: Storm['flavour'], isWrite: boolean): StoreFault {
-  if (flavour === 'outage') return chance.isTrue(0.8) ? 'unavailable' : 'lost'
-  if (!isWrite) return chance.one(['unavailable', 'lost'])
-  if (flavour === 'lossy') return chance.one(['lost', 'unanswered', 'late'])
-  return chance.one(['unavailable', 'full', 'lost', 'unanswered', 'late'])
 }
 
 /** The configuration as it is at first, and after each edit. */

@@ -30,6 +30,7 @@ import { MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/stor
 import { sweepInbox } from '#shared/safety/sweep-inbox.ts'
 import { Chance } from '../chance.ts'
 import { createDirectTransport, type Wire, type WireFate } from '../direct-transport.ts'
+import { drawStoreFate, drawWireFate } from '../draw-fate.ts'
 import { EventLoop } from '../event-loop.ts'
 import { createFaultyStore, type StoreFate } from '../faulty-store.ts'
 import { History, type PlannedStep, type WriteCall } from '../history.ts'
@@ -37,16 +38,7 @@ import type { HookDefinition } from '../sabotage.ts'
 import type { Scenario, Storm } from '../scenario.ts'
 import type { Forwarded } from '../sim-platform.ts'
 import { type Fate, SimProcess } from '../sim-process.ts'
-import {
-  afterwardsMs,
-  callFacts,
-  drawFault,
-  factsOfBody,
-  forwardedOf,
-  journalSecret,
-  type Simulated,
-  type SimulateOptions,
-} from '../simulation.ts'
+import { afterwardsMs, callFacts, factsOfBody, forwardedOf, journalSecret, type Simulated, type SimulateOptions } from '../simulation.ts'
 import { stageDocument, switchPath } from '../stage-world.ts'
 import { warmUp } from '../warm-up.ts'
 import { drawDeed, type HookScene, newestOf, type SimHookDeed, type SimHookWorkload, type SimSend } from './hook-scene.ts'
@@ -768,26 +760,12 @@ class HookSimulation {
   }
 
   #drawWire(): WireFate {
-    const { cloudMs, tail } = this.#scenario.latency
-    const chance = this.#wires
-    const isQuiet = this.#loop.now >= this.#scenario.quietMs
-    const scale = chance.isTrue(tail) && !isQuiet ? cloudMs * 100 : cloudMs
-    const isRefused = chance.isTrue(0.002) && !isQuiet
-    return { thereMs: chance.whole(1, scale), backMs: chance.whole(1, scale), isRefused }
+    return drawWireFate(this.#wires, this.#scenario.latency, this.#loop.now >= this.#scenario.quietMs)
   }
 
   #drawStore(isWrite: boolean): StoreFate {
-    const { storeMs, tail } = this.#scenario.latency
-    const chance = this.#storage
     const isQuiet = this.#loop.now >= this.#scenario.quietMs
-    const scale = chance.isTrue(tail) && !isQuiet ? storeMs * 100 : storeMs
-    const times = { thereMs: chance.whole(0, scale), backMs: chance.whole(0, scale), lateMs: chance.magnitude(500, 45_000) }
-    for (const { probability, flavour } of this.#storeStorms) {
-      if (!chance.isTrue(probability)) continue
-      if (flavour === 'slow') return { ...times, thereMs: chance.whole(100, 1_400), backMs: chance.whole(100, 1_400) }
-      return { ...times, fault: drawFault(chance, flavour, isWrite) }
-    }
-    return times
+    return drawStoreFate(this.#storage, this.#scenario.latency, { storms: this.#storeStorms, isQuiet, isWrite })
   }
 }
 
