@@ -46,7 +46,7 @@ export async function packageAll(root: string): Promise<readonly PackagedFunctio
     const folder = join(root, bundle.folder)
     if (config !== undefined) await compileConfig(config, name, folder)
     const actions = await actionsOf(root, bundle.sources)
-    await writeFile(join(folder, 'cam-policy.json'), `${JSON.stringify(camPolicy(actions, clusterIds), null, 2)}\n`)
+    await writeFile(join(folder, 'cam-policy.json'), `${JSON.stringify(camPolicy(actions, { clusterIds }), null, 2)}\n`)
     problems.push(
       ...(await loadProblems(folder, name)),
       ...inspectSize(bundle, budgets),

@@ -67,6 +67,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'show what holds changes back now, and how much of the caps is used',
     load: async () => (await import('./guard.ts')).guard,
   },
+  policy: {
+    summary: 'print the least access policy that a function needs',
+    load: async () => (await import('./policy.ts')).policy,
+  },
   'dead-letters': {
     summary: 'look at events that nobody tries any more, try them again or give them up',
     load: async () => {
@@ -76,6 +80,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
       ])
       return createDeadLettersCommand(openConfiguredStore)
     },
+  },
+  license: {
+    summary: 'show what the licence meter has measured, what is still free, and prove it to others',
+    load: async () => (await import('./license.ts')).license,
   },
   hpc: {
     summary: 'write, list, delete and convert HPC objects, the schedules that live in clusters',

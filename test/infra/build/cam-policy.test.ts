@@ -8,7 +8,7 @@ const action = (service: string, name: string) => ({ service, name, effect: 'wri
 
 describe('camPolicy', () => {
   it('grants what cannot be limited on everything, under both names of the service', () => {
-    expect(camPolicy([action('tke', 'ForwardRequest')], ['cls-1'])).toEqual({
+    expect(camPolicy([action('tke', 'ForwardRequest')], { clusterIds: ['cls-1'] })).toEqual({
       version: '2.0',
       statement: [{ effect: 'allow', action: ['ccs:ForwardRequest', 'tke:ForwardRequest'], resource: ['*'] }],
     })
@@ -16,11 +16,11 @@ describe('camPolicy', () => {
 
   it('limits what can be limited to the configured clusters, and to what else the manual names', () => {
     const policy = camPolicy(
-      [action('tcr', 'DeleteImagePersonal'), action('tke', 'DeleteClusterInstances'), action('tke', 'DescribeClusterInstances')],
-      ['cls-2', 'cls-1'],
+      [action('tcr', 'DescribeImagePersonal'), action('tke', 'DeleteClusterInstances'), action('tke', 'DescribeClusterInstances')],
+      { clusterIds: ['cls-2', 'cls-1'] },
     )
     expect(policy.statement).toEqual([
-      { effect: 'allow', action: ['tcr:DeleteImagePersonal'], resource: ['*'] },
+      { effect: 'allow', action: ['tcr:DescribeImagePersonal'], resource: ['*'] },
       {
         effect: 'allow',
         action: ['ccs:DeleteClusterInstances', 'tke:DeleteClusterInstances'],
@@ -35,12 +35,33 @@ describe('camPolicy', () => {
   })
 
   it('means every cluster when none is configured, and nothing for no action', () => {
-    expect(camPolicy([action('tke', 'DescribeClusterInstances')], []).statement[0]?.resource).toEqual(['qcs::ccs:::cluster/*'])
-    expect(camPolicy([], ['cls-1'])).toEqual({ version: '2.0', statement: [] })
+    expect(camPolicy([action('tke', 'DescribeClusterInstances')], { clusterIds: [] }).statement[0]?.resource).toEqual([
+      'qcs::ccs:::cluster/*',
+    ])
+    expect(camPolicy([], { clusterIds: ['cls-1'] })).toEqual({ version: '2.0', statement: [] })
+  })
+
+  it('limits the removing of tags to the repositories of the policies, under the name that the registry has for it', () => {
+    const actions = [action('tcr', 'BatchDeleteImagePersonal'), action('tcr', 'DescribeRepositoryOwnerPersonal')]
+    const policy = camPolicy(actions, { clusterIds: [], repositories: ['shop/*', 'pay/**', 'pay/ledger-?', 'shop/*'] })
+    expect(policy.statement).toEqual([
+      { effect: 'allow', action: ['tcr:BatchDeleteImagePersonal', 'tcr:DescribeRepositoryOwnerPersonal'], resource: ['*'] },
+      {
+        effect: 'allow',
+        action: ['ccr:DeleteTag'],
+        resource: ['qcs::ccr:::repo/pay/*:*', 'qcs::ccr:::repo/pay/ledger-*:*', 'qcs::ccr:::repo/shop/*:*'],
+      },
+      {
+        effect: 'allow',
+        action: ['ccr:GetUserRepositoryList'],
+        resource: ['qcs::ccr:::repo/pay/*', 'qcs::ccr:::repo/pay/ledger-*', 'qcs::ccr:::repo/shop/*'],
+      },
+    ])
+    expect(camPolicy(actions, { clusterIds: [] }).statement[1]?.resource).toEqual(['qcs::ccr:::repo/*'])
   })
 
   it('never grants a wildcard action', () => {
-    const policy = camPolicy([action('tke', 'A'), action('tcr', 'B')], [])
+    const policy = camPolicy([action('tke', 'A'), action('tcr', 'B')], { clusterIds: [] })
     expect(policy.statement.flatMap(({ action: actions }) => actions).some((name) => name.includes('*'))).toBe(false)
   })
 })
