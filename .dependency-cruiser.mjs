@@ -34,6 +34,13 @@ export default {
       to: { path: '^(functions|infra|test)/' },
     },
     {
+      name: 'licence-below-functions',
+      comment: 'shared/licence is what several functions and the tools know of a licence: take settings and ports as arguments.',
+      severity: 'error',
+      from: { path: '^shared/licence/' },
+      to: { path: '^(functions|infra|test)/' },
+    },
+    {
       name: 'a-function-is-an-island',
       comment: 'A function never imports another: move what both need to shared/.',
       severity: 'error',
@@ -49,11 +56,17 @@ export default {
     },
     {
       name: 'a-plan-is-pure',
-      comment: 'plan.ts imports its own folder’s pure files and shared/pure, nothing else: observe.ts translates, apply.ts acts.',
+      comment:
+        'plan.ts imports its own folder’s pure files, shared/pure and the arithmetic of shared/licence, nothing else: observe.ts translates, apply.ts acts.',
       severity: 'error',
       from: { path: '^functions/[^/]+/plan\\.ts$' },
       to: {
-        pathNot: ['^shared/pure/', '^functions/[^/]+/(?!(observe|apply|handler)\\.ts$)[^/]+\\.ts$', '^shared/runtime/definition\\.ts$'],
+        pathNot: [
+          '^shared/pure/',
+          '^shared/licence/(?!([^/]*-store|retention|kept)\\.ts$)',
+          '^functions/[^/]+/(?!(observe|apply|handler)\\.ts$)[^/]+\\.ts$',
+          '^shared/runtime/definition\\.ts$',
+        ],
       },
     },
     {

@@ -10,7 +10,7 @@ import { formatDuration } from '#shared/pure/duration.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { createLog, silentLog } from '#shared/runtime/log.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
-import { countsText, hasFailed } from '#shared/runtime/report.ts'
+import { countsText, failureSentence, hasFailed } from '#shared/runtime/report.ts'
 import { parseScheduleEvent } from '#shared/runtime/schedule-event.ts'
 import type { Command } from './command.ts'
 import { stoppedCode, UsageError } from './command.ts'
@@ -103,7 +103,7 @@ reasons on a narrow terminal. Exit code 1 when the event is not valid or somethi
         const columns = values.wide === true ? undefined : io.terminalColumns?.()
         const list = decisionList(report.decisions, { all: values.all === true, columns })
         for (const line of list.lines) io.out(redactor.text(line))
-        if (report.failure !== undefined) io.err(`${name}: nothing was decided: ${redactor.text(report.failure.text)}`)
+        if (report.failure !== undefined) io.err(`${name}: ${redactor.text(failureSentence(report.failure))}`)
         const hidden = hiddenText(list)
         io.out(`${report.runId}${late}  mode ${report.mode}  ${countsText(report.counts)}${hidden === '' ? '' : ` (${hidden})`}`)
       }

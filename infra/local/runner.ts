@@ -7,7 +7,7 @@ import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { Log } from '#shared/runtime/log.ts'
 import type { WaitClock } from '#shared/runtime/look-ahead.ts'
 import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
-import { countsText, hasFailed, type RunReport, reportsOf } from '#shared/runtime/report.ts'
+import { countsText, failureSentence, hasFailed, type RunReport, reportsOf } from '#shared/runtime/report.ts'
 import type { RunOptions } from '#shared/runtime/run.ts'
 import type { Store } from '#shared/safety/store.ts'
 import { seenRun } from './cut-short.ts'
@@ -165,7 +165,7 @@ export function createRunner(options: RunnerOptions): Runner {
     const shown = decisionList(fresh, options.list?.())
     const repeated = report.decisions.length - fresh.length
     const notes = [...(repeated > 0 ? [`${repeated} as before`] : []), hiddenText(shown)].filter((note) => note !== '').join('; ')
-    const what = report.failure === undefined ? countsText(report.counts) : `nothing was decided: ${report.failure.text}`
+    const what = report.failure === undefined ? countsText(report.counts) : failureSentence(report.failure)
     if (!isCutShort || report.decisions.length > 0) {
       print(`${localTime(report.now, zone)}  ${report.function}  ${what}${notes === '' ? '' : ` (${notes})`}`)
     }
@@ -175,7 +175,7 @@ export function createRunner(options: RunnerOptions): Runner {
   /** Why a function is not well, if so. */
   const problemOf = ({ function: { name }, schedules }: RunnerOptions['functions'][number]): string | undefined => {
     const report = last.get(name)
-    if (report?.failure !== undefined) return `nothing was decided: ${report.failure.text}`
+    if (report?.failure !== undefined) return failureSentence(report.failure)
     if (report !== undefined && hasFailed(report)) return 'the last run had failures, or could not read a cluster'
     const due = next.get(name)
     const after = (time: number | undefined): number | undefined =>

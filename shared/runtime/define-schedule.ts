@@ -98,7 +98,8 @@ export function defineSchedule<Settings, Observed, Change>(
     try {
       return await around.openStore(config)
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error
+      // The next event tries again.
+      if (!(error instanceof StoreError) || definition.memoryIsRecord === true) throw error
       log.write('warn', 'memory-not-kept', { code: error.kind, reason: error.message })
       if (config.notifiers !== undefined)
         log.write('warn', 'notices-not-kept', { code: error.kind, reason: 'nobody is told: there is no store' })
@@ -162,8 +163,8 @@ function outOfTime(): never {
 }
 
 function failureText(report: RunReport): string {
-  const { runId, failure, decisions, counts } = reportsOf(report).find(cameToNothing) ?? report
-  if (failure !== undefined) return `${runId}: there is no plan. ${failure.text}`
+  const { runId, failure, decisions, counts, planDigest } = reportsOf(report).find(cameToNothing) ?? report
+  if (failure !== undefined) return `${runId}: ${planDigest === undefined ? 'there is no plan. ' : ''}${failure.text}`
   const first = decisions.find(({ outcome }) => outcome === 'Failed')
   return `${runId}: nothing was achieved (${countsText(counts)}). First: ${first?.target ?? ''}: ${first?.reason.text ?? ''}`
 }

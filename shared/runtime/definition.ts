@@ -1,6 +1,6 @@
 import type * as z from 'zod/mini'
 import type { CloudReader, CloudWriter } from '#cloud/cloud.ts'
-import type { Decision, Step, StepResult } from '#shared/pure/step.ts'
+import type { Decision, Reason, Step, StepResult } from '#shared/pure/step.ts'
 import type { Doubt, Settlement } from '#shared/safety/settle-claim.ts'
 import type { FetchText } from './fetch-text.ts'
 import type { MemoryReader, MemoryWriter } from './memory.ts'
@@ -36,6 +36,8 @@ export interface FunctionConfig<Settings> {
 export interface ObserveAround {
   /** What earlier runs remembered; empty where there is no store. */
   readonly memory: MemoryReader
+  /** What another function remembers, to be read only; empty where there is no store. Absent is as empty. */
+  readonly memoryOf?: ((name: FunctionName) => MemoryReader) | undefined
   /** Reads a text from a host that the configuration lists. */
   readonly fetchText: FetchText
   /**
@@ -82,6 +84,11 @@ export interface DefinitionFacts<Settings, Observed, Change> {
   readonly settings: z.ZodMiniType<Settings>
   /** Pure. `now` is epoch milliseconds, read once per event. */
   readonly plan: (observed: Observed, config: FunctionConfig<Settings>, now: number) => readonly Step<Change>[]
+  /**
+   * Why a run with this plan has come to nothing, although there is one: nothing of what it is for could be looked at. Then its trigger
+   * fails, so that somebody hears of it. A run that could read no cluster needs no word of this.
+   */
+  readonly failureOf?: (steps: readonly Step<Change>[]) => Reason | undefined
   /** zod schema of a change, for reading back what plans and journals keep. Strict: what it does not know, nobody approved. */
   readonly change: z.ZodMiniType<Change>
   /** What is wrong with settings that only make sense together with the rest of the configuration; paths are below `functions.<name>`. */
@@ -109,9 +116,15 @@ export interface DefinitionFacts<Settings, Observed, Change> {
   ) => Promise<StepResult>
   /**
    * Keeps what later runs should know; after every scheduled run, whatever its mode, when all is decided. Writes to nothing but
-   * the memory. When it throws, that is logged and changes no outcome. Not called for a plan that is only printed.
+   * the memory. When it throws, that is logged and changes no outcome, unless `memoryIsRecord`. Not called for a plan that is only
+   * printed.
    */
   readonly remember?: (facts: RunFacts<Settings, Observed, Change>, memory: MemoryWriter) => Promise<void>
+  /**
+   * What it remembers is what it is for: a record that nobody else has. A run that cannot keep it, or has no place for it, has failed
+   * with the code `memory-unwritten`, so that its trigger fails and somebody hears of it. False when absent.
+   */
+  readonly memoryIsRecord?: boolean | undefined
   /** The same after steps that come from no plan of now, such as the undoing of an earlier one: nothing was observed then. */
   readonly rememberSteps?: (facts: Omit<RunFacts<Settings, Observed, Change>, 'observed'>, memory: MemoryWriter) => Promise<void>
   /**

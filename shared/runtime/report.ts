@@ -35,7 +35,7 @@ export interface RunReport {
   readonly followUps?: readonly RunReport[] | undefined
   /** What became of the notices about it and about those that followed, and of what waited; absent where nobody is notified. */
   readonly notified?: Notified | undefined
-  /** Why there is no plan at all. */
+  /** Why nothing came of it: there is no plan, nothing of what it is for could be read, or not all of what was seen could be put on record. */
   readonly failure?: { readonly code: string; readonly text: string } | undefined
 }
 
@@ -104,12 +104,23 @@ export function cameToNothing({ failure, counts }: RunReport): boolean {
   return failure !== undefined || (Failed > 0 && Applied + NoChange + Planned === 0)
 }
 
+/** Code of the failure of a run that could not write the record that it is for. What it decided stands. */
+export const unwrittenCode = 'memory-unwritten'
+
+/** What a failure means, as a sentence. */
+export function failureSentence({ code, text }: NonNullable<RunReport['failure']>): string {
+  return code === unwrittenCode ? text : `nothing was decided: ${text}`
+}
+
 /** Code of the steps that say that a cluster could not be read. */
 export const unreadableCode = 'cluster-unreadable'
+
+/** Codes of the steps that say that something could not be looked at, of whatever function. */
+const unreadCodes: ReadonlySet<string> = new Set([unreadableCode, 'region-unreadable'])
 
 /** Whether a person who started the run should be told that something went wrong: what failed, and what could not be looked at. */
 export function hasFailed(report: RunReport): boolean {
   return reportsOf(report).some(
-    (one) => cameToNothing(one) || one.counts.Failed > 0 || one.decisions.some(({ reason }) => reason.code === unreadableCode),
+    (one) => cameToNothing(one) || one.counts.Failed > 0 || one.decisions.some(({ reason }) => unreadCodes.has(reason.code)),
   )
 }

@@ -23,10 +23,10 @@ import { type FetchText, noFetch } from './fetch-text.ts'
 import type { FunctionKernel, Kernel } from './kernel.ts'
 import { type Log, levelOf } from './log.ts'
 import { type LookAheadEnd, lookAhead, type WaitClock } from './look-ahead.ts'
-import { createMemory, type MemoryWriter, noMemory } from './memory.ts'
+import { createMemory, type MemoryReader, type MemoryWriter, noMemory } from './memory.ts'
 import type { NotifyPort } from './notify/notify-port.ts'
 import type { Teller } from './notify/teller.ts'
-import { countOutcomes, countsText, planDigest, type RunReport, runIdOf, type Trigger, unreadableCode } from './report.ts'
+import { countOutcomes, countsText, planDigest, type RunReport, runIdOf, type Trigger, unreadableCode, unwrittenCode } from './report.ts'
 
 export interface RunOptions {
   readonly config: Config
@@ -276,12 +276,13 @@ function plannedResult(step: Step<unknown>): Result {
 }
 
 function aroundOf(
-  options: Pick<RunOptions, 'fetchText' | 'fresh' | 'signal' | 'now' | 'remainingMs'>,
+  options: Pick<RunOptions, 'fetchText' | 'fresh' | 'signal' | 'now' | 'remainingMs' | 'store' | 'kernel'>,
   memory: MemoryWriter | undefined,
 ): ObserveAround {
   const { fetchText = noFetch, fresh = false, signal, remainingMs } = options
   return {
-    memory: memory === undefined ? noMemory : { get: memory.get, list: memory.list },
+    memory: readerOfMemory(memory),
+    memoryOf: (name) => readerOfMemory(memoryOf(options, name)),
     fetchText: async (url, own = {}) => {
       const signals = [signal, own.signal].filter((one) => one !== undefined)
       const times = [own.timeoutMs, remainingMs === undefined ? undefined : Math.max(1, remainingMs() - marginMs)]
@@ -301,6 +302,11 @@ function aroundOf(
 function memoryOf({ store, kernel, now }: Pick<RunOptions, 'store' | 'kernel' | 'now'>, name: FunctionName): MemoryWriter | undefined {
   const found = store ?? kernel?.store
   return found === undefined ? undefined : createMemory(found, { function: name, now: () => now })
+}
+
+/** Reads only, also for somebody who does not mind the types. */
+function readerOfMemory(memory: MemoryWriter | undefined): MemoryReader {
+  return memory === undefined ? noMemory : { get: memory.get, list: memory.list }
 }
 
 /** The steps of a run, and what they were made from where they were made now. */
@@ -347,6 +353,8 @@ async function run<Settings, Observed, Change>(
   const changes: Step<Change>[] = []
   let seen: Run<Settings, Observed>['seen']
   let failure: Reason | undefined
+  let unwritten: Reason | undefined
+  let blind: Reason | undefined
   let hasPlan = false
   const parts = planOf(readerOf(options.cloud, limits), config, memory)
   try {
@@ -358,13 +366,15 @@ async function run<Settings, Observed, Change>(
       made.push(...decisions)
       changes.push(...steps.filter(({ verdict }) => verdict === 'change'))
       const came = { steps, decisions, config, now }
-      const isKept = await keepMemory(seen === undefined ? came : { ...came, ...seen }, definition, { memory, limits, log })
+      const unkept = await keepMemory(seen === undefined ? came : { ...came, ...seen }, definition, { memory, limits, log })
+      blind ??= definition.failureOf?.(steps)
+      unwritten ??= definition.memoryIsRecord === true ? unkept : undefined
       const stop = 'observe' in definition ? undefined : whyNoNextPart(options, limits)
       if (stop !== undefined) {
         log.write('info', 'left-to-next-trigger', { code: stop.code, reason: stop.text })
         break
       }
-      part = await parts.next({ steps, decisions, now: options.kernel?.now() ?? now, isForgotten: !isKept })
+      part = await parts.next({ steps, decisions, now: options.kernel?.now() ?? now, isForgotten: unkept !== undefined })
     }
   } catch (error) {
     failure = reasonOf(error, 'run.no-plan')
@@ -376,8 +386,12 @@ async function run<Settings, Observed, Change>(
 
   const digest = planDigest(changes)
   const unread = failure === undefined ? unreadable(made, config.clusters) : undefined
-  if (unread !== undefined) log.write('error', 'run-failed', { code: unread.code, reason: unread.text })
-  const why = failure ?? unread
+  const lost =
+    unwritten === undefined
+      ? undefined
+      : { code: unwrittenCode, text: `not all of what was seen could be put on record: ${unwritten.text} (${unwritten.code})` }
+  for (const one of [unread, lost, blind]) if (one !== undefined) log.write('error', 'run-failed', { code: one.code, reason: one.text })
+  const why = failure ?? unread ?? lost ?? blind
   const report = {
     ...facts,
     decisions: made,
@@ -475,29 +489,30 @@ async function carryOutPart<Settings, Observed, Change>(
 }
 
 /**
- * Lets the function keep what later runs should know. Nothing that goes wrong with it changes what was decided. Answers whether it is
- * kept, as far as anybody knows.
+ * Lets the function keep what later runs should know. Nothing that goes wrong with it changes what was decided. Answers why it is not
+ * kept, as far as anybody knows; undefined when it is, or when there is nothing to keep.
  */
 async function keepMemory<Settings, Observed, Change>(
   facts: RunFacts<Settings, Observed, Change> | Omit<RunFacts<Settings, Observed, Change>, 'observed'>,
   { remember, rememberSteps }: DefinitionFacts<Settings, Observed, Change>,
   { memory, limits, log }: { readonly memory: MemoryWriter | undefined; readonly limits: Limits; readonly log: Log },
-): Promise<boolean> {
+): Promise<Reason | undefined> {
   const isSeen = 'observed' in facts
-  if ((isSeen ? remember : rememberSteps) === undefined) return true
-  if (memory === undefined) return false
+  if ((isSeen ? remember : rememberSteps) === undefined) return undefined
+  if (memory === undefined) return { code: 'no-store', text: 'there is no store to keep it in' }
   const stop = limits.whyStop()
   if (stop !== undefined) {
-    log.write('warn', 'memory-not-kept', { code: stop.code, reason: 'the run was stopped; later runs look at everything again' })
-    return false
+    const reason = { code: stop.code, text: 'the run was stopped; later runs look at everything again' }
+    log.write('warn', 'memory-not-kept', { code: reason.code, reason: reason.text })
+    return reason
   }
   try {
     await (isSeen ? remember?.(facts, memory) : rememberSteps?.(facts, memory))
-    return true
+    return undefined
   } catch (error) {
     const reason = reasonOf(error, 'memory-failed')
     log.write('warn', 'memory-not-kept', { code: reason.code, reason: reason.text, error: stackOfBug(error) })
-    return false
+    return reason
   }
 }
 

@@ -13,6 +13,7 @@ const violations: readonly (readonly [rule: string, file: string, imports: strin
   ['cloud-stands-alone', 'shared/cloud/knows-runtime.ts', '../runtime/thing.ts'],
   ['safety-below-runtime', 'shared/safety/knows-runtime.ts', '../runtime/thing.ts'],
   ['runtime-below-functions', 'shared/runtime/knows-a-function.ts', '../../functions/one/observe.ts'],
+  ['licence-below-functions', 'shared/licence/knows-a-function.ts', '../../functions/one/observe.ts'],
   ['a-function-is-an-island', 'functions/one/uses-two.ts', '../two/event.ts'],
   ['functions-do-not-know-infra', 'functions/one/uses-infra.ts', '../../infra/thing.ts'],
   ['a-plan-is-pure', 'functions/one/plan.ts', './observe.ts'],

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
 import { defineSchedule, type Surroundings } from '#shared/runtime/define-schedule.ts'
+import { openStore as openStoreOf } from '#shared/runtime/kernel.ts'
 import type { MemoryWriter } from '#shared/runtime/memory.ts'
 import { StoreError } from '#shared/safety/store.ts'
 import { type CountingCloud, startCountingCloud } from './counting-cloud.ts'
@@ -285,6 +286,19 @@ describe('a function that remembers', () => {
     expect(opened).toBe(1)
     const writing = await handlerOf(remembering, 'enforce', { openStore })
     await expect(writing.handler(tick)).rejects.toThrow('there is no such table')
+  })
+
+  it('does not do without one where what it remembers is its record: its runs fail until it can be opened', async () => {
+    let opened = 0
+    const openStore: Surroundings['openStore'] = (config) => {
+      opened += 1
+      return opened <= 2
+        ? Promise.reject(new StoreError('store.unavailable', 'the store is away'))
+        : openStoreOf(config.store, { clock: systemClock, random: Math.random })
+    }
+    const { handler } = await handlerOf({ ...remembering, memoryIsRecord: true }, 'plan', { openStore })
+    for (let event = 0; event < 2; event += 1) await expect(handler(tick)).rejects.toThrow('the store is away')
+    expect((await handler(tick)).decisions).toMatchObject([{ before: 'of 1 clusters' }])
   })
 })
 

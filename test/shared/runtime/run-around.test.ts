@@ -151,6 +151,73 @@ describe('what a function remembers', () => {
     expect(of('run-finished')).toHaveLength(1)
   })
 
+  it.each<[string, Tiny['remember'], string]>([
+    ['a store that is full', undefined, 'store.full'],
+    ['a bug', () => Promise.reject(new TypeError('no such thing')), 'memory-failed'],
+  ])('is a failed run by %s, where what it remembers is its record', async (_, remember, code) => {
+    const { log, of } = logOf()
+    const store = openMemoryStore(new MemoryDisk({ capacityBytes: 10 }))
+    const definition = { ...counting(), ...(remember === undefined ? {} : { remember }), memoryIsRecord: true }
+    const report = await runWith(definition, 'plan', { store, log })
+    expect(report.decisions).toMatchObject([{ target: 'web', outcome: 'Planned' }])
+    expect(report.failure).toMatchObject({ code: 'memory-unwritten', text: expect.stringContaining(`(${code})`) })
+    expect([whollyFailed(report), hasFailed(report)]).toEqual([true, true])
+    expect(of('run-failed')).toMatchObject([{ level: 'error', code: 'memory-unwritten' }])
+  })
+
+  it('is a failed run where there is no store at all, or where the run was stopped before it, and none where it is kept', async () => {
+    const definition = { ...counting(), memoryIsRecord: true }
+    expect((await runWith(definition, 'plan')).failure).toMatchObject({
+      code: 'memory-unwritten',
+      text: expect.stringContaining('there is no store'),
+    })
+    const store = openMemoryStore(new MemoryDisk())
+    expect((await runWith(definition, 'plan', { store })).failure).toBeUndefined()
+    const stop = new AbortController()
+    const stopping: Tiny = {
+      ...definition,
+      plan: (...words) => {
+        stop.abort()
+        return tiny.plan(...words)
+      },
+    }
+    expect((await runWith(stopping, 'plan', { store, signal: stop.signal })).failure?.code).toBe('memory-unwritten')
+    // A plan that is only printed keeps nothing, and fails at nothing.
+    const { steps } = await makePlan(definition, { config: configOf('plan'), cloud: cloudOf(), now })
+    expect(steps).toHaveLength(1)
+  })
+
+  it('is kept of a run that could look at nothing, which has failed all the same', async () => {
+    const store = openMemoryStore(new MemoryDisk())
+    const blind: Tiny = {
+      ...counting(),
+      failureOf: (steps) =>
+        steps.some(({ verdict }) => verdict === 'held') ? { code: 'run.blind', text: 'nothing was there to see' } : undefined,
+    }
+    const held = configOf('plan', [{ target: 'a', verdict: 'held' }])
+    const report = await runWith(blind, 'plan', { store, config: held })
+    expect(report).toMatchObject({ failure: { code: 'run.blind', text: 'nothing was there to see' }, counts: { Held: 1 } })
+    expect((await runWith(blind, 'plan', { store })).failure).toBeUndefined()
+    expect((await createMemory(store, { function: 'cron-scaler', now: () => now }).get('runs'))?.value).toBe(2)
+  })
+
+  it('can be read by another function, and not be changed by it', async () => {
+    const store = openMemoryStore(new MemoryDisk())
+    await createMemory(store, { function: 'license-meter', now: () => now }).put('headroom', { cores: 24 })
+    const read: unknown[] = []
+    const looking: Tiny = {
+      ...tiny,
+      observe: async (...words) => {
+        const memory = words[3].memoryOf?.('license-meter')
+        read.push(Object.keys(memory ?? {}).toSorted(), (await memory?.get('headroom'))?.value)
+        return await tiny.observe(...words)
+      },
+    }
+    await runWith(looking, 'plan', { store })
+    await runWith(looking, 'plan')
+    expect(read).toEqual([['get', 'list'], { cores: 24 }, ['get', 'list'], undefined])
+  })
+
   it('cannot be changed while observing', async () => {
     let around: ObserveAround | undefined
     const looking: Tiny = {
