@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { bundleFunction } from '#infra/build/bundle.ts'
 import { measureColdStart } from './cold-start.ts'
 import { kernelSize } from './kernel-size.ts'
+import { licence } from './licence.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
 import { preview } from './preview.ts'
 import { quietTick } from './quiet-tick.ts'
@@ -70,6 +71,7 @@ export const sections: readonly Section[] = [
   registryPlan,
   registryMemory,
   webhooks,
+  licence,
 ]
 
 /** Measures these sections once, on this machine only: all of them take about ten minutes, quick about two. */

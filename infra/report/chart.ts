@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { formatInstant } from '#shared/pure/civil.ts'
+import { type ChartOverlays, drawnOverlays, overlayKey } from './chart-overlays.ts'
 import { type Html, html } from './html.ts'
 
 /** From this instant on, until the next point, what is drawn is between these two, which may be one and the same; null is unknown. */
@@ -25,6 +26,8 @@ export interface StepChart {
   readonly edges: { readonly low: string; readonly high: string }
   /** In order of time. */
   readonly points: readonly StepPoint[]
+  /** What is drawn beside the curve. */
+  readonly overlays?: ChartOverlays | undefined
 }
 
 /** What the page's script draws of a chart: instants as the first in epoch milliseconds and then steps from each to the next. */
@@ -62,14 +65,23 @@ export function stepChart(chart: StepChart): DrawnChart {
   const points = isThinned ? thinned(chart) : chart.points
   const isBand = points.some(({ low, high }) => low !== high)
   const { points: _, ...facts } = chart
+  const places = [...points, ...placesAhead(points, chart.overlays)]
   const data: ChartData = {
     ...facts,
-    steps: points.map(({ atMs }, index) => atMs - (points[index - 1]?.atMs ?? 0)),
-    low: points.map(({ low }) => low),
-    ...(isBand ? { high: points.map(({ high }) => high) } : {}),
+    steps: places.map(({ atMs }, index) => atMs - (places[index - 1]?.atMs ?? 0)),
+    low: places.map(({ low }) => low),
+    ...(isBand ? { high: places.map(({ high }) => high) } : {}),
     isThinned,
+    ...(chart.overlays === undefined ? {} : { overlays: drawnOverlays(chart.overlays) }),
   }
   return { figure: figureOf(chart, isBand, isThinned), data }
+}
+
+/** Places after the curve's end at which something is expected, so that mouse and keyboard find it there. */
+function placesAhead(points: readonly StepPoint[], overlays: ChartOverlays | undefined): StepPoint[] {
+  const last = points.at(-1)
+  if (last === undefined || last.low !== null) return []
+  return (overlays?.ahead?.points ?? []).filter(({ atMs }) => atMs > last.atMs).map(({ atMs }) => ({ atMs, low: null, high: null }))
 }
 
 function figureOf(chart: StepChart, isBand: boolean, isThinned: boolean): Html {
@@ -81,8 +93,9 @@ function figureOf(chart: StepChart, isBand: boolean, isThinned: boolean): Html {
       ? ' Where changes are too close to be drawn, the band is the lowest and the highest of them.'
       : ''
   const key = isBand ? html` <span class="low">${edges.low}</span> and <span class="high">${edges.high}</span>` : undefined
+  const overlays = chart.overlays === undefined ? undefined : html` ${overlayKey(chart.overlays)}`
   return html`<figure class="chart">
-<figcaption>${title}: ${unit}${key}, times of ${zone}.${thinning}</figcaption>
+<figcaption>${title}: ${unit}${key}, times of ${zone}.${thinning}${overlays}</figcaption>
 <div class="plot" id="chart-${id}" data-chart="${id}" role="group" aria-roledescription="chart" aria-label="${label}" tabindex="0"></div>
 <p class="reading" aria-hidden="true">Drag to zoom in, double-click or Escape to go back; arrow keys go from change to change.</p>
 <output class="voice" for="chart-${id}" aria-live="polite"></output>
@@ -139,9 +152,9 @@ export function chartAssets(): ChartAssets {
   const main = fileURLToPath(import.meta.resolve('uplot'))
   const dist = dirname(main)
   const licence = readFileSync(join(dist, '../LICENSE'), 'utf8').trim()
-  const drawing = readFileSync(join(import.meta.dirname, 'draw-charts.js'), 'utf8')
+  const drawing = ['draw-overlays.js', 'draw-charts.js'].map((name) => readFileSync(join(import.meta.dirname, name), 'utf8'))
   return {
     styles: [readFileSync(join(dist, 'uPlot.min.css'), 'utf8')],
-    scripts: [`/*! uPlot\n${licence}\n*/\n${readFileSync(join(dist, 'uPlot.iife.min.js'), 'utf8').trim()}`, drawing],
+    scripts: [`/*! uPlot\n${licence}\n*/\n${readFileSync(join(dist, 'uPlot.iife.min.js'), 'utf8').trim()}`, ...drawing],
   }
 }

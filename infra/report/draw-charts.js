@@ -82,6 +82,13 @@
     const columns = Math.max(1, Math.floor(width / columnPixels))
     const view = [[], [], []]
     const add = (at, least, most) => {
+      const before = view[0].length - 1
+      // uPlot ends a line at its last value; ours holds until nothing is known any more.
+      if (before >= 0 && ((least === null && view[1][before] !== null) || (most === null && view[2][before] !== null))) {
+        view[0].push(at)
+        view[1].push(view[1][before])
+        view[2].push(view[2][before])
+      }
       view[0].push(at)
       view[1].push(least)
       view[2].push(most)
@@ -128,7 +135,8 @@
       grid: { stroke: () => colour('--grid'), width: 1 },
       ticks: { stroke: () => colour('--line'), width: 1 },
     }
-    const most = Math.max(1, ...all[2].map((value) => value ?? 0))
+    const overlays = chart.overlays === undefined ? undefined : chartOverlays(chart.overlays, colour, chart.untilMs)
+    const most = Math.max(1, overlays?.most ?? 0, ...all[2].map((value) => value ?? 0))
     const [reading, voice] = ['.reading', 'output'].map((selector) => box.parentElement.querySelector(selector))
     const textAt = (at, least, top) => {
       const unknown = (value) => (value === null || value === undefined ? 'unknown' : value.toLocaleString('en-US'))
@@ -138,7 +146,10 @@
           : isBand
             ? `${chart.edges.low} ${unknown(least)}, ${chart.edges.high} ${unknown(top)} ${chart.unit}`
             : `${unknown(least)} to ${unknown(top)} ${chart.unit}`
-      return `${clock(at)} ${chart.zone}: ${value}`
+      const beside = overlays?.textAt(at) ?? []
+      // Where something else is known, it need not be said that the curve is not.
+      const texts = [...(least === null && top === null && beside.length > 0 ? [] : [value]), ...beside]
+      return `${clock(at)} ${chart.zone}: ${texts.join(', ')}`
     }
     const sizeOf = () => ({ width: Math.max(280, box.clientWidth), height })
     let shown
@@ -171,6 +182,8 @@
         bands: [{ series: [2, 1], fill: () => colour('--band-fill') }],
         cursor: { y: false, points: { show: false } },
         hooks: {
+          drawClear: [(one) => overlays?.below(one)],
+          draw: [(one) => overlays?.above(one)],
           setScale: [(one, key) => key === 'x' && queueMicrotask(() => refresh(one))],
           setSize: [(one) => queueMicrotask(() => refresh(one))],
           setCursor: [
