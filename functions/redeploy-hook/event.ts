@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { quote } from '#shared/pure/clip.ts'
 import { nearest } from '#shared/pure/nearest.ts'
 import { failure, type Result, success } from '#shared/pure/result.ts'
-import { SecretReference } from '#shared/runtime/config-schema.ts'
+import { approvalSettings } from '#shared/runtime/approval/approval-settings.ts'
 import type { ClusterConfig } from '#shared/runtime/definition.ts'
 import { ContentIds, personalHost, RegistryHosts, RegistrySetting, RegistryTimeZone } from '#shared/runtime/registry-settings.ts'
 import { DurationText, GlobText, parsedText } from '#shared/runtime/settings-text.ts'
@@ -245,15 +245,7 @@ export const Settings = z.strictObject({
       ),
     }),
   ),
-  approval: z.optional(
-    z.strictObject({
-      secret: SecretReference.check(z.describe('Secret that links are signed with, at least 24 characters.')),
-      expires: z.prefault(DurationText.check(z.describe('How long a link is good for.')), '24h'),
-      baseUrl: z
-        .string()
-        .check(z.regex(/^https?:\/\/[^\s?#]+$/, { error: 'must be the address that webhooks of this installation are reached at' })),
-    }),
-  ),
+  approval: z.optional(approvalSettings('24h')),
 })
 
 export type Settings = z.infer<typeof Settings>

@@ -1,6 +1,5 @@
-import * as z from 'zod/mini'
 import { digestOf } from '#shared/pure/digest.ts'
-import { failure, type Result, success } from '#shared/pure/result.ts'
+import type { Result } from '#shared/pure/result.ts'
 import type { PassedOver, WebhookContent, WebhookEvent } from '#shared/runtime/webhook-definition.ts'
 import type { HookEvent } from './hook-event.ts'
 import type { PushHint } from './push-hint.ts'
@@ -20,42 +19,6 @@ export interface SourceReading {
 
 /** Reads a body whose sender is known to be genuine. The text of a failure goes back to the sender. */
 export type ReadSource = (body: Uint8Array, headers: Readonly<Record<string, string | undefined>>) => Result<SourceReading, string>
-
-/** Reads JSON in UTF-8. */
-export function readJson(body: Uint8Array): Result<unknown, string> {
-  const text = utf8Of(body)
-  if (!text.ok) return text
-  try {
-    return success(JSON.parse(text.value))
-  } catch (error) {
-    if (error instanceof SyntaxError) return failure('the body must be JSON')
-    throw error
-  }
-}
-
-/** Reads UTF-8. Other bytes are refused: with a sign in their place that stands for anything, two bodies could look the same. */
-export function utf8Of(body: Uint8Array): Result<string, string> {
-  try {
-    return success(new TextDecoder('utf-8', { fatal: true }).decode(body))
-  } catch (error) {
-    if (error instanceof TypeError) return failure('the body must be UTF-8')
-    throw error
-  }
-}
-
-/** Reads JSON of a shape, as `shaped` does. */
-export function readShape<T>(schema: z.ZodMiniType<T>, body: Uint8Array, shape: string): Result<T, string> {
-  const json = readJson(body)
-  return json.ok ? shaped(schema, json.value, shape) : json
-}
-
-/** Checks a value against a shape. A failure names the first place that does not fit, and nothing of what stands there. */
-export function shaped<T>(schema: z.ZodMiniType<T>, value: unknown, shape: string): Result<T, string> {
-  const parsed = z.safeParse(schema, value)
-  if (parsed.success) return success(parsed.data)
-  const path = parsed.error.issues[0]?.path.join('.') ?? ''
-  return failure(`the body must be ${shape}${path === '' ? '' : `; ${path} does not fit`}`)
-}
 
 /** A manifest without a tag. */
 export const childManifest: PassedOver = {

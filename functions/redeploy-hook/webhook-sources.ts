@@ -1,7 +1,8 @@
 import { isOneOf } from '#shared/runtime/constant-time.ts'
+import { carriesSecret } from '#shared/runtime/header-secret.ts'
 import { verifyStandardWebhook } from '#shared/runtime/standard-webhooks.ts'
 import type { WebhookContent, WebhookRequest, WebhookSource } from '#shared/runtime/webhook-definition.ts'
-import { approvalSourceOf } from './approval-source.ts'
+import { deployApprovals } from './approval-source.ts'
 import { contentOf, type ReadSource } from './source-reading.ts'
 import type { SourceKind, SourceSettings, Sources } from './source-settings.ts'
 import { readDistribution } from './sources/distribution.ts'
@@ -28,7 +29,7 @@ export interface SenderSettings {
 
 /** Every configured source at its own address, and the page for approvals where links can be signed. */
 export function sourcesOf({ sources, approval }: SenderSettings): readonly WebhookSource[] {
-  const pages = approval === undefined ? [] : [approvalSourceOf(approval.secret)]
+  const pages = approval === undefined ? [] : [deployApprovals(approval.secret)]
   return [...Object.entries(sources).map(([name, source]) => sourceOf(name, source)), ...pages]
 }
 
@@ -69,16 +70,7 @@ function authenticatorOf(settings: SourceSettings): WebhookSource['authenticate'
       return ({ params }, { secrets }) => (isOneOf(params.secret ?? '', secrets) ? 'ok' : 'denied')
     case 'distribution':
     case 'harbor':
-    case 'tcr-enterprise': {
-      const header = settings.header.toLowerCase()
-      // A sender that is given a token puts "Bearer " before it, one that is given a whole value sends that.
-      return ({ headers }, { secrets }) =>
-        isOneOf(
-          headers[header] ?? '',
-          secrets.flatMap((secret) => [secret, `Bearer ${secret}`]),
-        )
-          ? 'ok'
-          : 'denied'
-    }
+    case 'tcr-enterprise':
+      return (request, { secrets }) => (carriesSecret(request, settings.header, secrets) ? 'ok' : 'denied')
   }
 }

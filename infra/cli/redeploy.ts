@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { linkFor } from '#functions/redeploy-hook/approval-link.ts'
@@ -15,13 +14,12 @@ import { isRead, refName } from '#functions/redeploy-hook/workload.ts'
 import { type Platform, sandboxPlatform } from '#infra/local/platform.ts'
 import { parseImageName } from '#shared/pure/image-name.ts'
 import { functionConfig } from '#shared/runtime/config.ts'
-import { decisionLine, silentLog } from '#shared/runtime/log.ts'
 import { createMemory } from '#shared/runtime/memory.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
-import { hasFailed } from '#shared/runtime/report.ts'
-import { makePlan, runSteps } from '#shared/runtime/run.ts'
+import { makePlan } from '#shared/runtime/run.ts'
 import { parseHttpEvent } from '#shared/runtime/webhook-event.ts'
+import { carryOut } from './carry-out.ts'
 import { columns } from './columns.ts'
 import type { Command, CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
@@ -30,8 +28,6 @@ import { planTable } from './plan.ts'
 import { readEvent } from './read-event.ts'
 import { type Opened, withStore } from './with-platform.ts'
 import { counted } from './words.ts'
-
-type Step = ReturnType<typeof planRelease>[number]
 
 export const redeploy: Command = {
   summary: 'try an event on the redeploy hook, see what is held, and let it go on',
@@ -121,7 +117,7 @@ Example: longshore approve cls-9f3kq2vd/default/Deployment/web --by "on call"`,
           ? []
           : planApproval(observed, config, { repository: wish.repository, content: wish.content, uid: wish.workload.uid, by }),
       )
-      return await carryOut(steps, opened, io)
+      return await carryOut(definition, steps, opened, io)
     })
   },
 }
@@ -236,7 +232,7 @@ async function release(names: readonly string[], opened: Opened, io: CommandIo):
     return 1
   }
   const steps = planRelease(observed.workloads, repository, content)
-  if (steps.some(({ verdict }) => verdict === 'change')) return await carryOut(steps, opened, io)
+  if (steps.some(({ verdict }) => verdict === 'change')) return await carryOut(definition, steps, opened, io)
   return await forget(`${repository}@${shortContent(content)}`, content, opened)
 }
 
@@ -253,33 +249,6 @@ async function forget(shown: string, content: string, { platform, print }: Opene
   await forgetHolds(createMemory(store, { function: definition.name, now }), content)
   print(`${where}. It is forgotten, and may be tried again.`)
   return 0
-}
-
-/** Carries out steps that somebody asked for, by the rules of all changes. */
-async function carryOut(steps: readonly Step[], { platform, kernel, print }: Opened, io: CommandIo): Promise<number> {
-  const { config, cloud } = platform
-  if (config.mode !== 'enforce') {
-    for (const line of planTable({ steps })) print(line)
-    print(
-      `Nothing was done: ${config.path ?? 'the configuration'} says mode ${config.mode}, and nothing is written unless it says \`mode: enforce\`.`,
-    )
-    return 2
-  }
-  const now = platform.now()
-  const report = await runSteps(definition, steps, {
-    config,
-    cloud,
-    kernel,
-    owner: randomUUID(),
-    now,
-    scheduledAt: now,
-    trigger: { kind: 'local', name: 'longshore' },
-    log: silentLog,
-    signal: io.signal,
-  })
-  for (const decision of report.decisions) print(decisionLine(decision))
-  const isDone = report.decisions.every(({ outcome }) => outcome === 'Applied' || outcome === 'NoChange')
-  return isDone && !hasFailed(report) ? 0 : 1
 }
 
 function wishLines(wishes: readonly ApprovalWish[]): readonly string[] {

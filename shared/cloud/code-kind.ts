@@ -71,6 +71,10 @@ const kindByCode: ReadonlyMap<string, CloudErrorKind> = new Map<string, CloudErr
   ['InternalError.QuotaMaxRtLimit', 'cloud.limit-exceeded'],
   ['InternalError.QuotaUSGLimit', 'cloud.limit-exceeded'],
 
+  // What machines or network said no with: no stock, no address.
+  ['InternalError.CvmCommon', 'cloud.rejected'],
+  ['InternalError.VpcCommon', 'cloud.rejected'],
+
   ['InternalError.CidrConflictWithOtherCluster', 'cloud.rejected'],
   ['InternalError.CidrConflictWithOtherRoute', 'cloud.rejected'],
   ['InternalError.CidrConflictWithVpcCidr', 'cloud.rejected'],
@@ -84,6 +88,30 @@ const kindByCode: ReadonlyMap<string, CloudErrorKind> = new Map<string, CloudErr
   ['InternalError.Param', 'cloud.rejected'],
   ['InternalError.PublicClusterOpNotSupport', 'cloud.rejected'],
 ])
+
+/**
+ * Codes of the family InternalError that say no all the same: a quota, or what machines and network had none of, passed on. Every other
+ * code of that family leaves it open whether a write was carried out.
+ */
+const refusals: ReadonlySet<string> = new Set([
+  'InternalError.CvmCommon',
+  'InternalError.QuotaMaxClsLimit',
+  'InternalError.QuotaMaxNodLimit',
+  'InternalError.QuotaMaxRtLimit',
+  'InternalError.QuotaUSGLimit',
+  'InternalError.VpcCommon',
+])
+
+/**
+ * Whether an answer with this code leaves it open what became of a write.
+ *
+ * @example leavesOpen('InternalError.Db') // true
+ * @example leavesOpen('InternalError.QuotaMaxNodLimit') // false
+ * @example leavesOpen('ResourceInUse') // false
+ */
+export function leavesOpen(code: string): boolean {
+  return codeFamily(code) === 'InternalError' && !refusals.has(code)
+}
 
 /** The first part of a code: `ResourceNotFound` of `ResourceNotFound.ErrNoRepo`. */
 export function codeFamily(code: string): string {

@@ -1,5 +1,5 @@
 import type { Action, ResponseOf } from './action.ts'
-import { codeFamily, kindOfCode } from './code-kind.ts'
+import { codeFamily, kindOfCode, leavesOpen } from './code-kind.ts'
 import { CloudError, type CloudErrorKind } from './errors.ts'
 import { JsonError, parseJson } from './json.ts'
 import { quote } from './quote.ts'
@@ -97,7 +97,7 @@ function refused(action: Action, answer: WireAnswer, response: object, refusal: 
   const said = quote(textOf(refusal, 'Message') ?? '', secrets)
   const what = `the platform answered ${code}${said === '' ? '' : ` (${said})`}${requestId === undefined ? '' : `, request id ${requestId}`}`
   const internal = codeFamily(code) === 'InternalError'
-  if (internal && action.effect === 'write') return unknownOutcome(action, what, code, answer.status, requestId, undefined)
+  if (leavesOpen(code) && action.effect === 'write') return unknownOutcome(action, what, code, answer.status, requestId, undefined)
 
   const name = nameOf(action)
   const kind = kindOfCode(code)
@@ -110,7 +110,7 @@ function refused(action: Action, answer: WireAnswer, response: object, refusal: 
     ...(requestId === undefined ? {} : { requestId }),
     retryable: isPassing(kind, code),
   })
-  return new Failure(error, internal ? 'transient' : retryClassOf(code, kind))
+  return new Failure(error, internal && action.effect === 'read' ? 'transient' : retryClassOf(code, kind))
 }
 
 function retryClassOf(code: string, kind: CloudErrorKind): RetryClass {

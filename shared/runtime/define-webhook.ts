@@ -23,13 +23,14 @@ const timeoutEarlyMs = 500
 /**
  * Makes a handler that takes in webhooks. In this order:
  *
- * - no such route, or a source without a secret: 404. Routes take POST only, but for those of a source with pages, which take GET.
+ * - no such route, or a source without a secret: 404. Routes take POST only, but for those of a source with pages or with answers of its
+ *   own, which take GET.
  * - a body of more than 256 KiB, or an event of more than that: 413
  * - the source denies that it is the sender's: 401, always the same one. Nothing has been parsed.
- * - a GET: the source's page, and that is all. What follows is for POST.
+ * - a GET: the source's page, or what its sender checks the address by, and that is all. What follows is for POST.
  * - the source cannot read it: 400; it came too late: 410
  * - the events are written to the inbox: 202 with their ids, once all of them are durable. A repeated delivery gets the answer of the
- *   first, byte for byte, as long as the inbox remembers it.
+ *   first, byte for byte, as long as the inbox remembers it. A source may answer in its sender's own form, with 200.
  * - the store, the configuration or a secret cannot be reached, or all of this has taken a second: 503, so that the sender sends
  *   it again. The first request of a process also waits for the store to be opened, which comes before that second.
  *

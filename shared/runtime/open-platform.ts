@@ -4,6 +4,7 @@ import { createTransport } from '#cloud/transport-https.ts'
 import type { Store } from '#shared/safety/store.ts'
 import type { Config, Environment } from './config.ts'
 import { connect } from './connect.ts'
+import type { FetchText } from './fetch-text.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
 import { logAttempt } from './log-attempt.ts'
@@ -14,6 +15,8 @@ import type { ResolveReference } from './reference.ts'
 export interface PlatformTools {
   readonly cloud: CloudWriter
   readonly kernel: Kernel
+  /** Reads texts from the hosts of the configuration; nothing can be read when absent. */
+  readonly fetchText?: FetchText | undefined
 }
 
 export interface OpenPlatformOptions {
@@ -43,5 +46,5 @@ export async function openPlatform(config: Config, options: OpenPlatformOptions)
   })
   const redact = (text: string): string => redactor.text(text)
   const kernel = await createKernel({ config, store, cloud, now: () => clock.now(), redact, resolveReference: resolve })
-  return { cloud, kernel }
+  return { cloud, kernel, fetchText: cloud.fetchText }
 }

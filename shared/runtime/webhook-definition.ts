@@ -71,6 +71,22 @@ export interface WebhookPages {
   readonly refused: (why: string) => WebhookPage
 }
 
+/** An answer in the form that a sender asks for. */
+export interface SenderAnswer {
+  /** As the sender wants it; it is a success in any case. */
+  readonly statusCode: 200 | 202
+  readonly contentType: string
+  readonly body: string
+}
+
+/** For a sender that reads the answers it gets. */
+export interface SenderAnswers {
+  /** What a request is answered with once its events are durable. Make it of the request alone: a repeated one gets the answer of the first. */
+  readonly taken: (request: WebhookRequest, context: AuthenticateContext) => SenderAnswer
+  /** What a GET is answered with once it is authenticated, by which a sender checks the address; undefined is 404. It makes no event. */
+  readonly check: (request: WebhookRequest, context: AuthenticateContext) => SenderAnswer | undefined
+}
+
 /** One sender of webhooks. */
 export interface WebhookSource {
   /** Lower-case letters, digits and dashes; the same in paths, logs and entries. */
@@ -91,6 +107,8 @@ export interface WebhookSource {
   readonly parse: (request: WebhookRequest, context: { readonly now: number }) => WebhookContent
   /** Makes the address one for people: it takes GET, too, and answers with pages. */
   readonly pages?: WebhookPages | undefined
+  /** For a sender that wants answers of its own form; it takes GET, too. Not together with `pages`. */
+  readonly answers?: SenderAnswers | undefined
 }
 
 /** A function that strangers send webhooks to. What is to be done about them is the matter of its queue. */

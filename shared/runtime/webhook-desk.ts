@@ -8,7 +8,7 @@ import type { Log } from './log.ts'
 import { pageAnswer } from './page-answer.ts'
 import type { Redactor } from './redact.ts'
 import type { ResolveReference } from './reference.ts'
-import type { PassedOver, WebhookEvent, WebhookRequest, WebhookSource } from './webhook-definition.ts'
+import type { PassedOver, SenderAnswer, WebhookEvent, WebhookRequest, WebhookSource } from './webhook-definition.ts'
 import type { HttpRequest } from './webhook-event.ts'
 
 /** The largest body a webhook may have. */
@@ -48,7 +48,7 @@ export interface OpenSource {
   readonly methods: readonly HookMethod[]
 }
 
-/** POST brings events; GET is for the pages of a source that has some. */
+/** POST brings events; GET is for the pages of a source that has some, and for senders that check an address. */
 export type HookMethod = 'POST' | 'GET'
 
 /** Takes in the webhooks of one function, on Lambda and everywhere else. */
@@ -84,10 +84,14 @@ export function createWebhookDesk(options: WebhookDeskOptions): WebhookDesk {
       ownLog.write('warn', 'webhook-denied', { code: 'webhook.denied' })
       return denied
     }
-    const { pages } = source
+    const { pages, answers } = source
     if (request.method === 'GET' && pages !== undefined) {
       const { page, isGone = false } = pages.show(seen, { now })
       return pageAnswer(isGone ? 410 : 200, page)
+    }
+    if (request.method === 'GET') {
+      const checked = answers?.check(seen, { secrets, now })
+      return checked === undefined ? notFound : senderAnswer(checked)
     }
     const content = source.parse(seen, { now })
     if (!content.ok) {
@@ -100,6 +104,7 @@ export function createWebhookDesk(options: WebhookDeskOptions): WebhookDesk {
     }
     logPassedOver(content.passedOver ?? [], ownLog)
     const written = await takeIn(content.events, { ...options, source, now, until, log: ownLog })
+    if (answers !== undefined) return senderAnswer(answers.taken(seen, { secrets, now }))
     const entries = written.map(({ id, receivedAt }) => ({ id, receivedAt: new Date(receivedAt).toISOString() }))
     return pages === undefined ? answer(202, { entries }) : pageAnswer(202, pages.taken(seen, entries))
   }
@@ -184,7 +189,7 @@ function findRoute(
 }
 
 function methodsOf(source: WebhookSource): readonly HookMethod[] {
-  return source.pages === undefined ? ['POST'] : ['POST', 'GET']
+  return source.pages === undefined && source.answers === undefined ? ['POST'] : ['POST', 'GET']
 }
 
 /** API Gateway hands a path over decoded, others as it was sent: what is no encoding stands for itself. */
@@ -293,6 +298,11 @@ async function sendNudge(order: InboxNudge, { nudge, clock, until, log }: Taking
 
 function answer(statusCode: number, content: object, headers: Readonly<Record<string, string>> = {}): Answer {
   return { statusCode, headers: { 'content-type': 'application/json', ...headers }, body: `${JSON.stringify(content)}\n` }
+}
+
+/** An address may hold a secret, so that what stands there is kept in no cache. */
+function senderAnswer({ statusCode, contentType, body }: SenderAnswer): Answer {
+  return { statusCode, headers: { 'content-type': contentType, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }, body }
 }
 
 const notFound = answer(404, { error: 'there is no such webhook' })

@@ -48,7 +48,10 @@ export type GuardAnswer =
 /** The change that is asked for. */
 export interface GuardedChange {
   readonly target: string
-  /** How much it counts against caps, in whole numbers: nodes added, tags deleted in one batch. 1 when absent. */
+  /**
+   * How much it counts against caps, in whole numbers: nodes added, tags deleted in one batch. 1 when absent. What counts 0, such as a
+   * record that is kept, is no matter of theirs.
+   */
   readonly units?: number | undefined
 }
 
@@ -134,8 +137,8 @@ export function createGuard(options: GuardOptions): Guard {
   const check = async (change: GuardedChange, context: GuardRun & GuardMoment): Promise<GuardAnswer> => {
     const { mode, now, runId, targetsInPlan } = context
     const units = change.units ?? 1
-    if (!Number.isSafeInteger(units) || units < 1)
-      throw new RangeError(`guard: ${change.target} counts ${units} units; count whole ones, from 1 on`)
+    if (!Number.isSafeInteger(units) || units < 0)
+      throw new RangeError(`guard: ${change.target} counts ${units} units; count whole ones, from 0 on`)
     if (mode !== 'enforce') return held('guard.mode', `the mode is ${mode}; only enforce changes anything`)
     const stopped = await whyStopped(killSwitch, now)
     if (stopped !== undefined) return refusal(stopped)
@@ -146,7 +149,7 @@ export function createGuard(options: GuardOptions): Guard {
 
     const late = whyLate(context.remainingMs, neededMs)
     const demands = settings.caps
-      .filter((cap) => isAbout(cap, functionName, change.target))
+      .filter((cap) => units > 0 && isAbout(cap, functionName, change.target))
       .map((cap) => ({ cap, limit: limitOf(cap, countOf(cap, targetsInPlan)), units }))
     const full = (found: FullCap): GuardAnswer =>
       held('guard.cap', fullText(found, { units, targetCount: countOf(found.cap, targetsInPlan), now }))

@@ -1,8 +1,9 @@
 import * as z from 'zod/mini'
 import { success } from '#shared/pure/result.ts'
+import { readShape } from '#shared/runtime/read-body.ts'
 import type { PassedOver } from '#shared/runtime/webhook-definition.ts'
 import { ImageDigest, RepositoryName, TagName } from '../push-hint.ts'
-import { childManifest, hostOf, instantOf, type ReadSource, readShape, type SeenPush } from '../source-reading.ts'
+import { childManifest, hostOf, instantOf, type ReadSource, type SeenPush } from '../source-reading.ts'
 
 /** Events of one envelope need not have to do with each other, and one that cannot be read does not spoil the others. */
 const Envelope = z.looseObject({ events: z.array(z.unknown()).check(z.maxLength(2000)) })

@@ -1,7 +1,8 @@
 import * as z from 'zod/mini'
 import { success } from '#shared/pure/result.ts'
+import { readShape } from '#shared/runtime/read-body.ts'
 import { RepositoryName, TagName } from '../push-hint.ts'
-import { type ReadSource, readShape } from '../source-reading.ts'
+import type { ReadSource } from '../source-reading.ts'
 import { Seconds } from './harbor-shape.ts'
 
 /** Its `callback_url` is not even read: an address that a stranger names is called by nobody here. */

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { failure, success } from '#shared/pure/result.ts'
-import { instantOf, type ReadSource, readJson, shaped } from '../source-reading.ts'
+import { readJsonBody, shaped } from '#shared/runtime/read-body.ts'
+import { instantOf, type ReadSource } from '../source-reading.ts'
 import { ArtifactData, otherEvent, readArtifacts, Seconds } from './harbor-shape.ts'
 
 const shape = 'a webhook of Harbor, in its default format or as a CloudEvent'
@@ -15,7 +16,7 @@ const CloudEventPush = z.looseObject({ specversion: z.literal('1.0'), time: z.st
  * digest in its place, and that comes to nothing.
  */
 export const readHarbor: ReadSource = (body) => {
-  const json = readJson(body)
+  const json = readJsonBody(body)
   if (!json.ok) return json
   const any = shaped(AnyEvent, json.value, shape)
   if (!any.ok) return any

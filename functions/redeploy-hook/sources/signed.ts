@@ -1,7 +1,8 @@
 import * as z from 'zod/mini'
 import { failure, success } from '#shared/pure/result.ts'
+import { readShape } from '#shared/runtime/read-body.ts'
 import { ImageDigest, RepositoryName, TagName } from '../push-hint.ts'
-import { instantOf, type ReadSource, readShape } from '../source-reading.ts'
+import { instantOf, type ReadSource } from '../source-reading.ts'
 
 const shape = '{"repository": "team/web", "tag": "1.0.1"} with "digest" and "pushedAt" (RFC 3339) if you know them'
 

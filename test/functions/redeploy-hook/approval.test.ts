@@ -1,17 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { linkFor } from '#functions/redeploy-hook/approval-link.ts'
-import {
-  type ApprovalRequest,
-  ApprovalSecretError,
-  approvalLink,
-  approvalPath,
-  isExpired,
-  readVerified,
-  signApproval,
-  verifyApproval,
-} from '#functions/redeploy-hook/approval-token.ts'
+import { type ApprovalRequest, deployTokens } from '#functions/redeploy-hook/approval-token.ts'
 import type { ApprovalWish } from '#functions/redeploy-hook/approvals.ts'
+import { ApprovalSecretError, isExpired } from '#shared/runtime/approval/approval-token.ts'
 import { type HookStage, openHookStage, type Reply, secrets, start } from './hook-stage.ts'
+
+const { sign: signApproval, verify: verifyApproval, readVerified, link: approvalLink, path: approvalPath } = deployTokens
 
 const hour = 3_600_000
 

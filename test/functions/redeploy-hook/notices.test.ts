@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
-import { verifyApproval } from '#functions/redeploy-hook/approval-token.ts'
+import { deployTokens } from '#functions/redeploy-hook/approval-token.ts'
 import type { RedeployConfig } from '#functions/redeploy-hook/event.ts'
 import { handler } from '#functions/redeploy-hook/handler.ts'
 import type { HookEvent } from '#functions/redeploy-hook/hook-event.ts'
@@ -170,7 +170,7 @@ describe('what waits for somebody to agree', () => {
     expect(titles(found)).toEqual([`warning: team/web:1.0.1 waits for somebody to agree, on ${target}`])
     const url = found[0]?.links?.[0]?.url ?? ''
     expect(url).toMatch(/^https:\/\/hooks\.example\.com\/hooks\/redeploy-hook\/approve\//)
-    expect(verifyApproval(url.split('/').at(-1) ?? '', [secret])).toMatchObject({
+    expect(deployTokens.verify(url.split('/').at(-1) ?? '', [secret])).toMatchObject({
       ok: true,
       value: { contentId: digest('b'), uid: 'uid-web', container: 'app' },
     })

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
-import { approvalPath, signApproval } from '#functions/redeploy-hook/approval-token.ts'
+import { deployTokens } from '#functions/redeploy-hook/approval-token.ts'
 import { handler } from '#functions/redeploy-hook/handler.ts'
 import { createHookRunner, type HookRunner } from '#infra/local/hook-runner.ts'
 import { localHooks } from '#infra/local/local-hooks.ts'
@@ -151,7 +151,7 @@ describe('the button of an approval', () => {
   const contentOf = (tag: string): string => stage.repository('team/web').tags[tag]?.content.digest ?? ''
   const uid = (): string => /"uid":"([^"]+)"/.exec(JSON.stringify(stage.object('web')))?.[1] ?? ''
   const press = async (contentId: string): Promise<number> => {
-    const token = signApproval(
+    const token = deployTokens.sign(
       {
         uid: uid(),
         cluster: clusterA,
@@ -167,7 +167,7 @@ describe('the button of an approval', () => {
       },
       secrets.APPROVAL_SECRET,
     )
-    return await send({ method: 'POST', path: `${approvalPath}/${token}`, headers: {}, body: Buffer.from('by=on+call') })
+    return await send({ method: 'POST', path: `${deployTokens.path}/${token}`, headers: {}, body: Buffer.from('by=on+call') })
   }
 
   it('deploys what was approved', async () => {

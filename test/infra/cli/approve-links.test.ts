@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { verifyApproval } from '#functions/redeploy-hook/approval-token.ts'
+import { deployTokens } from '#functions/redeploy-hook/approval-token.ts'
 import { baseClusters, createBaseWorld } from '#infra/sandbox/seeds/base.ts'
 import { type Sandbox, startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
@@ -46,7 +46,7 @@ it('gives a link for what waits that is bound to it, and shows none unless it is
   const { code, out } = await approve(['--links'], approval)
   expect(code).toBe(2)
   const [, token = ''] = /https:\/\/hooks\.example\.com\/hooks\/redeploy-hook\/approve\/(\S+)/.exec(out) ?? []
-  expect(verifyApproval(token, [secret])).toMatchObject({
+  expect(deployTokens.verify(token, [secret])).toMatchObject({
     ok: true,
     value: { cluster: baseClusters.production, namespace: 'pay', kind: 'StatefulSet', name: 'ledger', repository: 'pay/ledger' },
   })

@@ -3,6 +3,7 @@ import { kindOfCode } from '#cloud/code-kind.ts'
 import { Failure, readAnswer, transportFailure } from '#cloud/envelope.ts'
 import { allActions } from '#cloud/generated/all-actions.ts'
 import { DeleteImagePersonal } from '#cloud/generated/tcr/delete-image-personal.ts'
+import { CreateClusterInstances } from '#cloud/generated/tke/create-cluster-instances.ts'
 import { DescribeClusters } from '#cloud/generated/tke/describe-clusters.ts'
 import { TransportError, type TransportErrorKind } from '#cloud/transport-error.ts'
 import type { WireAnswer } from '#cloud/wire.ts'
@@ -164,7 +165,20 @@ describe('an answer of the platform', () => {
     expect(failed(readAnswer(DescribeClusters, answer('{"Response":{"RequestId":"r"}}', 500))).error.kind).toBe('cloud.unavailable')
   })
 
-  it('InternalError of any kind on a write leaves it open what happened', () => {
+  it('InternalError on a write is a refusal, never repeated, where it names a quota or what there was none of', () => {
+    for (const [code, kind] of [
+      ['InternalError.QuotaMaxNodLimit', 'cloud.limit-exceeded'],
+      ['InternalError.CvmCommon', 'cloud.rejected'],
+      ['InternalError.VpcCommon', 'cloud.rejected'],
+    ]) {
+      const { error, retry } = failed(readAnswer(CreateClusterInstances, answer(refusal(code ?? ''))))
+      expect(error).toMatchObject({ kind, code, requestId: 'req-9' })
+      expect(retry).toBe('never')
+      expect(failed(readAnswer(DescribeClusters, answer(refusal(code ?? '')))).retry).toBe('transient')
+    }
+  })
+
+  it('InternalError of any other kind on a write leaves it open what happened', () => {
     for (const code of ['InternalError', 'InternalError.Db', 'InternalError.ClusterNotFound', 'InternalError.ErrRegistry']) {
       const { error, retry } = failed(readAnswer(DeleteImagePersonal, answer(refusal(code))))
       expect(error).toMatchObject({ kind: 'cloud.unknown-outcome', code, requestId: 'req-9', retryable: false })

@@ -551,6 +551,81 @@ describe('a source with pages', () => {
   })
 })
 
+describe('a source with answers of its own', () => {
+  async function answering(disk = new MemoryDisk(), openStore = memory(disk)) {
+    const definition = hookDefinition()
+    const stage = await stageWith(openStore)
+    const handler = defineWebhook(
+      {
+        ...definition,
+        sources: (config) =>
+          definition.sources(config).map((source) => ({
+            ...source,
+            answers: {
+              taken: ({ body }, { secrets }) => ({
+                statusCode: 200,
+                contentType: 'text/plain',
+                body: `${secrets.length} took ${body.length}`,
+              }),
+              check: ({ query }) => (query === 'no' ? undefined : { statusCode: 200, contentType: 'text/plain', body: `checked ${query}` }),
+            },
+          })),
+      },
+      {
+        compiledConfig: join(folder, 'longshore.json'),
+        environment: () => stage.env,
+        clock: { ...systemClock, now: () => stage.now },
+        writeLine: (line) => stage.lines.push(line),
+        openStore,
+        createNudge: () => undefined,
+      },
+    )
+    const ask = async (method: string, text: string, token = secret): Promise<APIGatewayProxyStructuredResultV2> =>
+      await handler(
+        httpEvent({
+          headers: { 'x-token': token },
+          requestContext: { http: { method }, stage: '$default' },
+          ...(method === 'GET' ? { rawQueryString: text, body: undefined } : { body: text }),
+        }),
+      )
+    return { disk, ask }
+  }
+  const body = JSON.stringify({ events: [{ id: 'a' }] })
+
+  it('answers with them once the events are durable, the same for the same, and never as if it were kept', async () => {
+    const { disk, ask } = await answering()
+    const first = await ask('POST', body)
+    expect(first).toEqual({
+      statusCode: 200,
+      headers: { 'content-type': 'text/plain', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
+      body: `1 took ${body.length}`,
+    })
+    expect(disk.contents()).toContain('"a"')
+    expect(await ask('POST', body)).toEqual(first)
+    expect((await ask('POST', 'no json')).statusCode).toBe(400)
+  })
+
+  it('does not answer with them while the store is away', async () => {
+    const away = async (): Promise<Store> =>
+      openMemoryStore(new MemoryDisk(), {
+        before: () => {
+          throw new StoreError('store.unavailable', 'locked')
+        },
+      })
+    const { ask } = await answering(new MemoryDisk(), away)
+    expect((await ask('POST', body)).statusCode).toBe(503)
+  })
+
+  it('takes a GET that checks the address, which makes no event and is denied like everything else', async () => {
+    const { disk, ask } = await answering()
+    expect(await ask('GET', 'x')).toMatchObject({ statusCode: 200, body: 'checked x' })
+    expect((await ask('GET', 'no')).statusCode).toBe(404)
+    expect((await ask('PUT', 'x')).statusCode).toBe(404)
+    expect(await ask('GET', 'x', 'wrong')).toMatchObject({ statusCode: 401, body: '{"error":"denied"}\n' })
+    expect(disk.contents()).toBe('')
+  })
+})
+
 describe('secrets', () => {
   it('are read again after five minutes, so that a new one is seen', async () => {
     let reads = 0

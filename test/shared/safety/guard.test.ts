@@ -350,6 +350,20 @@ describe('7: caps', () => {
     expect((await check(of(4))).allow).toBe(true)
   })
 
+  it('leave out what counts nothing, such as a record that is kept: also where nothing may be changed, and where the store is away', async () => {
+    const guard = guardOf({ caps: [{ amount: 1, window: '1h' }] }, { store: openMemoryStore(new MemoryDisk()) })
+    for (let index = 0; index < 3; index += 1) expect(await check(guard, { units: 0 })).toEqual({ allow: true, overrides: [] })
+    expect((await check(guard)).allow).toBe(true)
+    expect((await check(guard, { units: 0 })).allow).toBe(true)
+    expect((await check(guardOf({ caps: [{ amount: 0, window: '1h' }] }), { units: 0 })).allow).toBe(true)
+    const store = openMemoryStore(new MemoryDisk(), {
+      before: () => {
+        throw new StoreError('store.unavailable', 'the store is away')
+      },
+    })
+    expect((await check(guardOf({ caps: [{ amount: 5, window: '1h' }] }, { store }), { units: 0 })).allow).toBe(true)
+  })
+
   it('hold everything when the store does not say how much is used', async () => {
     const store = openMemoryStore(new MemoryDisk(), {
       before: () => {
@@ -364,9 +378,9 @@ describe('7: caps', () => {
   it('let no bug pass for an answer', async () => {
     const store: Store = { ...openMemoryStore(new MemoryDisk()), get: () => Promise.reject(new TypeError('a bug')) }
     await expect(check(guardOf({ caps: [{ amount: 5, window: '1h' }] }, { store }))).rejects.toThrow('a bug')
-    for (const units of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    for (const units of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       await expect(check(guardOf(), { units })).rejects.toThrow(
-        new RangeError(`guard: shop/web:v0 counts ${units} units; count whole ones, from 1 on`),
+        new RangeError(`guard: shop/web:v0 counts ${units} units; count whole ones, from 0 on`),
       )
     }
     const why = () => Promise.reject(new TypeError('another bug'))

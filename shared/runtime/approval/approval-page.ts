@@ -1,5 +1,17 @@
-import type { WebhookPage } from '#shared/runtime/webhook-definition.ts'
-import type { ApprovalRequest } from './approval-token.ts'
+import type { WebhookPage } from '../webhook-definition.ts'
+import type { AnyRequest } from './approval-token.ts'
+
+/** What the pages of one kind of approval say. All of it is escaped where it is put in. */
+export interface ApprovalTexts<Request extends AnyRequest> {
+  /** Title of the page that asks: "Approve a deployment". */
+  readonly title: string
+  /** What is agreed to, term by term. */
+  readonly facts: (request: Request) => readonly (readonly [term: string, fact: string])[]
+  /** How far an agreement goes, before the sentence about the end of the link. */
+  readonly scope: string
+  /** What comes next, after the sentence about when it was taken in. */
+  readonly next: string
+}
 
 const style = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
@@ -12,13 +24,13 @@ input, button { font: inherit; padding: .4rem .6rem }
 button { background: #0a5; color: #fff; border: 0; border-radius: .3rem; cursor: pointer }
 `
 
-/** Asks whether this is to be deployed there. Its button sends a form to the address of the page itself. */
-export function askPage(request: ApprovalRequest): WebhookPage {
+/** Asks whether this is to be done. Its button sends a form to the address of the page itself. */
+export function askPage<Request extends AnyRequest>(request: Request, { title, facts, scope }: ApprovalTexts<Request>): WebhookPage {
   const until = new Date(request.expiresAt).toISOString()
   return page(
-    'Approve a deployment',
-    `${factsOf(request)}
-<p>Only this content is approved. When something else is pushed under the tag, it has to be approved again. The link is good until
+    title,
+    `${list(facts(request))}
+<p>${escaped(scope)} The link is good until
 <time datetime="${until}">${until}</time>.</p>
 <form method="post">
 <p><label>Your name, for the record (optional): <input name="by" maxlength="100" autocomplete="name"></label></p>
@@ -28,12 +40,15 @@ export function askPage(request: ApprovalRequest): WebhookPage {
 }
 
 /** Says that it is taken in, and when that was. */
-export function approvedPage(request: ApprovalRequest, receivedAt: string): WebhookPage {
+export function approvedPage<Request extends AnyRequest>(
+  request: Request,
+  receivedAt: string,
+  { facts, next }: ApprovalTexts<Request>,
+): WebhookPage {
   return page(
     'Approved',
-    `${factsOf(request)}
-<p>Taken in at <time>${escaped(receivedAt)}</time>. It is deployed as soon as the registry has been read again and nothing else holds it
-back; if the content has changed meanwhile, nothing is deployed.</p>`,
+    `${list(facts(request))}
+<p>Taken in at <time>${escaped(receivedAt)}</time>. ${escaped(next)}</p>`,
   )
 }
 
@@ -42,15 +57,8 @@ export function refusedPage(why: string): WebhookPage {
   return page('Nothing was approved', `<p>${escaped(why)}</p>`)
 }
 
-function factsOf({ repository, tag, contentId, cluster, namespace, kind, name, container }: ApprovalRequest): string {
-  const facts = [
-    ['image', `${repository}:${tag}`],
-    ['content', contentId],
-    ['cluster', cluster],
-    ['workload', `${namespace}/${kind}/${name}`],
-    ['container', container],
-  ] as const
-  return `<dl>\n${facts.map(([term, fact]) => `<dt>${term}</dt><dd>${escaped(fact)}</dd>`).join('\n')}\n</dl>`
+function list(facts: readonly (readonly [term: string, fact: string])[]): string {
+  return `<dl>\n${facts.map(([term, fact]) => `<dt>${escaped(term)}</dt><dd>${escaped(fact)}</dd>`).join('\n')}\n</dl>`
 }
 
 function page(title: string, content: string): WebhookPage {
@@ -60,11 +68,11 @@ function page(title: string, content: string): WebhookPage {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
+<title>${escaped(title)}</title>
 <style>${style}</style>
 </head>
 <body>
-<h1>${title}</h1>
+<h1>${escaped(title)}</h1>
 ${content}
 </body>
 </html>
