@@ -1,5 +1,8 @@
 import * as z from 'zod/mini'
 import { systemClock } from '#cloud/clock.ts'
+import { Settings as AlarmSettings } from '#functions/alarm-scaler/event.ts'
+import { HookEvent as AlarmEvent } from '#functions/alarm-scaler/hook-event.ts'
+import { sourcesOf as alarmSources } from '#functions/alarm-scaler/webhook-sources.ts'
 import { Settings } from '#functions/redeploy-hook/event.ts'
 import { HookEvent } from '#functions/redeploy-hook/hook-event.ts'
 import { sourcesOf } from '#functions/redeploy-hook/webhook-sources.ts'
@@ -16,13 +19,13 @@ import { openSqliteStore } from '#shared/safety/store-sqlite.ts'
 import { benchSources, openRedeployWorld, type RedeployWorld } from './redeploy-world.ts'
 
 /**
- * The local webhook server of the redeploy hook in a process of its own, on an embedded store in the file that it is told, with a
- * worker beside it: one that only counts events, or, with a number of workloads as its last word, the whole function on a sandbox.
+ * The local webhook server of a function in a process of its own, on an embedded store in the file that it is told, with a worker beside
+ * it: one that only counts events, or, of the redeploy hook with a number of workloads, the whole function on a sandbox.
  * Tells its parent the port; answers each message with what it has worked on, what it deployed wrongly and what it holds in memory, after
  * a push to every repository when the message names one; ends with its parent.
  */
-const [path = '', token = '', key = '', apps = '0'] = process.argv.slice(2)
-const name = 'redeploy-hook'
+const [path = '', token = '', key = '', apps = '0', of = ''] = process.argv.slice(2)
+const name = of === 'alarm-scaler' ? of : 'redeploy-hook'
 const env = { TOKEN: token, KEY: key }
 const store = await openSqliteStore({ path })
 const redactor = createRedactor()
@@ -73,18 +76,20 @@ await runner.keepWorking()
 /** Webhooks whose events are read and finished with. */
 function countingHooks(): OpenedHooks {
   const inbox = createInbox(store, { function: name })
-  const settings = z.parse(Settings, { sources: benchSources })
+  const isAlarm = name === 'alarm-scaler'
+  const alarms = { sources: { alerts: { kind: 'alertmanager', secrets: ['env:TOKEN'] } } }
+  const sources = isAlarm ? alarmSources(z.parse(AlarmSettings, alarms)) : sourcesOf(z.parse(Settings, { sources: benchSources }))
   return {
     inbox,
     deadLetters: createDeadLetters(store, { function: name }),
     process: async ({ payload }) => {
-      z.parse(HookEvent, payload)
+      z.parse(isAlarm ? AlarmEvent : HookEvent, payload)
       return { kind: 'done' }
     },
     desk: (nudge) =>
       createWebhookDesk({
         function: name,
-        sources: sourcesOf(settings),
+        sources,
         inbox,
         nudge,
         resolve: createResolver({ env }),

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
@@ -12,6 +11,7 @@ import { createRandom } from '#infra/sandbox/random.ts'
 import { flushesPerSecond } from './flushes.ts'
 import { median } from './median.ts'
 import { goal, type Measured, type Section } from './section.ts'
+import { alarmGroup, apps, type Expected, forged, key, type Message, notification, push, signedPush, token } from './webhook-messages.ts'
 
 export interface WebhookRow {
   readonly webhooks: string
@@ -38,7 +38,7 @@ export interface WebhookSizes {
   readonly pushes: number
 }
 
-/** The redeploy hook's webhooks: how soon they are answered 202, and what a flood of bad ones does to them. */
+/** Webhooks: how soon they are answered 202, and what a flood of bad ones does to the redeploy hook's. */
 export const webhooks: Section = {
   name: 'webhooks',
   title: 'Webhooks on the embedded store, answered when their events are durable, with a worker beside them, milliseconds:',
@@ -47,21 +47,24 @@ export const webhooks: Section = {
 }
 
 const perSecond = 200
-/** Workloads that the flood could deploy to, each of a repository of its own. */
-const apps = 20
-const token = randomBytes(24).toString('base64url')
-const key = randomBytes(32)
+/** Of alarms: fewer, and each of ten of them. */
+const alarmsPerSecond = 100
 
 export async function measureWebhooks({ rounds, steady, flood, pushes }: WebhookSizes): Promise<Measured<WebhookRow>> {
   const rows = [
     await measureSteady('registry notifications', rounds, steady, (index) => notification(index)),
     await measureSteady('signed pushes', rounds, steady, (index) => signedPush(push(index))),
   ]
+  const alarms = await measureSteady('groups of alarms', rounds, steady, (index) => alarmGroup(index), {
+    name: 'alarm-scaler',
+    perSecond: alarmsPerSecond,
+  })
   const flooded = await measureFlood(flood, pushes)
   return {
-    rows: [...rows, flooded.row],
+    rows: [...rows, alarms, flooded.row],
     goals: [
       ...rows.map(({ webhooks: what, p99 }) => goal(`${what} at ${perSecond} a second, p99 until 202`, p99, { most: 20 }, 'ms')),
+      goal(`${alarms.webhooks} at ${alarmsPerSecond} a second, p99 until 202`, alarms.p99, { most: 50 }, 'ms'),
       goal('answers and events of the flood that are wrong', flooded.wrong, { most: 0 }),
       goal('deployments of the flood that are wrong', flooded.wrongDeploys, { most: 0 }),
       goal('growth of the heap over the flood', flooded.row.heapGrowthMib, { most: 8 }, 'MiB'),
@@ -69,87 +72,51 @@ export async function measureWebhooks({ rounds, steady, flood, pushes }: Webhook
   }
 }
 
-interface Message {
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+interface Target {
+  readonly name: 'redeploy-hook' | 'alarm-scaler'
+  readonly perSecond: number
 }
 
-interface Push {
-  readonly repository: string
-  readonly tag: string
-  readonly pushedAt: string
-}
-
-/** The push with this number: each repository has its turn, and a higher tag each time. */
-function push(index: number): Push {
-  const pushedAt = new Date(Date.UTC(2026, 10, 24) + index * 1000).toISOString()
-  return { repository: `team/app-${index % apps}`, tag: `1.0.${Math.floor(index / apps) + 1}`, pushedAt }
-}
-
-/** As the CNCF registry sends it. */
-function notification(index: number): Message {
-  const { repository, tag, pushedAt } = push(index)
-  const digest = `sha256:${createHmac('sha256', 'bench').update(String(index)).digest('hex')}`
-  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', size: 400, digest }
-  const references = Array.from({ length: 6 }, () => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', size: 98, digest }))
-  const target = {
-    ...descriptor,
-    length: 400,
-    repository,
-    url: `http://registry:5000/v2/${repository}/manifests/${digest}`,
-    tag,
-    references,
-  }
-  const pushed = {
-    id: `event-${index}`,
-    timestamp: pushedAt,
-    action: 'push',
-    target,
-    request: { host: 'registry:5000', method: 'PUT' },
-    actor: {},
-  }
-  return { path: 'registry', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify({ events: [pushed] }) }
-}
-
-function signedPush(content: Push, { id = `${content.repository} ${content.tag}`.replaceAll(/[^a-z0-9]/g, '-'), by = key } = {}): Message {
-  const body = JSON.stringify(content)
-  const timestamp = String(Math.floor(Date.now() / 1000))
-  const signature = createHmac('sha256', by).update(`${id}.${timestamp}.${body}`).digest('base64')
-  return { path: 'ci', headers: { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` }, body }
-}
-
-async function measureSteady(what: string, rounds: number, count: number, message: (index: number) => Message): Promise<WebhookRow> {
+async function measureSteady(
+  what: string,
+  rounds: number,
+  count: number,
+  message: (index: number) => Message,
+  target: Target = { name: 'redeploy-hook', perSecond },
+): Promise<WebhookRow> {
   const measured: { p50: number; p99: number; most: number; events: number; flushMs: number; growth: number }[] = []
   for (let round = 0; round < rounds; round += 1) {
     measured.push(
-      await onServer(async ({ send, told, flushMs }) => {
-        const idleMs = flushMs()
-        for (let index = 0; index < 50; index += 1) await send(message(1_000_000 + index))
-        const before = await settled(told, 50)
-        const times = await steadily(count, async (index) => {
-          const status = await send(message(index))
-          if (status !== 202) throw new Error(`a webhook of the bench was answered ${status} instead of 202`)
-        })
-        const after = await settled(told, before.worked + count)
-        const sorted = times.toSorted((one, other) => one - other)
-        const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
-        return {
-          p50: at(0.5),
-          p99: at(0.99),
-          most: at(1),
-          events: after.worked - before.worked,
-          flushMs: (idleMs + flushMs()) / 2,
-          growth: Math.max(0, after.heapMib - before.heapMib),
-        }
-      }),
+      await onServer(
+        async ({ send, told, flushMs }) => {
+          const idleMs = flushMs()
+          for (let index = 0; index < 50; index += 1) await send(message(1_000_000 + index))
+          const before = await settled(told, 50)
+          const times = await steadily(count, target.perSecond, async (index) => {
+            const status = await send(message(index))
+            if (status !== 202) throw new Error(`a webhook of the bench was answered ${status} instead of 202`)
+          })
+          const after = await settled(told, before.worked + count)
+          const sorted = times.toSorted((one, other) => one - other)
+          const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+          return {
+            p50: at(0.5),
+            p99: at(0.99),
+            most: at(1),
+            events: after.worked - before.worked,
+            flushMs: (idleMs + flushMs()) / 2,
+            growth: Math.max(0, after.heapMib - before.heapMib),
+          }
+        },
+        { name: target.name },
+      ),
     )
   }
   const of = (field: keyof (typeof measured)[number]): number => rounded(median(measured.map((one) => one[field])))
   return {
     webhooks: what,
     requests: count,
-    perSecond,
+    perSecond: target.perSecond,
     p50: of('p50'),
     p99: of('p99'),
     most: of('most'),
@@ -160,12 +127,12 @@ async function measureSteady(what: string, rounds: number, count: number, messag
 }
 
 /** Sends each at its time, whether the ones before have been answered or not; how long each took from its time on. */
-async function steadily(count: number, send: (index: number) => Promise<void>): Promise<number[]> {
+async function steadily(count: number, rate: number, send: (index: number) => Promise<void>): Promise<number[]> {
   const startedAt = performance.now() + 20
   const times: number[] = []
   await Promise.all(
     Array.from({ length: count }, async (_, index) => {
-      const dueAt = startedAt + (index * 1000) / perSecond
+      const dueAt = startedAt + (index * 1000) / rate
       await sleep(dueAt - performance.now())
       const sentAt = Math.max(dueAt, performance.now())
       await send(index)
@@ -173,12 +140,6 @@ async function steadily(count: number, send: (index: number) => Promise<void>): 
     }),
   )
   return times
-}
-
-/** What a message of the flood has to be answered. */
-interface Expected {
-  readonly message: Message
-  readonly status: number
 }
 
 /**
@@ -203,41 +164,44 @@ async function measureFlood(
     }
     return shuffled(all, random)
   })
-  return await onServer(async ({ send, told }) => {
-    let wrong = 0
-    const times: number[] = []
-    const begin = performance.now()
-    let early: Told | undefined
-    for (const [round, some] of rounds.entries()) {
-      await told(round + 1)
-      const left = [...some]
-      const sender = async (): Promise<void> => {
-        for (let one = left.pop(); one !== undefined; one = left.pop()) {
-          const sentAt = performance.now()
-          if ((await send(one.message)) !== one.status) wrong += 1
-          times.push(performance.now() - sentAt)
+  return await onServer(
+    async ({ send, told }) => {
+      let wrong = 0
+      const times: number[] = []
+      const begin = performance.now()
+      let early: Told | undefined
+      for (const [round, some] of rounds.entries()) {
+        await told(round + 1)
+        const left = [...some]
+        const sender = async (): Promise<void> => {
+          for (let one = left.pop(); one !== undefined; one = left.pop()) {
+            const sentAt = performance.now()
+            if ((await send(one.message)) !== one.status) wrong += 1
+            times.push(performance.now() - sentAt)
+          }
         }
+        await Promise.all(Array.from({ length: 16 }, sender))
+        if (round === Math.max(0, Math.floor(pushes / 5) - 1)) early = await told()
       }
-      await Promise.all(Array.from({ length: 16 }, sender))
-      if (round === Math.max(0, Math.floor(pushes / 5) - 1)) early = await told()
-    }
-    const seconds = (performance.now() - begin) / 1000
-    const late = await settled(told, genuine)
-    wrong += Math.abs(late.worked - genuine) + late.failed
-    const sorted = times.toSorted((one, other) => one - other)
-    const row: WebhookRow = {
-      webhooks: 'forged, replayed and reordered',
-      requests: times.length,
-      perSecond: Math.round(times.length / seconds),
-      p50: rounded(median(sorted)),
-      p99: rounded(sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN),
-      most: rounded(sorted.at(-1) ?? Number.NaN),
-      events: late.worked,
-      flushMs: 0,
-      heapGrowthMib: rounded(Math.max(0, late.heapMib - (early?.heapMib ?? Number.NaN))),
-    }
-    return { row, wrong, wrongDeploys: late.wrongDeploys }
-  }, apps)
+      const seconds = (performance.now() - begin) / 1000
+      const late = await settled(told, genuine)
+      wrong += Math.abs(late.worked - genuine) + late.failed
+      const sorted = times.toSorted((one, other) => one - other)
+      const row: WebhookRow = {
+        webhooks: 'forged, replayed and reordered',
+        requests: times.length,
+        perSecond: Math.round(times.length / seconds),
+        p50: rounded(median(sorted)),
+        p99: rounded(sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN),
+        most: rounded(sorted.at(-1) ?? Number.NaN),
+        events: late.worked,
+        flushMs: 0,
+        heapGrowthMib: rounded(Math.max(0, late.heapMib - (early?.heapMib ?? Number.NaN))),
+      }
+      return { row, wrong, wrongDeploys: late.wrongDeploys }
+    },
+    { workloads: apps },
+  )
 }
 
 function shuffled<T>(all: readonly T[], random: () => number): T[] {
@@ -245,26 +209,6 @@ function shuffled<T>(all: readonly T[], random: () => number): T[] {
     .map((one) => ({ one, place: random() }))
     .toSorted((left, right) => left.place - right.place)
     .map(({ one }) => one)
-}
-
-function forged(kind: number, index: number): Expected {
-  const evil: Push = { ...push(index), tag: `9.9.${index}` }
-  switch (kind) {
-    case 1:
-      return { message: signedPush(evil, { by: Buffer.alloc(32, index % 256) }), status: 401 }
-    case 2: {
-      const message = signedPush(push(index))
-      return { message: { ...message, body: message.body.replace('1.0.', '9.0.') }, status: 401 }
-    }
-    case 3:
-      return { message: { ...notification(index), headers: { authorization: `Bearer ${token.slice(1)}` } }, status: 401 }
-    case 4: {
-      const message = signedPush(push(index))
-      return { message: { ...message, headers: { ...message.headers, 'webhook-timestamp': '1700000000' } }, status: 401 }
-    }
-    default:
-      return { message: { ...notification(index), path: `nobody-${index % 7}` }, status: 404 }
-  }
 }
 
 const Told = z.object({ worked: z.number(), failed: z.number(), wrongDeploys: z.number(), heapMib: z.number() })
@@ -279,9 +223,12 @@ interface Server {
   readonly flushMs: () => number
 }
 
-async function onServer<T>(work: (server: Server) => Promise<T>, workloads = 0): Promise<T> {
+async function onServer<T>(
+  work: (server: Server) => Promise<T>,
+  { name = 'redeploy-hook', workloads = 0 }: { readonly name?: Target['name']; readonly workloads?: number },
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'longshore-bench-webhooks-'))
-  const words = [join(folder, 'store.db'), token, `whsec_${key.toString('base64')}`, String(workloads)]
+  const words = [join(folder, 'store.db'), token, `whsec_${key.toString('base64')}`, String(workloads), name]
   const child = fork(fileURLToPath(new URL('webhook-process.ts', import.meta.url)), words, {
     execArgv: [...process.execArgv, '--expose-gc'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -290,7 +237,7 @@ async function onServer<T>(work: (server: Server) => Promise<T>, workloads = 0):
   try {
     const { url } = z.parse(z.object({ url: z.string() }), await messageOf(child))
     return await work({
-      send: async ({ path, headers, body }) => await exchange(agent, `${url}/hooks/redeploy-hook/${path}`, headers, body),
+      send: async ({ path, headers, body }) => await exchange(agent, `${url}/hooks/${name}/${path}`, headers, body),
       told: async (patch) => {
         const answer = messageOf(child)
         child.send(patch === undefined ? {} : { push: patch })

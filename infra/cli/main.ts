@@ -50,6 +50,18 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'agree to images that wait for somebody to agree',
     load: async () => (await import('./redeploy.ts')).approve,
   },
+  alarm: {
+    summary: 'try an alarm on the alarm scaler',
+    load: async () => (await import('./alarm.ts')).alarm,
+  },
+  leases: {
+    summary: 'show which nodes were added for which alarm, and give them back or keep them',
+    load: async () => (await import('./leases.ts')).leases,
+  },
+  replay: {
+    summary: 'run past alarms through the policies that are configured or proposed',
+    load: async () => (await import('./replay.ts')).replay,
+  },
   backtest: {
     summary: 'replay what was seen of the registry against a policy',
     load: async () => (await import('./backtest.ts')).backtest,

@@ -5,6 +5,7 @@ import type { OpenTools } from '#shared/runtime/define-queue.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { Log } from '#shared/runtime/log.ts'
 import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
+import type { PlatformTools } from '#shared/runtime/open-platform.ts'
 import type { Process, QueueDefinition } from '#shared/runtime/queue-definition.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
 import type { ResolveReference } from '#shared/runtime/reference.ts'
@@ -22,7 +23,7 @@ export interface LocalHooks {
 
 export interface HookPorts {
   readonly config: Config
-  readonly cloud: CloudWriter
+  readonly cloud: CloudWriter & Pick<PlatformTools, 'fetchText'>
   readonly kernel: Kernel
   readonly env: Environment
   readonly redactor: Redactor
@@ -60,7 +61,13 @@ export function localHooks<Settings, Tools>(webhook: WebhookDefinition<Settings>
       const config = await functionConfig(wholeConfig, definition)
       const sources = webhook.sources(await functionConfig(wholeConfig, webhook))
       const opened = { config, store, log, notify }
-      const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform: () => Promise.resolve({ cloud, kernel }) })
+      const tools = await openTools({
+        ...opened,
+        wholeConfig,
+        env,
+        redactor,
+        platform: () => Promise.resolve({ cloud, kernel, fetchText: cloud.fetchText }),
+      })
       const inbox = createInbox(store, { function: name })
       return {
         inbox,

@@ -85,7 +85,8 @@ export function createLocalQueue(options: LocalQueueOptions): LocalQueue {
   return {
     nudge: {
       send: async () => {
-        wake.abort()
+        // Of a thousand nudges one wakes it; each of the others would make an error that nobody sees.
+        if (!wake.signal.aborted) wake.abort()
       },
     },
     workOff,

@@ -35,4 +35,11 @@ export const sandboxHookSecrets = {
   SANDBOX_HUB_SECRET: 'sandbox-hub-secret',
   SANDBOX_CI_KEY: 'whsec_c2FuZGJveC1rZXktZm9yLWxvY2FsLXVzZS1vbmx5LSE=',
   SANDBOX_APPROVAL_SECRET: 'sandbox-approval-secret-for-local-use-only',
+  SANDBOX_ALERTS_TOKEN: 'sandbox-alerts-token',
+  SANDBOX_MONITOR_SECRET: 'sandbox-monitor-secret',
+  SANDBOX_MONITOR_CODE: 'sandbox-monitor-code',
+  SANDBOX_GRAFANA_TOKEN: 'sandbox-grafana-token',
+  SANDBOX_GRAFANA_KEY: 'sandbox-grafana-key',
+  SANDBOX_CLOUDWATCH_TOKEN: 'sandbox-cloudwatch-token',
+  SANDBOX_OPS_KEY: 'whsec_c2FuZGJveC1vcHMta2V5LWZvci1sb2NhbC11c2Utb25seSE=',
 } as const

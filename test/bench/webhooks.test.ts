@@ -11,11 +11,12 @@ it('measures webhooks and floods them, and what it promises about the flood hold
   expect(rows.map(({ webhooks, requests, events }) => [webhooks, requests, events])).toEqual([
     ['registry notifications', 10, 10],
     ['signed pushes', 10, 10],
+    ['groups of alarms', 10, 10],
     ['forged, replayed and reordered', 60, 20],
   ])
   for (const { p50, p99, most } of rows) expect([p50 > 0, p50 <= p99, p99 <= most]).toEqual([true, true, true])
-  expect(goals.map(({ goal }) => goal)).toHaveLength(5)
-  for (const { goal, met } of goals.slice(2)) expect(met, goal).toBe('yes')
+  expect(goals.map(({ goal }) => goal)).toHaveLength(6)
+  for (const { goal, met } of goals.slice(3)) expect(met, goal).toBe('yes')
 }, 30_000)
 
 it('counts a workload that did not get what was pushed last as one that was deployed wrongly', async () => {

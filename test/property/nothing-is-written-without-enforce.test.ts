@@ -1,16 +1,21 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
+import { definition as alarmScaler } from '#functions/alarm-scaler/definition.ts'
+import { foldAlerts } from '#functions/alarm-scaler/episode-memory.ts'
 import { definition as cronScaler } from '#functions/cron-scaler/definition.ts'
 import { definition as imageCleaner } from '#functions/image-cleaner/definition.ts'
+import { definition as licenseMeter } from '#functions/license-meter/definition.ts'
 import { definition as redeployHook } from '#functions/redeploy-hook/definition.ts'
-import { baseClusters } from '#infra/sandbox/seeds/base.ts'
+import { baseAsGroups, baseClusters } from '#infra/sandbox/seeds/base.ts'
 import { type Sandbox, startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential } from '#infra/sandbox/test-credentials.ts'
 import { defineSchedule } from '#shared/runtime/define-schedule.ts'
+import { createMemory } from '#shared/runtime/memory.ts'
+import { openSqliteStore } from '#shared/safety/store-sqlite.ts'
 
 const env = {
   TENCENTCLOUD_SECRET_ID: sandboxCredential.secretId,
@@ -91,8 +96,66 @@ const hookSettings = fc.record({
   triggers: fc.record({ manage: fc.boolean() }),
 })
 
-/** Each function with settings by which it finds something to do on the sandbox, and the smallest that make it write. */
+const alarmPolicy = {
+  name: 'cpu',
+  match: {},
+  pool: 'general',
+  mode: 'enforce',
+  confirm: [{ requests: { cpuPercentAbove: 0.1 } }],
+  steps: [{ from: 0, add: 1 }],
+  mechanisms: [{ kind: 'scaling-group', group: baseAsGroups.general }],
+  clusterAutoscaler: 'share',
+  licence: { guard: false },
+}
+const alarmPools = [{ name: 'general', cluster: baseClusters.production, group: baseAsGroups.general, max: 20 }]
+
+const alarmSettings = fc.record({
+  pools: fc.constant(alarmPools),
+  policies: fc.constantFrom('observe', 'suggest', 'enforce').map((mode) => [{ ...alarmPolicy, mode }]),
+})
+
+/** Lets the function's memory know of an alarm that fires, as its webhooks would. */
+async function hearAlarm(compiledConfig: string): Promise<void> {
+  const { store: at } = JSON.parse(await readFile(compiledConfig, 'utf8')) as { store: { path: string } }
+  const now = sandbox.clock.now()
+  const store = await openSqliteStore({ path: at.path })
+  try {
+    const memory = createMemory(store, { function: 'alarm-scaler', now: () => now })
+    const alert = { source: 'alerts', kind: 'alertmanager', key: 'f1', name: 'Busy', labels: {}, value: 91, threshold: 80 } as const
+    await foldAlerts(memory, [{ ...alert, state: 'firing', startedAtMs: now - 60_000 }], now)
+  } finally {
+    await store.close()
+  }
+}
+
+const meterSettings = fc.record(
+  {
+    passMeans: fc.constantFrom('ok', 'over'),
+    entitlements: fc.constantFrom<object[][]>([], [{ product: 'tke-*', cores: 1 }]),
+    crossCheck: fc.record({ every: fc.constantFrom('never', '1h') }),
+  },
+  { requiredKeys: [] },
+)
+
+/**
+ * Each function with settings by which it finds something to do on the sandbox, and the smallest that make it write; absent of one that
+ * writes nothing in any mode.
+ */
 const functions = [
+  {
+    name: 'alarm-scaler',
+    makeHandler: (around: Parameters<typeof defineSchedule>[1]): Handle => {
+      const handle = defineSchedule(alarmScaler, around)
+      return async (event) => {
+        await hearAlarm(around?.compiledConfig ?? '')
+        return await handle(event)
+      }
+    },
+    settings: alarmSettings,
+    // It looks at one pool of one cluster.
+    leastReads: 30,
+    writes: { pools: alarmPools, policies: [alarmPolicy] },
+  },
   {
     name: 'cron-scaler',
     makeHandler: (around: Parameters<typeof defineSchedule>[1]): Handle => defineSchedule(cronScaler, around),
@@ -106,6 +169,14 @@ const functions = [
     settings: cleanerSettings,
     leastReads: 100,
     writes: { policies: [{ name: 'all', repositories: ['**'], keep: { last: 3 } }] },
+  },
+  {
+    name: 'license-meter',
+    makeHandler: (around: Parameters<typeof defineSchedule>[1]): Handle => defineSchedule(licenseMeter, around),
+    settings: meterSettings,
+    // Two for a region, and the nodes of three clusters.
+    leastReads: 40,
+    writes: undefined,
   },
   {
     name: 'redeploy-hook',
@@ -138,9 +209,11 @@ describe.each(functions)('1: without an explicit `mode: enforce` nothing is writ
     expect(reads).toBeGreaterThan(one.leastReads)
   })
 
-  it('while the same function, with it, writes at once', async () => {
-    const config = { mode: 'enforce', functions: { [one.name]: one.writes } }
+  it(`while the same function, with it, writes ${one.writes === undefined ? 'nothing either, as it measures in every mode' : 'at once'}`, async () => {
+    const config = { mode: 'enforce', functions: { [one.name]: one.writes ?? {} } }
     const calls = await callsOf(one.makeHandler, config, { trigger: 'local', scheduledAt })
-    expect(calls.filter(({ effect, applied }) => effect === 'write' && applied).length).toBeGreaterThan(0)
+    const written = calls.filter(({ effect, applied }) => effect === 'write' && applied).length
+    expect(calls.length).toBeGreaterThan(0)
+    expect(written > 0).toBe(one.writes !== undefined)
   })
 })

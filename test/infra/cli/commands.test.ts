@@ -304,8 +304,17 @@ describe('the launcher', () => {
     expect(await (await fetch(health)).json()).toMatchObject({
       ok: true,
       mode: 'enforce',
-      functions: [{ function: 'cron-scaler' }, { function: 'image-cleaner' }, { function: 'redeploy-hook' }],
-      events: [{ function: 'redeploy-hook', ok: true }],
+      functions: [
+        { function: 'cron-scaler' },
+        { function: 'image-cleaner' },
+        { function: 'license-meter' },
+        { function: 'redeploy-hook' },
+        { function: 'alarm-scaler' },
+      ],
+      events: [
+        { function: 'redeploy-hook', ok: true },
+        { function: 'alarm-scaler', ok: true },
+      ],
     })
     child.kill('SIGINT')
     const code = await new Promise((resolve) => child.on('exit', resolve))

@@ -34,7 +34,7 @@ const at = (iso: string): number => Date.parse(iso)
 
 describe('the functions that run here', () => {
   it('are those that exist', async () => {
-    expect(localFunctions.map(({ name }) => name)).toEqual(await readdir(join(projectRoot, 'functions')))
+    expect(localFunctions.map(({ name }) => name).toSorted()).toEqual(await readdir(join(projectRoot, 'functions')))
   })
 
   it('each have the trigger that is deployed', async () => {

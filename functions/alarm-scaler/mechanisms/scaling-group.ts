@@ -1,0 +1,43 @@
+import { ModifyClusterAsGroupAttribute } from '#cloud/generated/tke/modify-cluster-as-group-attribute.ts'
+import { ClusterReading, readMachines } from '../cluster-reading.ts'
+import type { Bounds } from '../lease.ts'
+import { type Ask, answered, type Mechanism, nodesOfOthers } from './mechanism.ts'
+
+/**
+ * Raises the bounds of a scaling group, which then buys the machines. The bounds are an end state: asked twice, they are the same. Who they
+ * were asked by does not show, so the machines and the bounds that the cluster autoscaler reports tell whether the call arrived.
+ */
+export const scalingGroup: Mechanism = {
+  ask: async ({ cloud, cluster, lease, options }) => {
+    const { bounds, mechanism } = lease
+    const { group } = mechanism
+    if (group === undefined || bounds === undefined) {
+      return { kind: 'refused', code: 'refused', text: `the lease ${lease.id} names no scaling group or no bounds` }
+    }
+    return await answered(async () => {
+      await setBounds({ cloud, cluster, options }, group, bounds)
+      return []
+    })
+  },
+  isAsked: async (search) => {
+    const { cloud, cluster, lease, options, sinceMs } = search
+    const { group } = lease.mechanism
+    if (group === undefined) return false
+    const others = nodesOfOthers(search)
+    const members = await readMachines({ cloud, options }, cluster, group)
+    if (members.some(({ instanceId }) => !lease.before.instanceIds.includes(instanceId) && !others.has(instanceId))) return true
+    const status = await new ClusterReading(cluster).autoscalerStatus({ cloud, options, now: sinceMs })
+    const said = (status?.lastSeenMs ?? 0) > sinceMs ? status?.groups.find(({ name }) => name === group) : undefined
+    return said !== undefined && said.min === lease.bounds?.min && said.max === lease.bounds.max
+  },
+}
+
+/** Sets the bounds of a group. Throws CloudError. */
+export async function setBounds(
+  { cloud, cluster, options }: Pick<Ask, 'cloud' | 'cluster' | 'options'>,
+  group: string,
+  { min, max }: Pick<Bounds, 'min' | 'max'>,
+): Promise<void> {
+  const attribute = { AutoScalingGroupId: group, AutoScalingGroupRange: { MinSize: min, MaxSize: max } }
+  await cloud.send(ModifyClusterAsGroupAttribute, { ClusterId: cluster, ClusterAsGroupAttribute: attribute }, options)
+}
