@@ -5,6 +5,8 @@ import type { LicenceView } from './view.ts'
 
 /** Older figures than this say nothing about now: the meter measures every hour. */
 const mostAgeMs = 3 * 3_600_000
+/** The clocks of two machines may be apart by ten minutes each. */
+const mostAheadMs = 20 * 60_000
 
 /** What license-meter last found out; undefined where it remembers nothing that can be understood. Throws StoreError. */
 export async function recallHeadroom({ memoryOf }: Pick<ObserveAround, 'memoryOf'>): Promise<Headroom | undefined> {
@@ -30,6 +32,12 @@ export function licenceOf(
   if (Number.isNaN(atMs)) return unknown(`license-meter has no measurement of ${region} yet`)
   if (now - atMs > mostAgeMs) {
     return { ...unknown(`license-meter last measured ${region} at ${own.at}, more than 3 hours ago: see why it does not run`), atMs }
+  }
+  if (atMs - now > mostAheadMs) {
+    return {
+      ...unknown(`license-meter last measured ${region} at ${own.at}, which is still to come: one of the two clocks is wrong, set it`),
+      atMs,
+    }
   }
   const free = freeCores(headroom, region, product)
   const blockedAtMs = Object.entries(own.products)

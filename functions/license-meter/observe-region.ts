@@ -9,7 +9,7 @@ import { RecordError } from '#shared/licence/record-error.ts'
 import { readHead } from '#shared/licence/record-store.ts'
 import type { DayRow } from '#shared/licence/rollup.ts'
 import { readDayRows } from '#shared/licence/rollup-store.ts'
-import { hourMs, hourNumber, type Sample, sampleOf } from '#shared/licence/sample.ts'
+import { hourMs, hourNumber, hourOf, type Sample, sampleOf } from '#shared/licence/sample.ts'
 import type { Result } from '#shared/pure/result.ts'
 import type { Reason } from '#shared/pure/step.ts'
 import type { FunctionConfig, ObserveAround } from '#shared/runtime/definition.ts'
@@ -40,18 +40,52 @@ export async function observeRegion(region: string, look: RegionLook): Promise<R
   const isMeasured = last !== undefined && hourNumber(last.hour) >= Math.floor(now / hourMs)
   if (isMeasured && around.fresh !== true) return { region, latest: last, isNew: false, days }
   const read = await attempt(async () => await collect(region, look))
-  const sample = read.ok ? read.value : read
+  if (!read.ok) return { region, latest: last, isNew: false, days, problem: read.error }
+  const { offsetMs, sample } = read.value
+  if (Math.abs(offsetMs) > mostOffsetMs) {
+    return {
+      region,
+      latest: last,
+      isNew: false,
+      days,
+      problem: { code: 'clock-wrong', text: clockText(offsetMs, now) },
+      platformHour: hourOf(now + offsetMs),
+    }
+  }
   if (!sample.ok) return { region, latest: last, isNew: false, days, problem: sample.error }
   return { region, latest: sample.value, isNew: true, days }
 }
 
+/**
+ * A clock that is further off puts nothing on record: an hour that is still to come would keep all before it out of the record, until
+ * that hour is there.
+ */
+const mostOffsetMs = 10 * 60_000
+
+function clockText(offsetMs: number, now: number): string {
+  const minutes = Math.round(Math.abs(offsetMs) / 60_000)
+  const side = offsetMs < 0 ? 'ahead of' : 'behind'
+  return `the clock of this machine says ${new Date(now).toISOString()}, which is ${minutes} minutes ${side} the platform's; nothing is put on record under a wrong hour: set the clock`
+}
+
+/** What came of the two calls. */
+interface Collected {
+  readonly sample: Result<Sample, Reason>
+  /** How far the platform's clock is ahead of this machine's; 0 where no answer says it. */
+  readonly offsetMs: number
+}
+
 /** The two calls. The answers are kept as they came. */
-async function collect(region: string, { cloud, now, options }: RegionLook): Promise<Result<Sample, Reason>> {
-  const own = { ...options, region }
+async function collect(region: string, { cloud, now, options }: RegionLook): Promise<Collected> {
+  let offsetMs = 0
+  const onClockOffset = (ms: number): void => {
+    offsetMs = ms
+  }
+  const own = { ...options, region, onClockOffset }
   const collectAllCore = await cloud.send(CollectAllCore, {}, own)
   const queryOverage = await cloud.send(QueryOverage, {}, own)
   const sample = sampleOf({ region, atMs: now, collectAllCore, queryOverage })
-  return sample.ok ? sample : { ok: false, error: { code: 'no-report', text: sample.error } }
+  return { offsetMs, sample: sample.ok ? sample : { ok: false, error: { code: 'no-report', text: sample.error } } }
 }
 
 /** The days that forecast and coverage are made from. */

@@ -18,6 +18,8 @@ export interface RegionSeen {
   readonly isNew: boolean
   /** Why the region could not be read at this trigger. */
   readonly problem?: Reason | undefined
+  /** The platform's hour of UTC, where this machine's clock is so wrong that the region was not measured. */
+  readonly platformHour?: string | undefined
   /** Days that the forecast and the month's coverage are made from, oldest first; without `latest` where that is new. */
   readonly days: readonly DayRow[]
 }

@@ -42,7 +42,9 @@ export async function remember({ observed, config, now }: RunFacts<Settings, Obs
     })
     regions.push(kept)
   }
-  await attempt(async () => await keepHeadroom(regions, config, now, memory))
+  // What a clock says that is hours off would be made for another day.
+  if (!observed.regions.some(({ platformHour }) => platformHour !== undefined))
+    await attempt(async () => await keepHeadroom(regions, config, now, memory))
   for (const check of observed.checks) {
     const clusters = observed.clusters.filter(({ region }) => region === check.region)
     const { isDifferent } = compareRegion(check, observed, settings, now)
@@ -59,8 +61,12 @@ export async function remember({ observed, config, now }: RunFacts<Settings, Obs
 }
 
 /** Puts a region's sample on record, or why there is none. Answers the last sample there is then. */
-async function recorded({ region, latest, isNew, problem }: RegionSeen, now: number, memory: MemoryWriter): Promise<Sample | undefined> {
-  const hour = hourOf(now)
+async function recorded(
+  { region, latest, isNew, problem, platformHour }: RegionSeen,
+  now: number,
+  memory: MemoryWriter,
+): Promise<Sample | undefined> {
+  const hour = platformHour ?? hourOf(now)
   if (problem !== undefined && latest?.hour !== hour) await noteGap(memory, region, hour, problem)
   if (latest === undefined || !isNew) return latest
   const appended = await append(memory, latest)

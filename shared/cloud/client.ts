@@ -210,6 +210,7 @@ class Client implements CloudClient {
       const result = await this.#try(call, tried)
       if (!(result instanceof Failure)) {
         this.#quota.refill(call.lastCost)
+        if (tried.platformNow !== undefined) options.onClockOffset?.(this.#skew.offsetMs)
         if (onAttempt !== undefined) report(onAttempt, call, tried, result, undefined)
         return result
       }

@@ -10,6 +10,11 @@ export interface SendOptions {
    * the client allows for one try, so that none is cut before its time: `cloud.deadline` instead, with nothing sent.
    */
   readonly deadline?: number
+  /**
+   * Told before a call succeeds how far the platform's clock is ahead of this machine's (negative: behind), in milliseconds, where the
+   * answer says it.
+   */
+  readonly onClockOffset?: (offsetMs: number) => void
 }
 
 /** Sends actions that provably only read. What `observe` receives. Throws CloudError. */

@@ -20,13 +20,16 @@ export const Forecast = z.discriminatedUnion('kind', [
 
 export type Forecast = z.infer<typeof Forecast>
 
+/** What is no amount would come out as NaN, which is neither less nor more than anything. */
+const Amount = z.string().check(z.regex(/^[0-9]+(?:\.[0-9]+)?$/))
+
 export const HeadroomLine = z.object({
   /** In use at the region's `hour`, decimal; absent when that is not known. */
-  used: z.optional(z.string()),
+  used: z.optional(Amount),
   /** Decimal, or one of the words. */
   entitled: z.string(),
   /** What is left of the entitlement, decimal; "0" when it is used up. Absent where it is unlimited or not known. */
-  free: z.optional(z.string()),
+  free: z.optional(Amount),
   unit: z.string(),
   forecast: Forecast,
 })

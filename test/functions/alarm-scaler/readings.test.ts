@@ -291,6 +291,7 @@ describe('what the licence leaves', () => {
     ['nobody measures', undefined, 'has measured nothing in ap-guangzhou'],
     ['the region was never measured', headroom({ at: undefined }), 'has no measurement of ap-guangzhou yet'],
     ['it is three hours old', headroom({ at: '2026-11-24T08:59:59Z' }), 'more than 3 hours ago'],
+    ['it is of a time that is still to come', headroom({ at: '2026-11-27T12:00:00Z' }), 'one of the two clocks is wrong'],
   ] as const)('is not known when %s', ([, known, text]) => {
     const licence = licenceOf(known, 'ap-guangzhou', undefined, around)
     expect(licence).toMatchObject({ overage: 'unknown', freeCores: 'unknown' })

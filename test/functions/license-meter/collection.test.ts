@@ -200,6 +200,60 @@ describe('a region that fails', () => {
   })
 })
 
+describe('a clock that is wrong', () => {
+  it('ahead by hours and set right again keeps no hour out of the record, and is the reason of no other one', async () => {
+    await stage.run(quiet)
+    stage.pass(hourMs)
+    stage.skew(5 * hourMs)
+    const report = await stage.run(quiet)
+    expect(said(report)).toContain(`${home} Held region-unreadable`)
+    expect(sentence(report, home, 'region-unreadable')).toContain('300 minutes ahead of the platform')
+    expect(hasFailed(report)).toBe(true)
+    stage.skew(0)
+    stage.pass(15 * minuteMs)
+    await stage.run(quiet)
+    for (let count = 0; count < 5; count += 1) {
+      stage.pass(hourMs)
+      await stage.run(quiet)
+    }
+    expect((await stage.usages()).map((text) => text.slice(0, 13))).toEqual(
+      [15, 16, 17, 18, 19, 20, 21].map((number) => `2026-11-24T${number}`),
+    )
+    const first = hourNumber(hour)
+    // Noted under the platform's hour; it means nothing, as that was measured after all.
+    expect([...(await readGapNotes(stage.memory, home, first, first + 24)).keys()]).toEqual(['2026-11-24T16:00:00Z'])
+  })
+
+  it('tells others nothing of what is free, and throws nothing away', async () => {
+    await stage.run(entitled)
+    const before = await stage.memory.get(headroomKey)
+    stage.skew(3 * 365 * 24 * hourMs)
+    await stage.run(entitled)
+    expect(await stage.memory.get(headroomKey)).toEqual(before)
+    expect(await stage.usages()).toEqual([`${hour} 16`])
+  })
+
+  it('behind by hours puts nothing under an hour that is over', async () => {
+    stage.skew(-2 * hourMs)
+    const report = await stage.run(quiet)
+    expect(sentence(report, home, 'region-unreadable')).toContain('120 minutes behind the platform')
+    expect(await stage.usages()).toEqual([])
+  })
+
+  it('by ten minutes is no matter, and keeps the record back by no more than them', async () => {
+    stage.pass(50 * minuteMs)
+    stage.skew(10 * minuteMs)
+    expect((await stage.run(quiet)).failure).toBeUndefined()
+    stage.skew(0)
+    stage.pass(hourMs)
+    await stage.run(quiet)
+    expect((await stage.usages()).map((text) => text.slice(0, 13))).toEqual(['2026-11-24T16'])
+    stage.pass(10 * minuteMs)
+    await stage.run(quiet)
+    expect((await stage.usages()).map((text) => text.slice(0, 13))).toEqual(['2026-11-24T16', '2026-11-24T17'])
+  })
+})
+
 describe('a value that nobody can read', () => {
   it.each([
     ['12.5', '12.5 of 128 core (9.8 %)'],

@@ -62,6 +62,8 @@ export interface Stage {
   now(): number
   set(ms: number): void
   pass(ms: number): void
+  /** Sets the clock of the machine that the meter runs on so far ahead of the platform's; negative: behind. */
+  skew(ms: number): void
   /** Adds nodes of 8 cores to a cluster. */
   grow(cluster: string, count: number): void
   run(settings: SettingsInput, options?: StageRun): Promise<RunReport>
@@ -89,13 +91,15 @@ export async function openStage(startText = '2026-11-24T15:03:00Z'): Promise<Sta
   placeCluster(world, { ...place, vpcId: abroadNet.vpcId, createdMs }, createRandom(2))
   const sandbox = await startSandbox({ world, clock, rates: false })
   const regions: string[] = []
+  let skewMs = 0
+  const machine = { now: () => clock.now() + skewMs, monotonic: () => performance.now(), sleep: () => Promise.resolve() }
   const client = createClient({
     credentials: staticCredentials({ secretId: sandboxSecretId, secretKey: sandboxSecretKey }),
     region: home,
     endpoint: { kind: 'url', url: sandbox.url },
-    clock: { now: () => clock.now(), monotonic: () => performance.now(), sleep: () => Promise.resolve() },
+    clock: machine,
     transport: createTransport({
-      clock: { now: () => clock.now(), monotonic: () => performance.now(), sleep: () => Promise.resolve() },
+      clock: machine,
       allowedHosts: ['127.0.0.1'],
       environment: {},
     }),
@@ -128,6 +132,9 @@ export async function openStage(startText = '2026-11-24T15:03:00Z'): Promise<Sta
     now: () => clock.now(),
     set: (ms) => clock.set(ms),
     pass: (ms) => clock.move(ms),
+    skew: (ms) => {
+      skewMs = ms
+    },
     grow: (id, count) => {
       const cluster = world.tke.clusters[id]
       if (cluster === undefined) throw new Error(`there is no cluster ${id}`)
@@ -155,8 +162,8 @@ export async function openStage(startText = '2026-11-24T15:03:00Z'): Promise<Sta
         kernel: mode === 'enforce' ? await memoryKernel({ config, cloud: through, now: () => clock.now(), disk }) : undefined,
         store: store === 'none' ? undefined : (store ?? openMemoryStore(disk)),
         owner: `run-${runs}`,
-        now: clock.now(),
-        scheduledAt: clock.now(),
+        now: machine.now(),
+        scheduledAt: machine.now(),
         trigger: { kind: 'local' },
         log: silentLog,
         ...options,

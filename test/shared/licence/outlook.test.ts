@@ -347,6 +347,22 @@ describe('the headroom', () => {
     expect(of({ x86: '140' }, [{ product: 'x86', cores: 128 }], 'true')?.regions[region]?.overage).toBe('over')
   })
 
+  it.each(['', 'N/A', '-5', '1e3', '1,024', 'Infinity'])(
+    'with %o for what is free was damaged, and nobody grows on the strength of it',
+    (free) => {
+      const line = { used: '100', entitled: '128', free: '28', unit: 'core', forecast: { kind: 'unlimited' } }
+      const kept = (own: object) => ({
+        format: 1,
+        at: '2026-11-24T15:03:00Z',
+        regions: { 'ap-guangzhou': { overage: 'ok', products: { x86: { ...line, ...own } }, coverage: { measured: 1, hours: 1 } } },
+      })
+      expect(freeCores(readHeadroom(kept({})), 'ap-guangzhou')).toBe(28)
+      expect(readHeadroom(kept({ free }))).toBeUndefined()
+      expect(readHeadroom(kept({ used: free }))).toBeUndefined()
+      expect(freeCores(readHeadroom(kept({ free })), 'ap-guangzhou')).toBe('unknown')
+    },
+  )
+
   it('of another version is none, and one with more members is one', () => {
     const headroom = of({ x86: '100' }, [{ product: 'x86', cores: 128 }])
     expect(readHeadroom({ ...headroom, format: 2 })).toBeUndefined()
