@@ -1,3 +1,4 @@
+import type { AlarmEffect } from './alarm/alarm-effect.ts'
 import { type Facts, isFollowUp } from './check/facts.ts'
 import type { HookEffect, ImageEffect } from './history.ts'
 
@@ -46,6 +47,21 @@ const counts = {
   badImages: 'workloads that were kept from a content which had failed',
   keptImages: 'workloads on which somebody had gone back',
   hookDeeds: 'deeds of people to workloads',
+  grownNodes: 'nodes that were added because of an alarm',
+  givenBack: 'nodes that were given back',
+  compensated: 'leases whose nodes never became ready in time',
+  drainsStopped: 'leases whose nodes were to go, and that were kept after all',
+  refusedNodes: 'leases of which their mechanism gave nothing',
+  restoredBounds: 'bounds of groups that were lowered or put back',
+  gated: 'alarms that a cap, a quota, a licence or the autoscaler kept from adding nodes',
+  unconfirmed: 'alarms that nothing but themselves spoke for',
+  staleAlarms: 'alarms that were heard too long ago',
+  onItsWay: 'alarms that found all on its way that they wanted',
+  alarmDeeds: 'deeds of people to pools',
+  samples: 'samples of licence usage on record',
+  gapHours: 'hours of licence usage that are gaps',
+  readAgain: 'times that an hour was read which somebody else had read',
+  unwritten: 'runs that failed because they could not put everything on record',
 } as const
 
 /** What befell a world, counted: a simulation in which nothing goes wrong shows nothing. */
@@ -68,6 +84,10 @@ export function coverageOf(facts: Facts): Coverage {
   const tagsOf = (kind: ImageEffect['kind']): number =>
     facts.effects.reduce((sum, { effect: { images } }) => sum + (images?.kind === kind ? images.removed.length : 0), 0)
   const hook = (kind: HookEffect['kind']): number => facts.effects.filter(({ effect }) => effect.hook?.kind === kind).length
+  const alarm = (isCounted: (effect: AlarmEffect) => boolean): number =>
+    facts.effects.filter(({ effect }) => effect.alarm !== undefined && isCounted(effect.alarm)).length
+  const nodes = (kind: AlarmEffect['kind']): number =>
+    facts.effects.reduce((sum, { effect }) => sum + (effect.alarm?.kind === kind ? effect.alarm.nodes : 0), 0)
   return {
     runs: facts.runs.size,
     followUps: [...facts.runs.keys()].filter(isFollowUp).length,
@@ -114,6 +134,22 @@ export function coverageOf(facts: Facts): Coverage {
     badImages: decided('Held', /^held-bad-image$/),
     keptImages: decided('Held', /^person-rolled-back$/),
     hookDeeds: facts.of('hook-deed').length,
+    grownNodes: nodes('grow'),
+    givenBack: nodes('remove'),
+    compensated: decided('Applied', /^never-ready$/),
+    drainsStopped: alarm(({ change }) => change === 'stop-recovery'),
+    refusedNodes: decided('Failed', /^mechanism-refused$/),
+    restoredBounds: alarm(({ kind }) => kind === 'bounds'),
+    gated: decided('Held', /^(?:cap-|absolute-max|quota|licence|cluster-autoscaler-active)/),
+    unconfirmed: decided('Skipped', /^not-confirmed$/),
+    staleAlarms: decided('Skipped', /^stale-episode$/),
+    onItsWay: decided('NoChange', /^already-on-its-way$/),
+    alarmDeeds: facts.of('alarm-deed').length,
+    // Counted where the license-meter lives.
+    samples: 0,
+    gapHours: 0,
+    readAgain: 0,
+    unwritten: 0,
   }
 }
 
@@ -182,5 +218,20 @@ function filled(value: (name: CoverageName) => number): Coverage {
     badImages: value('badImages'),
     keptImages: value('keptImages'),
     hookDeeds: value('hookDeeds'),
+    grownNodes: value('grownNodes'),
+    givenBack: value('givenBack'),
+    compensated: value('compensated'),
+    drainsStopped: value('drainsStopped'),
+    refusedNodes: value('refusedNodes'),
+    restoredBounds: value('restoredBounds'),
+    gated: value('gated'),
+    unconfirmed: value('unconfirmed'),
+    staleAlarms: value('staleAlarms'),
+    onItsWay: value('onItsWay'),
+    alarmDeeds: value('alarmDeeds'),
+    samples: value('samples'),
+    gapHours: value('gapHours'),
+    readAgain: value('readAgain'),
+    unwritten: value('unwritten'),
   }
 }

@@ -1,4 +1,6 @@
 import type { Decision } from '#shared/pure/step.ts'
+import type { AlarmEffect, AlarmWrite } from './alarm/alarm-effect.ts'
+import type { AlarmDeed } from './alarm/alarm-scene.ts'
 import type { ImageDeedName } from './images/image-scene.ts'
 import type { WrittenOverride } from './oracle.ts'
 import type { HookDeed } from './redeploy/hook-scene.ts'
@@ -77,6 +79,8 @@ export interface Effect extends Doer {
   readonly images?: ImageEffect | undefined
   /** Of the redeploy-hook: what a write did to a workload. */
   readonly hook?: HookEffect | undefined
+  /** Of the alarm-scaler: what a write did to a pool. */
+  readonly alarm?: AlarmEffect | undefined
 }
 
 /** What one write of the redeploy-hook did to a workload: its one container's image, and what is on record of it. */
@@ -211,6 +215,17 @@ export type Happening = { readonly at: number } & (
       readonly status: number | undefined
       readonly ids: readonly string[]
     }
+  /** A write of the alarm-scaler that goes with what a step brings about. */
+  | {
+      readonly kind: 'alarm-write'
+      readonly doer: Doer
+      readonly key: string
+      readonly wireId: number
+      readonly callId: number
+      readonly write: AlarmWrite
+    }
+  /** What somebody did to a pool. `node`: the node that it was about. */
+  | { readonly kind: 'alarm-deed'; readonly pool: string; readonly deed: AlarmDeed; readonly text: string; readonly node?: string }
   | { readonly kind: 'effect'; readonly effect: Effect }
   | {
       readonly kind: 'stored'
@@ -314,6 +329,10 @@ function textOf(happening: Happening): string {
         const names = effect.images.removed.map(({ name, digest }) => `${name} (${digest.slice(7, 13)})`).join(', ')
         return `EFFECT ${effect.images.kind} ${effect.target} ${names} by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
       }
+      if (effect.alarm !== undefined) {
+        const { kind, nodes, ids, mechanism } = effect.alarm
+        return `EFFECT ${kind} ${effect.target} ${effect.after} (${nodes} nodes${mechanism === '' ? '' : ` by ${mechanism}`}: ${ids.join(', ')}) by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
+      }
       return `EFFECT ${effect.target} ${effect.before} -> ${effect.after} for ${iso(effect.nominalMs)}${effect.by === '' ? '' : ` (${effect.by})`} by ${effect.owner} @${effect.wireId} [${short(effect.key)}]`
     }
     case 'looked':
@@ -322,6 +341,12 @@ function textOf(happening: Happening): string {
       return `PERSON ${happening.text}`
     case 'hook-deed':
       return `PERSON ${happening.text}`
+    case 'alarm-deed':
+      return `PERSON ${happening.text}`
+    case 'alarm-write': {
+      const { what, node, lease, change } = happening.write
+      return `${happening.doer.owner} has done ${what} ${node} for ${change} of ${lease} @${happening.wireId} [${short(happening.key)}]`
+    }
     case 'hook-approved':
       return `PERSON ${happening.isTaken ? 'is told that it has been taken in to agree' : 'agrees'} to ${happening.content.slice(0, 19)} for ${happening.target}`
     case 'hook-answered':

@@ -1,8 +1,10 @@
 import type { Clock } from '#cloud/clock.ts'
 import type { CloudWriter } from '#cloud/cloud.ts'
+import type { definition as alarmDefinition, queue as alarmQueue } from '#functions/alarm-scaler/definition.ts'
 import type { Settings } from '#functions/image-cleaner/event.ts'
 import type { ImageChange } from '#functions/image-cleaner/image-change.ts'
 import type { ObservedPart } from '#functions/image-cleaner/plan.ts'
+import type { definition as meterDefinition } from '#functions/license-meter/definition.ts'
 import type { definition as hookDefinition, queue as hookQueue } from '#functions/redeploy-hook/definition.ts'
 import type { Config } from '#shared/runtime/config.ts'
 import type { PartedDefinition, ScheduleDefinition } from '#shared/runtime/definition.ts'
@@ -21,6 +23,13 @@ export type Cleaner = PartedDefinition<Settings, ObservedPart, ImageChange>
 /** The redeploy-hook as the runtime takes it. */
 export type HookDefinition = typeof hookDefinition
 export type HookProcess = typeof hookQueue.process
+
+/** The alarm-scaler as the runtime takes it. */
+export type AlarmDefinition = typeof alarmDefinition
+export type AlarmProcess = typeof alarmQueue.process
+
+/** The license-meter as the runtime takes it. */
+export type MeterDefinition = typeof meterDefinition
 
 /** Puts something else in the place of parts of the product, to see whether the checks notice. */
 export interface Sabotage {
@@ -42,6 +51,10 @@ export interface Sabotage {
   readonly hook?: (definition: HookDefinition) => HookDefinition
   /** What works on its events. */
   readonly process?: (process: HookProcess) => HookProcess
+  /** The alarm-scaler as its ticks and its events run it, and what works on its events. */
+  readonly alarm?: (definition: AlarmDefinition) => AlarmDefinition
+  readonly alarmProcess?: (process: AlarmProcess) => AlarmProcess
+  readonly meter?: (definition: MeterDefinition) => MeterDefinition
   readonly review?: (review: Review) => Review
   readonly verify?: (verify: Journal['verify']) => Journal['verify']
 }

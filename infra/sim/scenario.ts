@@ -1,12 +1,15 @@
 import type { FaultMatch } from '#infra/sandbox/faults.ts'
+import type { AlarmScene } from './alarm/alarm-scene.ts'
+import { drawAlarms } from './alarm/draw-alarms.ts'
 import { Chance } from './chance.ts'
 import { drawPlans, type PlansOf } from './draw-plans.ts'
 import type { PersonDeed } from './history.ts'
 import { drawImages, drawNights, type ImageScene, nightTickMs } from './images/image-scene.ts'
+import { drawLicence, drawTimes, type LicenceScene } from './license/license-scene.ts'
 import { drawHook, type HookScene } from './redeploy/hook-scene.ts'
 
 /** What the simulation runs. `relative-probe` adds one object per step, so that nothing but the kernel keeps it from adding two. */
-export const simFunctions = ['cron-scaler', 'relative-probe', 'image-cleaner', 'redeploy-hook'] as const
+export const simFunctions = ['cron-scaler', 'relative-probe', 'image-cleaner', 'redeploy-hook', 'alarm-scaler', 'license-meter'] as const
 export type SimFunction = (typeof simFunctions)[number]
 
 /** A world, its rules and everything that is going to befall it, drawn from a seed: plain JSON. */
@@ -59,6 +62,10 @@ export interface Scenario {
   readonly images?: ImageScene | undefined
   /** What the redeploy-hook lives in. Its worlds have no targets and no rules, either. */
   readonly hook?: HookScene | undefined
+  /** What the alarm-scaler lives in; no targets and no rules, either. */
+  readonly alarm?: AlarmScene | undefined
+  /** What the license-meter lives in; no targets and no rules. */
+  readonly licence?: LicenceScene | undefined
 }
 
 export type SimSize = { readonly replicas: number } | { readonly min: number; readonly max: number }
@@ -207,6 +214,10 @@ export function drawScenario(seed: number, of: SimFunction, variant = ''): Scena
       return drawNightScenario(seed, chance)
     case 'redeploy-hook':
       return drawPushScenario(seed, chance, variant)
+    case 'alarm-scaler':
+      return drawAlarmScenario(seed, chance)
+    case 'license-meter':
+      return drawMeterScenario(seed, chance)
     case 'cron-scaler':
     case 'relative-probe':
       return drawTickScenario(seed, of, chance)
@@ -358,6 +369,113 @@ function drawPushScenario(seed: number, chance: Chance, variant: string): Scenar
     hook: drawHook(chance.of('hook'), facts),
   }
 }
+
+/** A day or so of the license-meter, with storms as long as an hour or several, and three hours in which all is well. */
+function drawMeterScenario(seed: number, chance: Chance): Scenario {
+  const { startMs, quietMs, zone, ticks, quietTicks } = drawTimes(chance.of('timing'))
+  const isPlain = chance.of('plain').isTrue(0.4)
+  const machineCount = chance.of('machines').weighed([
+    [2, 1],
+    [3, 2],
+    [2, 3],
+  ])
+  const clocks = drawClocks(chance.of('clocks'), { of: 'cron-scaler', startMs, quietMs, machineCount })
+  const right = { machines: clocks.machines.map(({ name }) => ({ name, skewMs: 0 })), jumps: [], clocksApartMs: 0 }
+  const licence = drawLicence(chance.of('licence'), { startMs, quietMs, zone, isPlain })
+  const storms = ['first', 'second'].flatMap((name) => drawStorms(chance.of(`storms ${name}`), { startMs, quietMs }))
+  return {
+    seed,
+    function: 'license-meter',
+    startMs,
+    quietMs,
+    mode: chance.of('mode').one(['observe', 'plan', 'enforce']),
+    clusterIds: licence.regions.map(({ cluster }) => cluster),
+    targets: [],
+    ...noPlans,
+    startingDeadlineMs: 0,
+    hasJournalKey: false,
+    guard: { caps: [], freeze: [], overrides: [], protect: [], killSwitch: 'store' },
+    ...(isPlain ? right : clocks),
+    deliveries: drawDeliveries(chance.of('deliveries'), { ticks, quiet: quietTicks, machineCount }),
+    lastTickMs: quietTicks.at(-1) ?? quietMs,
+    // It only reads: what strikes nothing but writes strikes everything here.
+    storms: storms.map(({ match: _match, ...storm }, index) => {
+      const own = chance.of(`storm ${index}`)
+      const untilMs = Math.min(quietMs, storm.fromMs + (storm.untilMs - storm.fromMs) * own.one([1, 2, 6]))
+      const probability = storm.on === 'cloud' && storm.flavour !== 'outage' ? own.one([0.1, 0.3, 0.8]) : storm.probability
+      return { ...storm, untilMs, probability }
+    }),
+    people: [],
+    rivalChance: 0,
+    switchings: [],
+    ...drawTrouble(chance.of('trouble')),
+    needsApproval: false,
+    licence,
+  }
+}
+
+/** A quarter of an hour in which alarms come and go, and an hour for what is under way then: leases end, and one last alarm comes. */
+function drawAlarmScenario(seed: number, chance: Chance): Scenario {
+  const timing = chance.of('timing')
+  const startMs = Date.UTC(2026, 2, 2, 6) + timing.whole(0, 600) * minuteMs + timing.whole(0, 59_999)
+  const quietMs = startMs + timing.whole(12, 20) * minuteMs
+  const clusters = clusterIds.slice(0, chance.of('clusters').isTrue(0.25) ? 2 : 1)
+  const machineCount = chance.of('machines').weighed([
+    [1, 1],
+    [3, 2],
+    [2, 3],
+  ])
+  const ticksIn = (fromMs: number, untilMs: number): number[] =>
+    Array.from({ length: Math.floor((untilMs - fromMs) / minuteMs) }, (_, tick) => fromMs + tick * minuteMs)
+  const lastTickMs = quietMs + alarmQuietMinutes * minuteMs
+  return {
+    seed,
+    function: 'alarm-scaler',
+    startMs,
+    quietMs,
+    mode: drawMode(chance),
+    clusterIds: clusters,
+    targets: [],
+    ...noPlans,
+    startingDeadlineMs: 0,
+    hasJournalKey: chance.of('key').isTrue(0.4),
+    guard: drawPushGuard(chance.of('guard'), startMs, quietMs),
+    ...drawClocks(chance.of('clocks'), { of: 'alarm-scaler', startMs, quietMs, machineCount }),
+    deliveries: drawDeliveries(chance.of('deliveries'), {
+      ticks: ticksIn(startMs, quietMs),
+      quiet: ticksIn(quietMs + minuteMs, lastTickMs + minuteMs),
+      machineCount,
+    }),
+    lastTickMs,
+    storms: [
+      ...(chance.of('stormy').isTrue(0.6) ? drawStorms(chance.of('storms'), { startMs, quietMs }) : []),
+      ...drawLostPurchases(chance.of('purchases'), { startMs, quietMs }),
+    ],
+    people: [],
+    rivalChance: chance.of('rivals').one([0, 0, 0, 0.1, 0.3]),
+    switchings: drawSwitchings(chance.of('switch'), { startMs, quietMs }),
+    ...drawTrouble(chance.of('trouble')),
+    needsApproval: false,
+    alarm: drawAlarms(chance.of('alarms'), { clusters, machineCount, startMs, quietMs }),
+  }
+}
+
+/** Answers to one kind of call get lost again and again: whether it was carried out has to be found out by reading. */
+function drawLostPurchases(chance: Chance, { startMs, quietMs }: { readonly startMs: number; readonly quietMs: number }): Storm[] {
+  if (!chance.isTrue(0.35)) return []
+  const action = chance.one([
+    'CreateClusterInstances',
+    'CreateClusterInstances',
+    'CreateClusterVirtualNode',
+    'AddExistedInstances',
+    'ModifyClusterAsGroupAttribute',
+    'DeleteClusterInstances',
+  ])
+  return [{ fromMs: startMs, untilMs: quietMs, on: 'cloud', flavour: 'lossy', probability: chance.one([0.4, 0.8]), match: { action } }]
+}
+
+/** For so long what was added has to be given back, a last alarm has to be answered, and that has to be given back as well. */
+const alarmQuietMinutes = 60
 
 /** For so long all that may be rolled out has to be, and every clock, store and cluster is well. */
 const hookQuietMinutes = 32

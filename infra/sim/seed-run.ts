@@ -1,8 +1,12 @@
+import { AlarmFacts } from './alarm/alarm-facts.ts'
+import { simulateAlarm } from './alarm/alarm-simulation.ts'
+import { checkAlarm } from './alarm/check-alarm.ts'
 import { check as checkAll } from './check/check.ts'
 import { checks } from './check/checks.ts'
 import { Facts, type Violation } from './check/facts.ts'
 import { type Coverage, coverageOf } from './coverage.ts'
 import type { History } from './history.ts'
+import { runLicenseSeed } from './license/run-license-seed.ts'
 import { runHookSeed } from './redeploy/run-hook-seed.ts'
 import { drawScenario, type SimFunction } from './scenario.ts'
 import { type SimulateOptions, simulate } from './simulation.ts'
@@ -17,6 +21,11 @@ export interface SeedRun {
 /** Lives through the scenario of a seed and checks what happened. */
 export async function runSeed(seed: number, of: SimFunction, options: SimulateOptions = {}): Promise<SeedRun> {
   if (of === 'redeploy-hook') return await runHookSeed(seed, options)
+  if (of === 'license-meter') return await runLicenseSeed(seed, options)
+  if (of === 'alarm-scaler') {
+    const facts = new AlarmFacts(await simulateAlarm(drawScenario(seed, of), options))
+    return { seed, violations: await checkAlarm(facts), coverage: coverageOf(facts), history: facts.simulated.history }
+  }
   const simulated = await simulate(drawScenario(seed, of), options)
   const facts = new Facts(simulated)
   return { seed, violations: await checkAll(facts), coverage: coverageOf(facts), history: simulated.history }

@@ -59,7 +59,14 @@ export interface Simulated {
 
 export const journalSecret = 'secret of the simulation'
 /** What Lambda gives a run here. */
-const timeLimitsMs = { 'cron-scaler': 55_000, 'relative-probe': 55_000, 'image-cleaner': 840_000, 'redeploy-hook': 75_000 } as const
+const timeLimitsMs = {
+  'cron-scaler': 55_000,
+  'relative-probe': 55_000,
+  'image-cleaner': 840_000,
+  'redeploy-hook': 75_000,
+  'alarm-scaler': 75_000,
+  'license-meter': 120_000,
+} as const
 /** How long a run may take where nobody ends it. */
 const noLimitMs = 24 * 3_600_000
 /** How long everything goes on after the last tick. */
@@ -434,7 +441,10 @@ class Simulation {
       case 'image-cleaner':
         return runSchedule(this.#watchedCleaner(process), options)
       case 'redeploy-hook':
-        throw new TypeError('the worlds of the redeploy-hook are lived through by HookSimulation')
+      case 'alarm-scaler':
+        throw new TypeError('the worlds of functions that webhooks start are lived through by an EventSimulation')
+      case 'license-meter':
+        throw new TypeError('the worlds of the license-meter are lived through by simulateMeter')
     }
   }
 

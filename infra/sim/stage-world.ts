@@ -9,7 +9,9 @@ import { createEmptyWorld, emptyCluster } from '#infra/sandbox/seeds/empty.ts'
 import { autoscalerV1, deployment, scaler, scalerDefinition, statefulSet } from '#infra/sandbox/seeds/kube-objects.ts'
 import { placeCluster } from '#infra/sandbox/seeds/place.ts'
 import type { World } from '#infra/sandbox/world.ts'
+import { alarmSection } from './alarm/alarm-section.ts'
 import { cleanerSection } from './images/cleaner-section.ts'
+import { licenceSection } from './license/license-scene.ts'
 import { hookSection } from './redeploy/hook-section.ts'
 import { probeKeyAnnotation, probeNominalAnnotation, probePath } from './relative-probe.ts'
 import {
@@ -239,7 +241,7 @@ export function stageDocument(scenario: Scenario, version = 0): object {
 
 export function functionNameOf({
   function: of,
-}: Pick<Scenario, 'function'>): 'cron-scaler' | 'alarm-scaler' | 'image-cleaner' | 'redeploy-hook' {
+}: Pick<Scenario, 'function'>): 'cron-scaler' | 'alarm-scaler' | 'image-cleaner' | 'redeploy-hook' | 'license-meter' {
   return of === 'relative-probe' ? 'alarm-scaler' : of
 }
 
@@ -251,6 +253,8 @@ function settingsOf(scenario: Scenario, version: number): object {
   const cleaner = images?.versions[version]
   if (cleaner !== undefined) return cleanerSection(cleaner)
   if (scenario.hook !== undefined) return hookSection(scenario.hook)
+  if (scenario.alarm !== undefined) return alarmSection(scenario.alarm)
+  if (scenario.licence !== undefined) return licenceSection(scenario.licence)
   if (scenario.function === 'relative-probe') {
     return { targets: targets.map(({ cluster, name }) => ({ cluster, name })), periodMs: probePeriodMs }
   }

@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 
-const folders = ['cron-scaler', 'image-cleaner', 'redeploy-hook'].map((name) => new URL(`../../functions/${name}/`, import.meta.url))
+const folders = ['cron-scaler', 'image-cleaner', 'redeploy-hook', 'alarm-scaler', 'license-meter'].map(
+  (name) => new URL(`../../functions/${name}/`, import.meta.url),
+)
 let warmed: Promise<void> | undefined
 
 /**

@@ -1,5 +1,6 @@
+import type { Decision } from '#shared/pure/step.ts'
 import { short } from '../history.ts'
-import { isLost } from './check-end.ts'
+import { isForgotten, isLost } from './check-end.ts'
 import type { CheckName } from './checks.ts'
 import { type CallFacts, type EffectFacts, type Facts, graceMs, type Violation } from './facts.ts'
 
@@ -30,13 +31,13 @@ function untrueReports(facts: Facts): Violation[] {
       const own = byKey.get(key)?.find(({ effect, from }) => effect.owner === doer.owner && from?.isAmbiguous === false)
       // A registry does not say what it has removed: what could not be read afterwards is in doubt, and said to be.
       const isInDoubt = scenario.images !== undefined && outcome === 'Held' && reason.code === 'unknown-outcome'
-      const isSaid = outcome === 'Applied' || outcome === 'NoChange' || isInDoubt
+      const isSaid = outcome === 'Applied' || outcome === 'NoChange' || isInDoubt || isUnfinished(facts, doer.owner, { key, reason })
       // Of a key that comes twice the second one is skipped.
       if (own !== undefined && !isSaid && reason.code !== 'duplicate-step' && decisions.filter((other) => other.key === key).length === 1) {
         const text = `${doer.owner} has changed ${target} [${short(key)}], was told so, and reports ${outcome} (${reason.code})`
         found.push({ check: 'report-denies', text, about: [short(key), key] })
       }
-      if (outcome === 'Applied' && !byKey.has(key)) {
+      if (outcome === 'Applied' && !byKey.has(key) && !facts.besides.has(key)) {
         found.push({
           check: 'report-made-up',
           text: `${doer.owner} reports that ${target} [${short(key)}] was changed; it was not`,
@@ -46,6 +47,15 @@ function untrueReports(facts: Facts): Violation[] {
     }
   }
   return found
+}
+
+/** Whether a step takes several writes, of which one came to nothing, and it says so. */
+function isUnfinished(facts: Facts, owner: string, { key, reason }: Pick<Decision, 'key' | 'reason'>): boolean {
+  if (facts.simulated.scenario.alarm === undefined) return false
+  if (reason.text.includes('could not be written down')) return true
+  return facts.calls.some(
+    ({ call, ended, isAmbiguous }) => call.owner === owner && call.key === key && (isAmbiguous || ended?.outcome !== 'ok'),
+  )
 }
 
 function withoutLeave(facts: Facts): Violation[] {
@@ -98,7 +108,10 @@ function twice(facts: Facts): Violation[] {
   const byKey = Map.groupBy(facts.effects, ({ effect }) => effect.key)
   return [...byKey].flatMap(([key, effects]) => {
     // Who takes the record off a target wants to start afresh, and takes away what tells of a write whose answer was lost.
-    const apart = effects.filter((one, index) => index === 0 || !isForgotten(facts, one.effect.target, effects[index - 1], one))
+    if (isForgotten(facts, effects[0]?.effect.target ?? '')) return []
+    // Bounds that are set twice to the same have been set to something else meanwhile, by somebody else.
+    if (effects.every(({ effect }) => effect.alarm?.kind === 'bounds')) return []
+    const apart = effects.filter((one, index) => index === 0 || !wasForgotten(facts, one.effect.target, effects[index - 1], one))
     if (apart.length < 2) return []
     const who = effects.map(({ effect }) => `${effect.owner} @${effect.wireId}`).join(', ')
     return [{ check: 'effect-twice', text: `the key [${short(key)}] had ${effects.length} effects: ${who}`, about: [short(key), key] }]
@@ -106,7 +119,7 @@ function twice(facts: Facts): Violation[] {
 }
 
 /** Whether somebody took the record off a target between two effects on it. */
-function isForgotten(facts: Facts, target: string, before: EffectFacts | undefined, after: EffectFacts): boolean {
+function wasForgotten(facts: Facts, target: string, before: EffectFacts | undefined, after: EffectFacts): boolean {
   return facts
     .of('person')
     .some(([place, deed]) => deed.target === target && deed.what === 'forget' && place > (before?.place ?? 0) && place < after.place)
@@ -124,7 +137,9 @@ function blindRepeats(facts: Facts): Violation[] {
   }
   // Where clocks are further apart than a claim lasts, a claim may be taken for given up while its owner is at it.
   const byKey =
-    facts.simulated.scenario.clocksApartMs < graceMs ? Map.groupBy(facts.calls, ({ call }) => call.key) : new Map<string, CallFacts[]>()
+    facts.simulated.scenario.clocksApartMs < graceMs
+      ? Map.groupBy(facts.calls, ({ call }) => nameOfWrite(facts, call))
+      : new Map<string, CallFacts[]>()
   for (const calls of byKey.values()) {
     for (const [index, next] of calls.entries()) {
       const before = calls.slice(0, index).findLast(({ isAmbiguous }) => isAmbiguous)
@@ -135,6 +150,11 @@ function blindRepeats(facts: Facts): Violation[] {
     }
   }
   return found
+}
+
+/** What a write is for. A step of the alarm-scaler makes several: each is a repetition of its own only. */
+function nameOfWrite({ simulated }: Facts, { key, method, path }: CallFacts['call']): string {
+  return simulated.scenario.alarm === undefined ? key : `${key} ${method} ${path}`
 }
 
 /** Why a write that follows one in doubt is blind; undefined when it is not. */
@@ -161,6 +181,7 @@ function whyBlind(
       (happening) =>
         happening.kind === 'read' &&
         (happening.path === next.call.path ||
+          (facts.simulated.scenario.alarm !== undefined && happening.path.includes('/configmaps')) ||
           happening.path === collection ||
           happening.path === target ||
           (made !== undefined && happening.path.startsWith(made))),

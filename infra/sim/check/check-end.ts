@@ -46,6 +46,7 @@ export function isReplaced(facts: Facts, key: string, target: string): boolean {
 
 /** Whether reading a target may not tell what became of a write. */
 export function isLost(facts: Facts, target: string): boolean {
+  if (isForgotten(facts, target)) return true
   // Of tags that people have removed or pushed anew nobody can tell who did it.
   if (facts.of('image-deed').some(([, { repository }]) => repository === target)) return true
   return facts.hasDeed(target, 'delete', 'recreate', 'forget')
@@ -162,4 +163,10 @@ function missing(facts: Facts, now: number, decisions: readonly Decision[]): Vio
       },
     ]
   })
+}
+
+/** Whether somebody took away the record of the pool that a target of the alarm-scaler belongs to: it alone tells what was done. */
+export function isForgotten(facts: Facts, target: string): boolean {
+  const [, pool] = target.split('/')
+  return facts.of('alarm-deed').some(([, deed]) => deed.pool === pool && deed.deed === 'forget-record')
 }

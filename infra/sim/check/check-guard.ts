@@ -37,8 +37,9 @@ function caps(facts: Facts): Violation[] {
   return found
 }
 
-/** How much a change counts: of images its tags. */
-function unitsOf({ effect: { images } }: EffectFacts): number {
+/** How much a change counts: of images its tags, of pools the nodes that come or go. */
+function unitsOf({ effect: { images, alarm } }: EffectFacts): number {
+  if (alarm !== undefined) return alarm.kind === 'grow' ? alarm.wanted : alarm.kind === 'remove' ? 1 : 0
   return images?.removed.length ?? 1
 }
 

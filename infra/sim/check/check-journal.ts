@@ -55,23 +55,43 @@ function unwritten(facts: Facts, { effect, place, from }: EffectFacts): Violatio
   if (isLost(facts, effect.target) || (last.state === 'UNKNOWN' && isReplaced(facts, effect.key, effect.target))) return []
   // Where clocks are further apart than a claim lasts, somebody may have looked before the write came.
   if (last.state !== 'SUCCEEDED' && facts.simulated.scenario.clocksApartMs >= graceMs) return []
+  // A group's bounds are an end state, and done when that is on record: a later try of the same step may be the one that says so, or, where
+  // the record's answer was lost, the lease's end.
+  const tries = facts.journal.filter(({ kind, stepKey, place: at }) => kind === 'outcome' && stepKey === effect.key && at > intent.place)
+  // Whether a group was asked for more cannot be read before its machines come.
+  if (effect.alarm?.mechanism === 'scaling-group' && hasDoubt(facts, effect)) return []
+  if (effect.alarm?.kind === 'bounds' && (hasDoubt(facts, effect) || tries.some(({ state }) => state === 'SUCCEEDED'))) return []
   if (last.state !== 'SUCCEEDED') return problem('outcome-differs', `its outcome is ${last.state}`)
   const ids = outcomes.map(({ requestId }) => requestId).filter((id) => id !== undefined)
-  if (from?.isAmbiguous === false && from.ended?.outcome === 'ok' && outcomes[0]?.owner === intent.owner && !ids.includes(effect.requestId))
+  // Where a record is what a step comes to, what it asked of the platform before that has the RequestId.
+  const isBeside =
+    effect.alarm !== undefined && (hasDoubt(facts, effect) || (effect.alarm.kind === 'record' && facts.besides.has(effect.key)))
+  if (
+    !isBeside &&
+    from?.isAmbiguous === false &&
+    from.ended?.outcome === 'ok' &&
+    outcomes[0]?.owner === intent.owner &&
+    !ids.includes(effect.requestId)
+  )
     return problem('request-missing', `its RequestId ${effect.requestId} is nowhere; there is ${ids.join(', ') || 'none'}`)
   // Whoever settles a write of another process knows only what was planned.
-  if (effect.images !== undefined) return []
+  if (effect.images !== undefined || effect.alarm !== undefined) return []
   const isOwn = outcomes.some(({ owner }) => owner === intent.owner)
   if (isOwn && intent.before !== effect.before && !outcomes.some(({ before }) => before === effect.before))
     return problem('before-differs', `the value before was ${effect.before}, but the journal says ${intent.before}`)
   return []
 }
 
+/** Whether any of the writes of a step was in doubt: then it was settled by reading, which knows no RequestId. */
+function hasDoubt(facts: Facts, { key, owner }: EffectFacts['effect']): boolean {
+  return facts.calls.some(({ call, isAmbiguous }) => call.key === key && call.owner === owner && isAmbiguous)
+}
+
 /** Outcomes that say `Applied` where nothing was. */
 function madeUp(facts: Facts): Violation[] {
   const done = new Set(facts.effects.map(({ effect }) => effect.key))
   return facts.journal.flatMap(({ kind, outcome, stepKey, seq, target }) => {
-    if (kind !== 'outcome' || outcome !== 'Applied' || done.has(stepKey)) return []
+    if (kind !== 'outcome' || outcome !== 'Applied' || done.has(stepKey) || facts.besides.has(stepKey)) return []
     if (facts.simulated.scenario.images !== undefined && isLost(facts, target)) return []
     return [
       {

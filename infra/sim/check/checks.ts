@@ -1,6 +1,6 @@
 /**
  * Everything that is looked for in a history, each with the promise it belongs to: its number, `push` for what
- * the redeploy-hook makes of pushes, or `kernel` for what makes the promises worth something. A planted bug shows of each that it can fail.
+ * the redeploy-hook makes of pushes, `alarm` for what the alarm-scaler makes of alarms, or `kernel` for what makes the promises worth something. A planted bug shows of each that it can fail.
  */
 export const checks = {
   'write-without-enforce': { promise: '1', what: 'outside of mode enforce nothing is written: no call, no ledger, no journal' },
@@ -87,7 +87,50 @@ export const checks = {
   },
   'hook-end': { promise: 'push', what: 'at the end everything runs what the newest push says, or what it is known to wait for' },
   'hook-end-record': { promise: 'push', what: 'at the end no rollout is on its way' },
+  'license-sample': {
+    promise: 'licence',
+    what: 'a sample is what the platform said to one run, whole, in its region and in the hour of the run',
+  },
+  'license-twice': { promise: '14', what: 'an hour of a region has one sample, and nothing ever takes its place' },
+  'license-truth': { promise: '14', what: 'whichever trigger of an hour reads it, missed, doubled or late, the record says the same' },
+  'license-lost': { promise: 'licence', what: 'what a run has read is on record when it ends well' },
+  'license-gap': {
+    promise: 'licence',
+    what: 'an hour that is not on record yet is read by the next run, or has a reason; when it is quiet there are no gaps',
+  },
+  'license-reason': { promise: 'licence', what: 'a gap has the reason that a run knew' },
+  'license-calls': { promise: 'licence', what: 'an hour of a region takes two calls, and none any more once it is on record' },
+  'license-chain': { promise: '18', what: 'the chain of a record is sound, and nothing that was on record is missing from it' },
+  'license-rollup': { promise: 'licence', what: 'high-water marks and coverage are what the samples say, hour by hour' },
+  'license-headroom': { promise: 'licence', what: 'what others are told to be free is what the last sample and the entitlement say' },
+  'license-write': { promise: '1', what: 'the license-meter writes nothing on the platform, in any mode' },
   'hook-order': { promise: 'push', what: 'other orders and repetitions of the same events end in the same images' },
+  'alarm-unasked': {
+    promise: '15',
+    what: 'nodes are added only for an alarm that somebody said fires, that is not known to be over, and that was heard lately',
+  },
+  'alarm-unconfirmed': { promise: 'alarm', what: 'and only when what its policy reads again says so, too' },
+  'alarm-too-many': { promise: '6', what: 'what is on its way and warms up is never more than the worst alarm of the pool wants' },
+  'alarm-twice': { promise: '6', what: 'one lease is given no more nodes than it asks for, with and without support of tokens' },
+  'alarm-cap': { promise: '7', what: 'no alarm, no hour and no day adds more nodes than its cap' },
+  'alarm-max': { promise: '7', what: 'no pool has more nodes added than it may ever have' },
+  'alarm-quota': { promise: 'alarm', what: 'the reserve of the quota stays free' },
+  'alarm-licence': { promise: 'alarm', what: 'nothing is added beyond what is licensed, or where nobody knows that' },
+  'alarm-mode': { promise: '1', what: 'a policy that observes adds nothing, and one that suggests only what somebody has agreed to' },
+  'alarm-autoscaled': { promise: 'alarm', what: 'a group of the cluster autoscaler is left alone unless it is to be shared' },
+  'alarm-unleased': { promise: 'alarm', what: 'a lease is on record before anything is asked for' },
+  'alarm-unread': { promise: '2', what: 'the record is read again between the plan and what is done about nodes' },
+  'alarm-foreign': { promise: 'alarm', what: 'only nodes that a lease has added are closed, emptied, marked and given back' },
+  'alarm-full': { promise: 'alarm', what: 'no node goes with pods on it' },
+  'alarm-early': { promise: 'alarm', what: 'nothing begins to go while an alarm is known to fire or pods are known to wait' },
+  'alarm-event': {
+    promise: '13',
+    what: 'an event is finished when what it told of is known and acted on, and every one is finished at the end',
+  },
+  'alarm-left': { promise: 'alarm', what: 'at the end every lease has ended and its nodes are gone' },
+  'alarm-closed': { promise: 'alarm', what: 'at the end no node is closed that people had open' },
+  'alarm-bounds': { promise: 'alarm', what: 'at the end groups have the bounds that they had before' },
+  'alarm-unanswered': { promise: 'alarm', what: 'an alarm that nothing speaks against is answered with nodes' },
 } as const satisfies Readonly<Record<string, { readonly promise: string; readonly what: string }>>
 
 export type CheckName = keyof typeof checks

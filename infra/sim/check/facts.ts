@@ -109,6 +109,8 @@ export class Facts {
   readonly ledger: ReadonlyMap<string, readonly LedgerWrite[]>
   /** In the order in which they were stored. */
   readonly journal: readonly JournalWrite[]
+  /** Keys under which something was written that goes with an effect, or takes its place where there is nothing left to do. */
+  readonly besides: ReadonlySet<string>
   /** What people did to targets. */
   readonly deeds: readonly HappeningOf<'person'>[]
 
@@ -119,6 +121,7 @@ export class Facts {
     const byId = new Map(this.calls.map((call) => [call.call.id, call]))
     this.effects = placed(this.all, 'effect').map(([place, { at, effect }]) => ({ effect, place, at, from: byId.get(effect.callId) }))
     this.runs = runsOf(this.all)
+    this.besides = new Set(placed(this.all, 'alarm-write').map(([, { key }]) => key))
     this.deeds = placed(this.all, 'person').map(([, deed]) => deed)
     const name = functionNameOf(simulated.scenario)
     this.ledger = ledgerOf(this.all, `ledger/${name}`)

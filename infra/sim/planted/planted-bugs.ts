@@ -9,9 +9,11 @@ import { type Claim, createLedger, type FinishOrder, type Ledger } from '#shared
 import type { ItemKey, PutOptions } from '#shared/safety/store.ts'
 import { MemoryDisk } from '#shared/safety/store-memory.ts'
 import type { Sabotage } from '../sabotage.ts'
+import { alarmBugs } from './alarm-bugs.ts'
 import { blindApply } from './blind-apply.ts'
 import { hookBugs } from './hook-bugs.ts'
 import { imageBugs } from './image-bugs.ts'
+import { licenseBugs } from './license-bugs.ts'
 import {
   forwardedIn,
   type OtherCall,
@@ -461,7 +463,7 @@ const kernelBugs: readonly PlantedBug[] = [
   },
 ]
 
-export const plantedBugs: readonly PlantedBug[] = [...kernelBugs, ...imageBugs, ...hookBugs]
+export const plantedBugs: readonly PlantedBug[] = [...kernelBugs, ...imageBugs, ...hookBugs, ...alarmBugs, ...licenseBugs]
 
 /** The section of the cron-scaler as the scenario writes it into the configuration, as far as mistakes are about it. */
 const Section = z.looseObject({

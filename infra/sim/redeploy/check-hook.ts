@@ -3,6 +3,7 @@ import { checkGuard } from '../check/check-guard.ts'
 import { checkJournal } from '../check/check-journal.ts'
 import { checkLedger } from '../check/check-ledger.ts'
 import type { EffectFacts, Violation } from '../check/facts.ts'
+import { eventsOf, unfinishedEvents } from '../events/unfinished-events.ts'
 import { short } from '../history.ts'
 import { checkHookEnd } from './check-hook-end.ts'
 import { HookFacts, type HookStep, problem, ringOf } from './hook-facts.ts'
@@ -212,25 +213,17 @@ function settled(facts: HookFacts, step: HookStep): Violation[] {
 
 /** Events that were finished though nobody had looked, and those that never were. */
 function events(facts: HookFacts): Violation[] {
-  const found: Violation[] = []
   const looked = new Map<string, number>()
-  const open = new Map<string, string>()
-  for (const [place, happening] of facts.all.entries()) {
-    if (happening.kind === 'run-ended' && happening.failure === undefined) {
-      const [id = ''] = happening.doer.owner.split('/')
-      if (!looked.has(id)) looked.set(id, place)
-    }
-    if (happening.kind !== 'stored' || happening.partition !== 'inbox/redeploy-hook/entries' || happening.data === '') continue
-    const state = /"state":"([A-Z]+)"/.exec(happening.data)?.[1] ?? ''
-    open.set(happening.sort, state)
-    if (state === 'DONE' && !looked.has(happening.sort))
-      found.push(problem('hook-event', `the event ${happening.sort} was finished, and nobody had looked`, [happening.sort]))
+  for (const [place, { doer, failure }] of facts.of('run-ended')) {
+    const [id = ''] = doer.owner.split('/')
+    if (failure === undefined && !looked.has(id)) looked.set(id, place)
   }
-  const promised = new Set(facts.of('hook-answered').flatMap(([, { status, ids }]) => (status === 202 ? ids : [])))
-  for (const [id, state] of open) {
-    // Of what nobody was told that it has been taken in the sender says it again.
-    if (state !== 'DONE' && (state !== 'RECEIVED' || promised.has(id)))
-      found.push(problem('hook-event', `the event ${id} is ${state} at the end`, [id]))
-  }
-  return found
+  const all = eventsOf(facts, 'redeploy-hook')
+  const early = all.filter(({ id, places }) =>
+    places.some(({ place, state }) => state === 'DONE' && (looked.get(id) ?? Number.POSITIVE_INFINITY) > place),
+  )
+  return [
+    ...early.map(({ id }) => problem('hook-event', `the event ${id} was finished, and nobody had looked`, [id])),
+    ...unfinishedEvents(facts, all).map(({ id, state }) => problem('hook-event', `the event ${id} is ${state} at the end`, [id])),
+  ]
 }

@@ -25,7 +25,7 @@ describe('the words of the command', () => {
     [['--seeds', '3', '--threads', '-1'], "Option '--threads' argument is ambiguous"],
     [
       ['--function', 'nothing', '--seed', '1'],
-      '--function takes cron-scaler, relative-probe, image-cleaner or redeploy-hook, not "nothing".',
+      '--function takes cron-scaler, relative-probe, image-cleaner, redeploy-hook, alarm-scaler or license-meter, not "nothing".',
     ],
     [['--seeds', '2', '--trace'], '--trace goes with one seed: give --seed alone.'],
     [['--planted', '--seed', '2'], '--planted takes no other option but --write'],
