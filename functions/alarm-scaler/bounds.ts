@@ -104,8 +104,11 @@ export function roomToShrink(lease: Lease, context: PoolContext): { readonly roo
   // Where somebody else has set the floor, somebody has to decide: see `floorMove`.
   if (foreignBounds(group, base) !== undefined) return undefined
   const floor = others.length === 0 ? base.before.min : Math.max(base.before.min, base.set.min - (lease.floor ?? 0))
-  const text = `scaling group ${group.id} has ${count(group.size, 'machine')} and keeps ${floor} at least`
-  return { room: group.size - floor, text }
+  // Those that others wait for are part of the floor, and not there yet.
+  const owed = owedIn(group.id, context.view, context.arrivals, lease.id)
+  const coming = owed === 0 ? '' : `, ${owed} on their way,`
+  const text = `scaling group ${group.id} has ${count(group.size, 'machine')}${coming} and keeps ${floor} at least`
+  return { room: group.size + owed - floor, text }
 }
 
 /** The floor of a lease's group where somebody else has set it since we did. */

@@ -133,7 +133,11 @@ function overdue(lease: Lease, context: PoolContext, sight: Sight): readonly Ala
     const text = `none of ${count(lease.wanted, 'node')} was ready within ${waited}, ${there.length} have come: they are given back`
     return [recoverStep(lease, context, 'compensate', { code: 'never-ready', text })]
   }
-  const unready = there.filter(({ instanceId }) => !ready.some((node) => node.instanceId === instanceId))
+  const unready = there.filter(({ instanceId }) => {
+    // One that was given back may be named for a while, or for good: that must not hold up the others.
+    const isGivenBack = lease.nodes.some((node) => node.instanceId === instanceId && node.removedAtMs !== undefined)
+    return !isGivenBack && !ready.some((node) => node.instanceId === instanceId)
+  })
   const floor = floorMove(lease, context, ready.length, unready.length)
   if (floor !== 'done') return ['step' in floor ? floor.step : floor.wait]
   if (unready.length > 0) {

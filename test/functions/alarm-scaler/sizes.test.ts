@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { arrivalsOf } from '#functions/alarm-scaler/arrivals.ts'
 import { confirmed, mayLose } from '#functions/alarm-scaler/confirm.ts'
 import type { Policy } from '#functions/alarm-scaler/event.ts'
+import type { LeaseNode } from '#functions/alarm-scaler/lease.ts'
 import { capacityOf } from '#functions/alarm-scaler/sizing.ts'
 import { breachOf, reachedStep } from '#functions/alarm-scaler/steps.ts'
 import type { PoolNode, PoolView } from '#functions/alarm-scaler/view.ts'
@@ -72,6 +73,33 @@ describe('what a pool has', () => {
     expect(count([node('a', { ...fresh, addedAtMs: noon - 15 * minute + 1 })])).toEqual([0, 1, 0])
     expect(count([node('a', { ...fresh, addedAtMs: noon - 15 * minute })])).toEqual([0, 0, 0])
     expect(count([node('a', { ...fresh, state: 'failed', addedAtMs: noon })])).toEqual([0, 0, 0])
+  })
+
+  it('counts a node that its record names already and that the list of machines, some seconds older, does not', () => {
+    const lease = {
+      id: 'ls-0123456789abcdef',
+      ordinal: 1,
+      key: 'k',
+      policy: 'busy',
+      episode: { id: 'ep-1', source: 'am', key: 'series-1', name: 'HighCpu', startedAtMs: noon },
+      step: 0,
+      level: 1,
+      wanted: 1,
+      mechanism: { name: 'new', kind: 'new-instances' as const },
+      before: { instanceIds: [] },
+      state: 'provisioning' as const,
+      nodes: [{ instanceId: 'ins-new' }],
+      askedAtMs: noon,
+      provisionUntilMs: noon + minute,
+      expiresAtMs: noon + hour,
+    }
+    const record = (nodes: LeaseNode[]) =>
+      ({
+        value: { version: 1, cluster: 'cls-1', pool: 'workers', ordinal: 1, bases: [], leases: [{ ...lease, nodes }] },
+        resourceVersion: '1',
+      }) as PoolView['record']
+    expect(count([node('a')], { record: record([{ instanceId: 'ins-new' }]) })).toEqual([1, 0, 1])
+    expect(count([node('a')], { record: record([{ instanceId: 'ins-new', removedAtMs: noon }]) })).toEqual([1, 0, 0])
   })
 
   it('does not count what is cordoned or not ready any more', () => {
