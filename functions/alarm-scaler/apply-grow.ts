@@ -27,6 +27,9 @@ export async function applyGrow(change: GrowChange, key: string, desk: PoolDesk,
   if (isResult(asking)) return asking
   const lease = leaseIn(asking, change)
   if (lease === undefined) return skipped('world-changed', `the record has no lease ${change.lease.id}`)
+  if (there?.state === 'asking' && (await wasAsked(lease, asking, desk))) {
+    return { outcome: 'NoChange', reason: { code: 'already-applied', text: `the nodes of the lease ${lease.id} were asked for already` } }
+  }
   const labels = settings.pools.find(({ name }) => name === change.pool)?.labels ?? {}
   const { cloud, cluster, options } = desk
   const answer = await mechanisms[lease.mechanism.kind].ask({ cloud, cluster, options, lease, labels })
@@ -42,6 +45,13 @@ export async function applyGrow(change: GrowChange, key: string, desk: PoolDesk,
 
 function leaseIn(stored: StoredPool | undefined, change: GrowChange): Lease | undefined {
   return stored?.record?.leases.find(({ id }) => id === change.lease.id)
+}
+
+/** Whether a lease that was asking before this try shows nodes already, where asking again might bring them twice. */
+async function wasAsked(lease: Lease, { record }: StoredPool, { cloud, cluster, options }: PoolDesk): Promise<boolean> {
+  const mechanism = mechanisms[lease.mechanism.kind]
+  if (mechanism.isAbsolute || record === undefined) return false
+  return (await mechanism.look({ cloud, cluster, options, lease, record, sinceMs: lease.askedAtMs })) === 'asked'
 }
 
 /** Writes the lease before anything is asked for. Who was faster has the turn: then nothing is tried again. */

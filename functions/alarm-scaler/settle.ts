@@ -2,7 +2,7 @@ import type { CloudReader, SendOptions } from '#cloud/cloud.ts'
 import { kubeReader } from '#cloud/kube.ts'
 import type { Step } from '#shared/pure/step.ts'
 import type { Doubt, Settlement } from '#shared/safety/settle-claim.ts'
-import { type AlarmChange, type GrowChange, leaseIdOf, type RemoveChange } from './change.ts'
+import { type AlarmChange, type GrowChange, leaseIdOf, type RemoveChange, type TrackChange } from './change.ts'
 import { readMachines, readVirtualNodes } from './cluster-reading.ts'
 import type { Lease, PoolRecord } from './lease.ts'
 import { mechanisms } from './mechanisms/all-mechanisms.ts'
@@ -49,7 +49,14 @@ async function settleGrow(
 ): Promise<Settlement> {
   if (lease.key !== key) return 'unknown'
   if (lease.state !== 'asking') return lease.outcome?.kind === 'failed' && lease.nodes.length === 0 ? 'not-applied' : 'applied'
-  return (await mechanisms[lease.mechanism.kind].isAsked({ ...place, lease, record, sinceMs })) ? 'applied' : 'not-applied'
+  switch (await mechanisms[lease.mechanism.kind].look({ ...place, lease, record, sinceMs })) {
+    case 'asked':
+      return 'applied'
+    case 'none':
+      return 'not-applied'
+    case 'unclear':
+      return 'unknown'
+  }
 }
 
 /** Whether a node is still in its cluster. */
@@ -58,12 +65,24 @@ async function isThere({ instanceId, nodePool }: RemoveChange, place: Place): Pr
   return (await readVirtualNodes(place, place.cluster, nodePool)).some(({ name }) => name === instanceId)
 }
 
+/**
+ * Whether a lease is where tracking would take it, or has gone on from there meanwhile. One that had no node to write down leaves no mark
+ * once it has gone on: it may have gone another way.
+ */
+function isAtOrPast({ state }: Lease, { from, to, nodes }: TrackChange): boolean {
+  if (state === to) return true
+  // Giving back can be broken off, so that a lease is held again; before that the order is fixed.
+  const way: readonly Lease['state'][] = ['asking', 'provisioning', 'held', 'recovering', 'closed']
+  const isBack = from === 'recovering' && state === 'held'
+  return nodes.length > 0 && (isBack || way.indexOf(state) > way.indexOf(to))
+}
+
 /** Whether the record shows what a change would write into it. */
 function isOnRecord(change: Exclude<AlarmChange, GrowChange | RemoveChange>, lease: Lease, { bases }: PoolRecord): boolean {
   switch (change.kind) {
     case 'track':
       return (
-        lease.state === change.to &&
+        isAtOrPast(lease, change) &&
         change.nodes.every((node) => {
           const known = lease.nodes.find(({ instanceId }) => instanceId === node.instanceId)
           return (

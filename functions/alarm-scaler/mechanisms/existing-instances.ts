@@ -23,9 +23,10 @@ export const existingInstances: Mechanism = {
       text: `none of the machines could join: ${refused.join(', ')}; see that they run, in the cluster's network`,
     }
   },
-  isAsked: async ({ cloud, cluster, lease, options }) => {
+  isAbsolute: true,
+  look: async ({ cloud, cluster, lease, options }) => {
     const instanceIds = lease.mechanism.instanceIds ?? []
     const machines = await readMachines({ cloud, options }, cluster)
-    return machines.some(({ instanceId }) => instanceIds.includes(instanceId))
+    return machines.some(({ instanceId }) => instanceIds.includes(instanceId)) ? 'asked' : 'none'
   },
 }

@@ -25,6 +25,12 @@ export interface Search {
   readonly sinceMs: number
 }
 
+/**
+ * What is seen of a call that may have arrived: `asked` when it shows, `none` when nothing does, `unclear` while the target is busy with
+ * something that may be it. That passes: then there is something to see, or nothing.
+ */
+export type Trace = 'asked' | 'none' | 'unclear'
+
 /** One way to get nodes. */
 export interface Mechanism {
   /**
@@ -32,8 +38,10 @@ export interface Mechanism {
    * when nobody knows.
    */
   readonly ask: (ask: Ask) => Promise<MechanismAnswer>
-  /** Whether something shows that the nodes of a lease were asked for. Reads only. Throws CloudError and KubeError. */
-  readonly isAsked: (search: Search) => Promise<boolean>
+  /** Whether asking twice comes to the same by itself. Of one where it may not, it is looked before it is asked again. */
+  readonly isAbsolute: boolean
+  /** What shows that the nodes of a lease were asked for. Reads only. Throws CloudError and KubeError. */
+  readonly look: (search: Search) => Promise<Trace>
 }
 
 /**

@@ -22,7 +22,9 @@ export const newInstances: Mechanism = {
     const bought = await leased({ cloud, cluster, lease, options })
     return bought.length === 0 ? answer : { kind: 'accepted', instanceIds: bought }
   },
-  isAsked: async (search) => (await leased(search)).length > 0,
+  // Whether a platform knows tokens does not show.
+  isAbsolute: false,
+  look: async (search) => ((await leased(search)).length > 0 ? 'asked' : 'none'),
 }
 
 /** Machines of the cluster that carry the lease's label. */

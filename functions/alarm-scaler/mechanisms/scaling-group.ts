@@ -19,16 +19,22 @@ export const scalingGroup: Mechanism = {
       return []
     })
   },
-  isAsked: async (search) => {
+  isAbsolute: true,
+  look: async (search) => {
     const { cloud, cluster, lease, options, sinceMs } = search
     const { group } = lease.mechanism
-    if (group === undefined) return false
+    if (group === undefined) return 'none'
     const others = nodesOfOthers(search)
     const members = await readMachines({ cloud, options }, cluster, group)
-    if (members.some(({ instanceId }) => !lease.before.instanceIds.includes(instanceId) && !others.has(instanceId))) return true
-    const status = await new ClusterReading(cluster).autoscalerStatus({ cloud, options, now: sinceMs })
+    if (members.some(({ instanceId }) => !lease.before.instanceIds.includes(instanceId) && !others.has(instanceId))) return 'asked'
+    const reading = new ClusterReading(cluster)
+    const at = { cloud, options, now: sinceMs }
+    const status = await reading.autoscalerStatus(at)
     const said = (status?.lastSeenMs ?? 0) > sinceMs ? status?.groups.find(({ name }) => name === group) : undefined
-    return said !== undefined && said.min === lease.bounds?.min && said.max === lease.bounds.max
+    if (said !== undefined && said.min === lease.bounds?.min && said.max === lease.bounds.max) return 'asked'
+    const now = (await reading.groups(at)).find(({ id }) => id === group)?.status
+    // Right after the call a group is busy with it, or with what others want: it would refuse to be asked again until that is done.
+    return now === undefined || now === 'enabled' || now === 'disabled' ? 'none' : 'unclear'
   },
 }
 

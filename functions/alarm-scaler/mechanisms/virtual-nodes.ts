@@ -15,12 +15,13 @@ export const virtualNodes: Mechanism = {
       return (await cloud.send(CreateClusterVirtualNode, request, options)).InstanceIds
     })
   },
-  isAsked: async (search) => {
+  isAbsolute: false,
+  look: async (search) => {
     const { cloud, cluster, lease, options } = search
     const { nodePool } = lease.mechanism
-    if (nodePool === undefined) return false
+    if (nodePool === undefined) return 'none'
     const others = nodesOfOthers(search)
     const nodes = await readVirtualNodes({ cloud, options }, cluster, nodePool)
-    return nodes.some(({ name }) => !lease.before.instanceIds.includes(name) && !others.has(name))
+    return nodes.some(({ name }) => !lease.before.instanceIds.includes(name) && !others.has(name)) ? 'asked' : 'none'
   },
 }

@@ -95,6 +95,11 @@ function bounds(facts: AlarmFacts, index: number): Violation[] {
   // A ceiling is not set below what is there: what was bought in place of a machine that somebody took is nobody's lease.
   const isHeldUp = facts.hasAlarmDeed(index, -1, facts.all.length, 'delete-node', 'group-size')
   if (isHeldUp && sight.group.min === wanted?.min && sight.group.max === sight.group.size) return []
+  // A lease that stays with the last node (see `left`) has its bounds put back with its end. Until then only the ceiling is up, to what was
+  // asked for, and no floor is that would keep a machine or buy one.
+  const isOpen = leasesOf(facts.world.core.world, pool).some(({ state }) => state !== 'closed')
+  const isAsked = all.slice(first).some(({ max }) => max === sight.group.max)
+  if (sight.members.length === 1 && isOpen && isAsked && sight.group.min === wanted?.min) return []
   if (wanted === undefined || known.some((one) => one !== undefined && sight.group.min === one.min && sight.group.max === one.max))
     return []
   const text = `${pool.group} is at ${sight.group.min} to ${sight.group.max} at the end, and was at ${wanted.min} to ${wanted.max} before anything was asked of it`
@@ -111,13 +116,25 @@ function unheard(facts: AlarmFacts, index: number): Violation[] {
   const episode = series?.episodes.find(({ isLast }) => isLast)
   if (pool === undefined || policy === undefined || episode === undefined || policy.mode !== 'enforce') return []
   if (facts.grown.some(({ alarm, at }) => alarm.pool === index && at >= episode.fromMs)) return []
-  if (whyUnanswered(facts, index) !== undefined) return []
+  if (whyUnanswered(facts, index) !== undefined || wasCapped(facts, `${pool.cluster}/${pool.name}`, episode.fromMs)) return []
   return [
     problem('alarm-unanswered', `nothing was added for the last alarm of ${pool.name} (${policy.name})`, [
       `${pool.cluster}/${pool.name}`,
       series?.name ?? '',
     ]),
   ]
+}
+
+/**
+ * Whether what was last held back of a pool since then was held by a cap of the kernel, which is shared by all pools: the alarm may be over
+ * before it is free again. Whether it was full then is for the checks of the guard.
+ */
+function wasCapped(facts: AlarmFacts, target: string, sinceMs: number): boolean {
+  const held = facts
+    .of('run-ended')
+    .flatMap(([, { at, decisions }]) => (at < sinceMs ? [] : decisions))
+    .filter((decision) => decision.target === target && decision.outcome === 'Held')
+  return held.at(-1)?.reason.code === 'guard.cap'
 }
 
 /** What rightly keeps a pool from growing for the last alarm. */

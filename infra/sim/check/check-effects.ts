@@ -31,7 +31,10 @@ function untrueReports(facts: Facts): Violation[] {
       const own = byKey.get(key)?.find(({ effect, from }) => effect.owner === doer.owner && from?.isAmbiguous === false)
       // A registry does not say what it has removed: what could not be read afterwards is in doubt, and said to be.
       const isInDoubt = scenario.images !== undefined && outcome === 'Held' && reason.code === 'unknown-outcome'
-      const isSaid = outcome === 'Applied' || outcome === 'NoChange' || isInDoubt || isUnfinished(facts, doer.owner, { key, reason })
+      // Nor does a group say by whom its bounds were set: until its machines come, a step that was stopped after that can only say so.
+      const isUnseen = own?.effect.alarm?.mechanism === 'scaling-group' && outcome === 'Held' && reason.code === 'unknown-outcome'
+      const isSaid =
+        outcome === 'Applied' || outcome === 'NoChange' || isInDoubt || isUnseen || isUnfinished(facts, doer.owner, { key, reason })
       // Of a key that comes twice the second one is skipped.
       if (own !== undefined && !isSaid && reason.code !== 'duplicate-step' && decisions.filter((other) => other.key === key).length === 1) {
         const text = `${doer.owner} has changed ${target} [${short(key)}], was told so, and reports ${outcome} (${reason.code})`
