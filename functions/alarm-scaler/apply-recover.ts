@@ -1,6 +1,7 @@
 import { CloudError } from '#cloud/errors.ts'
 import { DeleteClusterInstances } from '#cloud/generated/tke/delete-cluster-instances.ts'
 import { DeleteClusterVirtualNode } from '#cloud/generated/tke/delete-cluster-virtual-node.ts'
+import { KubeError } from '#cloud/kube.ts'
 import type { StepResult } from '#shared/pure/step.ts'
 import type { RemoveChange, RestoreBoundsChange, StopRecoveryChange } from './change.ts'
 import { ClusterReading, readMachines } from './cluster-reading.ts'
@@ -116,11 +117,20 @@ export async function applyRestoreBounds(change: RestoreBoundsChange, key: strin
     if (!(error instanceof CloudError) || error.kind !== 'cloud.conflict') throw error
     return held('group-busy', `scaling group ${group} is busy, and is set later: ${error.message}`)
   }
-  const kept = await desk.change((record) => recordAfter(change, record, key, now), { stored })
-  if (!isResult(kept)) return { outcome: 'Applied' }
-  const { code = 'conflict', text = '' } = kept.reason ?? {}
   // Set again they are the same: the next look does that, and writes it down.
-  return { ...kept, reason: { code, text: `scaling group ${group} was set to ${shown(to)}, and that could not be written down: ${text}` } }
+  const unkept = (code: string, text: string) => ({
+    reason: { code, text: `scaling group ${group} was set to ${shown(to)}, and that could not be written down: ${text}` },
+  })
+  try {
+    const kept = await desk.change((record) => recordAfter(change, record, key, now), { stored })
+    if (!isResult(kept)) return { outcome: 'Applied' }
+    const { code = 'conflict', text = '' } = kept.reason ?? {}
+    return { ...kept, ...unkept(code, text) }
+  } catch (error) {
+    // Of one that may have arrived the kernel finds out.
+    if (!(error instanceof KubeError) || error.kind === 'kube.unavailable' || error.kind === 'kube.bad-answer') throw error
+    return { outcome: 'Failed', ...unkept(error.kind, error.message) }
+  }
 }
 
 type Range = Pick<Bounds, 'min' | 'max'>

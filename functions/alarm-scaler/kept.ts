@@ -32,8 +32,11 @@ export class Kept<T> {
     const known = this.#reading
     if (known === undefined) return
     const value = known.value.then(change)
-    value.catch(() => undefined)
     this.#reading = { atMs: known.atMs, value }
+    // Whoever asked for it is told why it failed; nobody else gets it.
+    value.catch(() => {
+      if (this.#reading?.value === value) this.#reading = undefined
+    })
   }
 
   forget(): void {

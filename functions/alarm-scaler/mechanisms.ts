@@ -61,9 +61,14 @@ const longestBackOffMs = 30 * 60_000
 /** What lies longer back says nothing about today's stock. */
 const forgottenAfterMs = 3 * 3_600_000
 
+/** Code of a lease that was closed before anything was asked for, because the world had changed: it says nothing about stock. */
+const movedCode = 'moved'
+
 /** Why a mechanism is not asked again yet: it gave nothing the last time, or the last times in a row. */
 function backOff(name: string, { leases, now }: PoolContext): Refusal | undefined {
-  const own = leases.filter(({ mechanism }) => mechanism.name === name).toSorted((one, other) => other.ordinal - one.ordinal)
+  const own = leases
+    .filter(({ mechanism, outcome }) => mechanism.name === name && !(outcome?.kind === 'failed' && outcome.code === movedCode))
+    .toSorted((one, other) => other.ordinal - one.ordinal)
   const refuse = (text: string): Refusal => ({ name, code: 'mechanism-backing-off', text, wait: false })
   const undone = own.find((lease) => lease.state === 'recovering' && lease.recovery?.why === 'compensate')
   if (undone !== undefined) return refuse(`nodes of the lease ${undone.id} did not become ready and are being given back`)

@@ -3,6 +3,7 @@ import { CloudError } from '#cloud/errors.ts'
 import { KubeError } from '#cloud/kube.ts'
 import type { Headroom } from '#shared/licence/headroom.ts'
 import type { FunctionConfig, ObserveAround } from '#shared/runtime/definition.ts'
+import type { RecalledLook } from '#shared/runtime/look-memory.ts'
 import { recallApprovals } from './approval-memory.ts'
 import { ClusterReadings, type Look } from './cluster-reading.ts'
 import type { Episode } from './episode.ts'
@@ -10,7 +11,7 @@ import { recallEpisodes } from './episode-memory.ts'
 import type { Policy, Settings } from './event.ts'
 import { isOpen } from './lease.ts'
 import { licenceOf, recallHeadroom } from './licence-reading.ts'
-import { type RecalledLook, recallLook, recallPending } from './look-memory.ts'
+import { type LookState, lastLook, pendingPools } from './look-memory.ts'
 import { observePool, type PoolInterest } from './observe-cluster.ts'
 import { clusterOf, isFor, membersOf, policiesOf, poolsFor, queriesOf, regionOf } from './policy.ts'
 import type { LicenceView, Observed, PoolView, Reading } from './view.ts'
@@ -22,7 +23,7 @@ export interface Seen extends Observed {
   /** Names of pools whose turn to be looked at again this was. */
   readonly due: readonly string[]
   /** Present when everything was looked at: what is remembered of that. */
-  readonly look?: RecalledLook | undefined
+  readonly look?: RecalledLook<LookState> | undefined
 }
 
 /**
@@ -32,8 +33,8 @@ export interface Seen extends Observed {
 export async function observe(cloud: CloudReader, config: AlarmScalerConfig, now: number, around: ObserveAround): Promise<Seen> {
   const { settings } = config
   const [look, pending, episodes] = await Promise.all([
-    recallLook(around.memory),
-    recallPending(around.memory),
+    lastLook.recall(around.memory),
+    pendingPools.recall(around.memory),
     recallEpisodes(around.memory),
   ])
   const due = [...pending].filter(([, atMs]) => atMs <= now).map(([pool]) => pool)

@@ -3,7 +3,7 @@ import type { MemoryWriter } from '#shared/runtime/memory.ts'
 import type { AlarmChange } from './change.ts'
 import type { Settings } from './event.ts'
 import { isOpen } from './lease.ts'
-import { forgetLook, keepLook, keepPending } from './look-memory.ts'
+import { lastLook, pendingPools } from './look-memory.ts'
 import type { Seen } from './observe.ts'
 
 type Facts = RunFacts<Settings, Seen, AlarmChange>
@@ -22,14 +22,14 @@ export async function remember(facts: Facts, memory: MemoryWriter): Promise<void
   const { observed, now } = facts
   const looks = nextLooks(facts)
   for (const name of new Set([...looks.keys(), ...observed.pools.map(({ pool }) => pool), ...observed.due])) {
-    await keepPending(memory, name, looks.get(name), now)
+    await pendingPools.keep(memory, name, looks.get(name), now)
   }
-  if (observed.look !== undefined) await keepLook(memory, observed.look)
+  if (observed.look !== undefined) await lastLook.keep(memory, observed.look)
 }
 
 /** After somebody's own steps (a release, an undo): the next tick looks at everything, because something is to go on. */
 export async function rememberSteps({ decisions }: Omit<Facts, 'observed'>, memory: MemoryWriter): Promise<void> {
-  if (decisions.some(({ outcome }) => outcome === 'Applied')) await forgetLook(memory)
+  if (decisions.some(({ outcome }) => outcome === 'Applied')) await lastLook.forget(memory)
 }
 
 function nextLooks({ observed, steps, decisions, now }: Facts): ReadonlyMap<string, number> {

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { digestOf } from '#shared/pure/digest.ts'
-import { MemoryError, type MemoryReader, type MemoryWriter } from '#shared/runtime/memory.ts'
+import { lookMemory, pendingLooks } from '#shared/runtime/look-memory.ts'
+import type { MemoryReader, MemoryWriter } from '#shared/runtime/memory.ts'
 import type { Hold } from './decide-container.ts'
 import { mostBad } from './record.ts'
 import { holdsOf } from './survey.ts'
@@ -12,7 +13,7 @@ const Instant = z.number()
  * What is to be looked at again, though nothing is said to be pushed. Lost, it costs nothing but time: the next look at everything
  * finds the same.
  */
-export const LookState = z.strictObject({
+const LookState = z.strictObject({
   format: z.literal(1),
   /** When everything was looked at last. */
   fullMs: z.optional(Instant),
@@ -24,7 +25,11 @@ export const LookState = z.strictObject({
 
 export type LookState = z.infer<typeof LookState>
 
-const Pending = z.strictObject({ format: z.literal(1), repository: z.string(), atMs: Instant })
+/** What was looked at last, and when. */
+export const lastLook = lookMemory<LookState>(LookState, { format: 1 })
+
+/** Repositories that are to be looked at again, and when. */
+export const pendingRepositories = pendingLooks('repository')
 
 const WrittenHold = z.strictObject({
   format: z.literal(1),
@@ -34,73 +39,6 @@ const WrittenHold = z.strictObject({
   /** Name of the workload where it failed. */
   on: z.string(),
 })
-
-const lookKey = 'look'
-const pendingPrefix = 'pending/'
-const pendingKey = (repository: string): string => `${pendingPrefix}${encodeURIComponent(repository)}`
-
-/** What was remembered when a tick began, and what else may have been written since is told by its version. */
-export interface RecalledLook {
-  readonly state: LookState
-  readonly version: number | 'absent'
-}
-
-/** What is remembered and cannot be understood counts as not remembered. Throws StoreError. */
-export async function recallLook(memory: MemoryReader): Promise<RecalledLook> {
-  const entry = await memory.get(lookKey)
-  return { state: z.safeParse(LookState, entry?.value).data ?? { format: 1 }, version: entry?.version ?? 'absent' }
-}
-
-/** Keeps when a tick has looked, unless somebody has asked for a look at everything meanwhile. */
-export async function keepLook(memory: MemoryWriter, { state, version }: RecalledLook): Promise<void> {
-  try {
-    await memory.put(lookKey, state, { ifVersion: version })
-  } catch (error) {
-    if (!(error instanceof MemoryError) || error.kind !== 'memory.conflict') throw error
-  }
-}
-
-/** Lets the next tick look at everything. */
-export async function forgetLook(memory: MemoryWriter): Promise<void> {
-  // Not deleted: a tick that began without any would not notice.
-  await memory.put(lookKey, { format: 1 })
-}
-
-/** Repositories that are to be looked at again, and when. */
-export async function recallPending(memory: MemoryReader): Promise<ReadonlyMap<string, number>> {
-  const entries = await memory.list(pendingPrefix)
-  return new Map(
-    entries.flatMap(({ value }) => {
-      const parsed = z.safeParse(Pending, value)
-      return parsed.success ? [[parsed.data.repository, parsed.data.atMs] as const] : []
-    }),
-  )
-}
-
-/**
- * Keeps when a repository is to be looked at again; undefined is never. What somebody else has kept meanwhile, who saw something begin
- * there, stays if it is sooner: only a look that was due already is struck off.
- */
-export async function keepPending(memory: MemoryWriter, repository: string, atMs: number | undefined, now: number): Promise<void> {
-  const entry = await memory.get(pendingKey(repository))
-  const thereMs = z.safeParse(Pending, entry?.value).data?.atMs
-  if (entry === undefined && atMs === undefined) return
-  if (thereMs !== undefined && thereMs > now && thereMs <= (atMs ?? thereMs)) return
-  const value = { format: 1, repository, atMs: atMs ?? now } satisfies z.infer<typeof Pending>
-  try {
-    // Gone at once, but only if it is still the one that was read.
-    await memory.put(pendingKey(repository), value, {
-      ifVersion: entry?.version ?? 'absent',
-      ...(atMs === undefined ? { expiresAt: now } : {}),
-    })
-  } catch (error) {
-    if (!(error instanceof MemoryError) || error.kind !== 'memory.conflict') throw error
-    // Whoever was faster has just looked there; one look too many costs nothing, and one too few would.
-    await memory.put(pendingKey(repository), { ...value, atMs: atMs ?? now + soonMs })
-  }
-}
-
-const soonMs = 10_000
 
 const holdPrefix = 'hold/'
 const holdKey = ({ repository, content }: Pick<Hold, 'repository' | 'content'>): string => `${holdPrefix}${digestOf([repository, content])}`

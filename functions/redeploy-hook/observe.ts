@@ -1,9 +1,10 @@
 import type { CloudReader } from '#cloud/cloud.ts'
 import { parseImageName } from '#shared/pure/image-name.ts'
 import type { FunctionConfig, ObserveAround } from '#shared/runtime/definition.ts'
+import type { RecalledLook } from '#shared/runtime/look-memory.ts'
 import type { Settings } from './event.ts'
 import type { ReadRepository } from './image.ts'
-import { type RecalledLook, recallHolds, recallLook, recallPending } from './look-memory.ts'
+import { type LookState, lastLook, pendingRepositories, recallHolds } from './look-memory.ts'
 import { observeTriggers } from './observe-triggers.ts'
 import { type Observed, unknownContents } from './plan.ts'
 import { logHints, pollDiff } from './poll-diff.ts'
@@ -23,7 +24,7 @@ export interface Seen extends Observed {
   readonly tags: readonly { readonly repository: string; readonly before: SeenTags | undefined; readonly seen: SeenTags }[]
   readonly facts: readonly { readonly cluster: string; readonly facts: ClusterFacts }[]
   /** Absent when it was no tick that looked. */
-  readonly look?: RecalledLook | undefined
+  readonly look?: RecalledLook<LookState> | undefined
   /** Repositories whose turn to be looked at again this was. */
   readonly due: readonly string[]
 }
@@ -39,9 +40,9 @@ const unseenAgainMs = 5 * 60_000
  */
 export async function observe(cloud: CloudReader, config: RedeployConfig, now: number, around: ObserveAround): Promise<Seen> {
   const { settings } = config
-  const look = await recallLook(around.memory)
+  const look = await lastLook.recall(around.memory)
   const { state } = look
-  const pending = await recallPending(around.memory)
+  const pending = await pendingRepositories.recall(around.memory)
   const due = [...pending].filter(([, atMs]) => atMs <= now).map(([repository]) => repository)
   if (around.fresh === true || isDue(state.fullMs, settings.reconcileEvery, now))
     return await observeAll(cloud, config, now, around, { look, due })
@@ -61,7 +62,7 @@ async function observeAll(
   config: RedeployConfig,
   now: number,
   around: ObserveAround,
-  { look, due }: { readonly look: RecalledLook; readonly due: readonly string[] },
+  { look, due }: { readonly look: RecalledLook<LookState>; readonly due: readonly string[] },
 ): Promise<Seen> {
   const workloads = await readWorkloads(cloud, refsOf(config, 'all'), config, { memory: around.memory, now })
   const isUnseen = workloads.workloads.some((one) => !isRead(one) && one.problem.code === 'cluster-unreadable')

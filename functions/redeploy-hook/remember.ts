@@ -4,7 +4,7 @@ import type { MemoryWriter } from '#shared/runtime/memory.ts'
 import type { RedeployChange } from './change.ts'
 import { rollingLookMs } from './decide-workload.ts'
 import type { Settings } from './event.ts'
-import { forgetHolds, forgetLook, keepHolds, keepLook, keepPending, recallPending } from './look-memory.ts'
+import { forgetHolds, keepHolds, lastLook, pendingRepositories } from './look-memory.ts'
 import type { Seen } from './observe.ts'
 import { factsKey } from './read-workloads.ts'
 import { keepSeen } from './seen-memory.ts'
@@ -30,21 +30,21 @@ export async function remember(facts: Facts, memory: MemoryWriter): Promise<void
   await keepHolds(memory, observed.workloads, now + holdForMs)
   await forgetReleased(steps, decisions, memory)
   const looks = nextLooks(facts)
-  const pending = await recallPending(memory)
+  const pending = await pendingRepositories.recall(memory)
   const looked = new Set([...observed.repositories.map(({ name }) => name), ...observed.due])
   for (const name of new Set([...looks.keys(), ...looked])) {
     const atMs = looks.get(name)
-    if (atMs !== undefined || pending.has(name)) await keepPending(memory, name, atMs, now)
+    if (atMs !== undefined || pending.has(name)) await pendingRepositories.keep(memory, name, atMs, now)
   }
   for (const { repository, before, seen } of observed.tags) await keepSeen(memory, repository, before, seen)
   for (const { cluster, facts: own } of observed.facts) await memory.put(factsKey(cluster), own)
-  if (observed.look !== undefined) await keepLook(memory, observed.look)
+  if (observed.look !== undefined) await lastLook.keep(memory, observed.look)
 }
 
 /** After somebody's own steps (an agreement, a release, an undo): the next tick looks at everything, because something is to go on. */
 export async function rememberSteps({ steps, decisions }: Omit<Facts, 'observed'>, memory: MemoryWriter): Promise<void> {
   await forgetReleased(steps, decisions, memory)
-  if (decisions.some(({ outcome }) => outcome === 'Applied')) await forgetLook(memory)
+  if (decisions.some(({ outcome }) => outcome === 'Applied')) await lastLook.forget(memory)
 }
 
 /** By repository, when it is to be looked at again because something goes on there, or was put off, or could not be seen. */

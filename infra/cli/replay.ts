@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import * as z from 'zod/mini'
+import { systemClock } from '#cloud/clock.ts'
 import { type HeardAlarm, recallAlarms } from '#functions/alarm-scaler/alarm-history.ts'
 import { AlarmChange } from '#functions/alarm-scaler/change.ts'
 import { definition } from '#functions/alarm-scaler/definition.ts'
@@ -77,7 +78,7 @@ Example: longshore replay alarm-scaler --from 2026-11-24 --to 2026-11-25 --event
     if (values.sandbox === true && values.events === undefined)
       throw new UsageError('the sandbox has heard no alarms: give some with --events FILE')
     const asked: Asked = {
-      ...periodOf(values.from, values.to, Date.now()),
+      ...periodOf(values.from, values.to, systemClock.now()),
       assumptions: {
         nodes: values.nodes === undefined ? 3 : parseWhole(values.nodes, '--nodes', 0, 1000),
         cores: values.cores === undefined ? 8 : parseWhole(values.cores, '--cores', 1, 1024),

@@ -45,9 +45,10 @@ export interface Mechanism {
 }
 
 /**
- * Why a mechanism gave no node. `sold-out`, `quota` and `subnet-full` pass by themselves, after a while; `busy` does in a moment.
+ * Why a mechanism gave no node. `sold-out`, `quota` and `subnet-full` pass by themselves, after a while; `busy` does in a moment. `moved`:
+ * it was not asked, because what it would bring is not what was decided any more.
  */
-export type RefusalCode = 'sold-out' | 'quota' | 'subnet-full' | 'busy' | 'refused'
+export type RefusalCode = 'sold-out' | 'quota' | 'subnet-full' | 'busy' | 'moved' | 'refused'
 
 /** Makes an answer of a call: what the platform refuses is one, and what leaves it open is thrown on. */
 export async function answered(call: () => Promise<readonly string[]>): Promise<MechanismAnswer> {

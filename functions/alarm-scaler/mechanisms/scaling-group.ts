@@ -4,8 +4,9 @@ import type { Bounds } from '../lease.ts'
 import { type Ask, answered, type Mechanism, nodesOfOthers } from './mechanism.ts'
 
 /**
- * Raises the bounds of a scaling group, which then buys the machines. The bounds are an end state: asked twice, they are the same. Who they
- * were asked by does not show, so the machines and the bounds that the cluster autoscaler reports tell whether the call arrived.
+ * Raises the bounds of a scaling group, which then buys the machines. The bounds are an end state: asked twice, they are the same. They
+ * stand for so many more than there were: where machines have left the group since, the same bounds would buy more, and are not set. Who
+ * they were asked by does not show, so the machines and the bounds that the cluster autoscaler reports tell whether the call arrived.
  */
 export const scalingGroup: Mechanism = {
   ask: async ({ cloud, cluster, lease, options }) => {
@@ -13,6 +14,12 @@ export const scalingGroup: Mechanism = {
     const { group } = mechanism
     if (group === undefined || bounds === undefined) {
       return { kind: 'refused', code: 'refused', text: `the lease ${lease.id} names no scaling group or no bounds` }
+    }
+    const members = new Set((await readMachines({ cloud, options }, cluster, group)).map(({ instanceId }) => instanceId))
+    const gone = lease.before.instanceIds.filter((instanceId) => !members.has(instanceId))
+    if (gone.length > 0) {
+      const text = `${gone.join(', ')} left scaling group ${group} since the plan: at least ${bounds.min} machines would now be ${gone.length} more than was decided; the next look decides anew`
+      return { kind: 'refused', code: 'moved', text }
     }
     return await answered(async () => {
       await setBounds({ cloud, cluster, options }, group, bounds)

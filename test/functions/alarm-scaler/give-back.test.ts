@@ -327,6 +327,20 @@ describe('a machine of a scaling group', () => {
     expect(stage.machines().filter(({ node }) => node?.asGroupId === groupId)).toHaveLength(3)
   })
 
+  it('says that its bounds were set where that could not be written down', async () => {
+    await grown()
+    stage.faults.add({ fault: { kind: 'rbac-403' }, match: { effect: 'write', pathIncludes: '/configmaps/longshore-pool' } })
+    const report = await stage.carry([floor()])
+    expect(saying(report, 'Failed')).toEqual(['Failed kube.forbidden'])
+    expect(sentence(report, 'kube.forbidden')).toContain('was set to 2 to 10, and that could not be written down')
+    expect([stage.group.minSize, stage.group.maxSize]).toEqual([2, 10])
+    stage.faults.clear()
+    stage.wait(minuteMs)
+    const again = step({ ...floor().change } as AlarmChange, 'again')
+    expect(saying(await stage.carry([again]), 'Applied')).toEqual(['Applied alarm-confirmed'])
+    expect(stage.record().bases[0]?.set).toMatchObject({ min: 2, max: 10 })
+  })
+
   it('keeps its bounds where somebody else has set others', async () => {
     await grown()
     stage.group.minSize = 6

@@ -58,12 +58,14 @@ describe.for(ways)('growing by $name', ({ action, lease: leaseFor, brought }) =>
     lease = leaseFor()
   })
 
-  it('takes four calls: it reads the record, reserves, asks, and writes what was answered', async () => {
+  it('takes four calls: it reads the record, reserves, asks, and writes what was answered; a group is looked at before', async () => {
     const since = stage.calls().length
     expect(saying(await stage.carry([grow(lease)]), 'Applied')).toEqual(['Applied alarm-confirmed'])
     expect(stage.calls(since)).toEqual([
       expect.stringMatching(/^GET \/api\/v1\/namespaces\/kube-system\/configmaps\/longshore-pool-general-/),
       'POST /api/v1/namespaces/kube-system/configmaps',
+      // What its bounds come to depends on the machines that it has right now.
+      ...(action === 'ModifyClusterAsGroupAttribute' ? ['DescribeClusterInstances'] : []),
       action,
       expect.stringMatching(/^PATCH \/api\/v1\/namespaces\/kube-system\/configmaps\/longshore-pool-general-/),
     ])
@@ -296,6 +298,21 @@ describe('a scaling group', () => {
     expect(saying(await stage.carry([grow(lease)]), 'Applied')).toEqual(['Applied alarm-confirmed'])
     stage.wait(minuteMs)
     expect(members()).toHaveLength(4)
+  })
+
+  it('that has lost a machine since the plan buys no more than was decided: the next look decides anew', async () => {
+    const lease = groupLease(members().map(({ instanceId }) => instanceId))
+    const [first] = members()
+    if (first === undefined) throw new Error('the group has no machine')
+    stage.group.minSize = 1
+    stage.group.desiredSize = 1
+    delete stage.world.tke.machines[first.instanceId]
+    const report = await stage.carry([grow(lease)])
+    expect(saying(report, 'Failed')).toEqual(['Failed mechanism-refused'])
+    expect(sentence(report, 'mechanism-refused')).toContain(`${first.instanceId} left scaling group`)
+    expect(stage.writes()).not.toContain('ModifyClusterAsGroupAttribute')
+    expect(leaseNow()).toMatchObject({ state: 'closed', outcome: { kind: 'failed', code: 'moved' } })
+    expect(stage.record().bases).toEqual([])
   })
 
   it('records its bounds from before the first lease, and those that were set', async () => {

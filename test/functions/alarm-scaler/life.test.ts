@@ -380,8 +380,8 @@ describe('the number of calls', () => {
     const others = reports.slice(1).flatMap(({ decisions }) => decisions.map(({ outcome, reason }) => `${outcome} ${reason.code}`))
     expect([...new Set(others)].toSorted()).toEqual(['NoChange already-on-its-way', 'NoChange lease-comes'])
     const calls = stage.calls(since)
-    // Nodes, pods, machines, members, groups, status, records, quota; then one read and three writes.
-    expect(calls).toHaveLength(12)
+    // Nodes, pods, machines, members, groups, status, records, quota; then record and members once more, and three writes.
+    expect(calls).toHaveLength(13)
     expect(stage.writes(since)).toHaveLength(3)
   })
 

@@ -4,7 +4,7 @@ import type { Alert } from '#functions/alarm-scaler/alert.ts'
 import { fold } from '#functions/alarm-scaler/episode.ts'
 import { foldAlerts, type HeardAlert } from '#functions/alarm-scaler/episode-memory.ts'
 import type { Lease } from '#functions/alarm-scaler/lease.ts'
-import { keepPending, recallLook, recallPending } from '#functions/alarm-scaler/look-memory.ts'
+import { lastLook, pendingPools } from '#functions/alarm-scaler/look-memory.ts'
 import { nextLook } from '#functions/alarm-scaler/next-look.ts'
 import type { Seen } from '#functions/alarm-scaler/observe.ts'
 import { remember, rememberSteps } from '#functions/alarm-scaler/remember.ts'
@@ -129,14 +129,14 @@ describe('what is remembered of a look', () => {
     outcomes: readonly Decision['outcome'][] = [],
   ) => {
     const memory = memoryAt(noon)
-    await keepPending(memory, 'workers', noon - 1, noon - minute)
+    await pendingPools.keep(memory, 'workers', noon - 1, noon - minute)
     const decisions = steps.map((step, index) => ({ ...step, function: 'alarm-scaler', outcome: outcomes[index] ?? 'Applied' }) as Decision)
     const { settings } = config()
     await remember(
       { observed, steps, decisions, config: { mode: 'enforce', region: 'ap-guangzhou', clusters: [], settings }, now: noon },
       memory,
     )
-    return { pending: await recallPending(memory), look: await recallLook(memory) }
+    return { pending: await pendingPools.recall(memory), look: await lastLook.recall(memory) }
   }
   const step = {
     key: 'k',
@@ -161,19 +161,19 @@ describe('what is remembered of a look', () => {
 
   it('a look at everything is remembered, and asked for again after something that somebody did himself', async () => {
     const memory = memoryAt(noon)
-    const look = await recallLook(memory)
+    const look = await lastLook.recall(memory)
     const { settings } = config()
     const around = { config: { mode: 'enforce', region: '', clusters: [], settings } as const, now: noon }
     await remember(
       { observed: seen({ look: { ...look, state: { format: 1, fullMs: noon } } }), steps: [], decisions: [], ...around },
       memory,
     )
-    expect((await recallLook(memory)).state.fullMs).toBe(noon)
+    expect((await lastLook.recall(memory)).state.fullMs).toBe(noon)
     const decision = { ...step, function: 'alarm-scaler', outcome: 'Held' } as Decision
     await rememberSteps({ steps: [step], decisions: [decision], ...around }, memory)
-    expect((await recallLook(memory)).state.fullMs).toBe(noon)
+    expect((await lastLook.recall(memory)).state.fullMs).toBe(noon)
     await rememberSteps({ steps: [step], decisions: [{ ...decision, outcome: 'Applied' }], ...around }, memory)
-    expect((await recallLook(memory)).state.fullMs).toBeUndefined()
+    expect((await lastLook.recall(memory)).state.fullMs).toBeUndefined()
   })
 })
 

@@ -3,7 +3,7 @@ import type { Alert } from '#functions/alarm-scaler/alert.ts'
 import { ClusterReadings } from '#functions/alarm-scaler/cluster-reading.ts'
 import { definition } from '#functions/alarm-scaler/definition.ts'
 import { foldAlerts } from '#functions/alarm-scaler/episode-memory.ts'
-import { keepPending, recallLook } from '#functions/alarm-scaler/look-memory.ts'
+import { lastLook, pendingPools } from '#functions/alarm-scaler/look-memory.ts'
 import { observe, observePools, type Seen } from '#functions/alarm-scaler/observe.ts'
 import { headroomKey } from '#shared/licence/headroom.ts'
 import { functionConfig } from '#shared/runtime/config.ts'
@@ -93,7 +93,7 @@ describe('a tick', () => {
   it('looks at the pools that an alarm is about, and at those that are due', async () => {
     await hear('Busy')
     expect(names(await look(twoPools))).toEqual([`${clusterId}/${pool}`])
-    await keepPending(memoryOf('alarm-scaler'), 'far', stage.now() + minuteMs, stage.now())
+    await pendingPools.keep(memoryOf('alarm-scaler'), 'far', stage.now() + minuteMs, stage.now())
     expect(names(await look(twoPools))).toEqual([`${clusterId}/${pool}`])
     stage.pass(minuteMs)
     const seen = await look(twoPools)
@@ -107,7 +107,10 @@ describe('a tick', () => {
     stage.pass(60 * minuteMs)
     const seen = await look(twoPools)
     expect(names(seen)).toEqual([`${clusterId}/${pool}`, `${clusterB}/far`])
-    expect(seen.look).toEqual({ state: { format: 1, fullMs: stage.now() }, version: (await recallLook(memoryOf('alarm-scaler'))).version })
+    expect(seen.look).toEqual({
+      state: { format: 1, fullMs: stage.now() },
+      version: (await lastLook.recall(memoryOf('alarm-scaler'))).version,
+    })
   })
 
   it('at which one cluster cannot be read sees the other one', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { planRelease } from '#functions/redeploy-hook/approvals.ts'
 import { definition, lookAtPush } from '#functions/redeploy-hook/definition.ts'
-import { forgetLook, recallPending } from '#functions/redeploy-hook/look-memory.ts'
+import { lastLook, pendingRepositories } from '#functions/redeploy-hook/look-memory.ts'
 import { parseRecord, recordAnnotation } from '#functions/redeploy-hook/record.ts'
 import { handleKubernetes } from '#infra/sandbox/kubernetes/api.ts'
 import { deployment } from '#infra/sandbox/seeds/kube-objects.ts'
@@ -256,7 +256,7 @@ describe('what is remembered', () => {
     const settings: SettingsInput = { ...rules, poll: false }
     await stage.tick(settings, { cloud })
     expect(isNested).toBe(true)
-    expect(await recallPending(stage.memory())).toEqual(new Map([['team/web', stage.now() + 10_000]]))
+    expect(await pendingRepositories.recall(stage.memory())).toEqual(new Map([['team/web', stage.now() + 10_000]]))
   })
 
   it('of a repository with 10,000 tags fits, and tells what is pushed to it', async () => {
@@ -402,7 +402,7 @@ it('a look at everything that somebody’s own step asks for is not lost to a ti
         const answer = await stage.cloud.send(action, request, options)
         if (!isAsked) {
           isAsked = true
-          await forgetLook(stage.memory())
+          await lastLook.forget(stage.memory())
         }
         return answer
       },
