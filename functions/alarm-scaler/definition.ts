@@ -3,10 +3,9 @@ import type { OpenTools } from '#shared/runtime/define-queue.ts'
 import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
 import type { Log } from '#shared/runtime/log.ts'
 import { createMemory, type MemoryWriter } from '#shared/runtime/memory.ts'
-import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
 import type { Processed, QueueDefinition, QueuedEvent, Try } from '#shared/runtime/queue-definition.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
-import { runSchedule } from '#shared/runtime/run.ts'
+import { openRunForEvent } from '#shared/runtime/run-for-event.ts'
 import { keepAlarm } from './alarm-history.ts'
 import { apply, applyFor } from './apply.ts'
 import { keepApproval } from './approval-memory.ts'
@@ -72,44 +71,11 @@ export interface Tools {
 }
 
 /** Makes the tools once per process. */
-export const openTools: OpenTools<Settings, Tools> = async ({ wholeConfig, platform, store, log, notify }) => {
-  const { cloud, kernel, fetchText } = await platform()
-  const port = notify === undefined ? undefined : withoutWaiting(notify)
-  return {
-    readings: new ClusterReadings(),
-    memory: (now) => createMemory(store, { function: name, now: () => now }),
-    run: async (look, { id, source, attempt: number }, attempt, turn) =>
-      await runSchedule(look, {
-        config: wholeConfig,
-        cloud,
-        kernel,
-        owner: `${id}/${number}/${attempt.now}/${turn}`,
-        now: attempt.now,
-        scheduledAt: attempt.now,
-        trigger: { kind: 'webhook', name: source },
-        log,
-        store,
-        fetchText,
-        notify: port,
-        signal: attempt.signal,
-        remainingMs: attempt.remainingMs,
-      }),
-  }
-}
-
-/**
- * Tells people while the next event is worked on already: a notifier that hangs must not hold up the next alarm. Whoever ends the batch
- * waits for it, since calls of one process follow one another.
- */
-function withoutWaiting(notify: NotifyPort): NotifyPort {
-  return {
-    ...notify,
-    notify: async (notices, options) => {
-      void notify.notify(notices, options)
-      return await Promise.resolve({ sent: 0, digested: 0, failed: 0, waiting: notices.length })
-    },
-  }
-}
+export const openTools: OpenTools<Settings, Tools> = async (sources) => ({
+  readings: new ClusterReadings(),
+  memory: (now) => createMemory(sources.store, { function: name, now: () => now }),
+  run: await openRunForEvent(sources),
+})
 
 /**
  * What works on events: alarms are put to what is known of their series, and one that has begun or has become worse makes a look at its

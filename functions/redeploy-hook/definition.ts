@@ -1,10 +1,9 @@
 import * as z from 'zod/mini'
 import type { OpenTools } from '#shared/runtime/define-queue.ts'
 import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
-import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
 import type { Processed, QueueDefinition, QueuedEvent, Try } from '#shared/runtime/queue-definition.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
-import { runSchedule } from '#shared/runtime/run.ts'
+import { openRunForEvent } from '#shared/runtime/run-for-event.ts'
 import { apply } from './apply.ts'
 import { planApproval } from './approvals.ts'
 import { RedeployChange } from './change.ts'
@@ -52,41 +51,7 @@ export interface Tools {
 }
 
 /** Makes the tools once per process. */
-export const openTools: OpenTools<Settings, Tools> = async ({ wholeConfig, platform, store, log, notify }) => {
-  const { cloud, kernel } = await platform()
-  const port = notify === undefined ? undefined : withoutWaiting(notify)
-  return {
-    run: async (look, { id, source, attempt: number }, attempt, part) =>
-      await runSchedule(look, {
-        config: wholeConfig,
-        cloud,
-        kernel,
-        owner: `${id}/${number}/${attempt.now}/${part}`,
-        now: attempt.now,
-        scheduledAt: attempt.now,
-        trigger: { kind: 'webhook', name: source },
-        log,
-        store,
-        notify: port,
-        signal: attempt.signal,
-        remainingMs: attempt.remainingMs,
-      }),
-  }
-}
-
-/**
- * Tells people while the next event is worked on already: a notifier that hangs must not hold up the next workload. Whoever ends the batch
- * waits for it, since calls of one process follow one another.
- */
-function withoutWaiting(notify: NotifyPort): NotifyPort {
-  return {
-    ...notify,
-    notify: async (notices, options) => {
-      void notify.notify(notices, options)
-      return await Promise.resolve({ sent: 0, digested: 0, failed: 0, waiting: notices.length })
-    },
-  }
-}
+export const openTools: OpenTools<Settings, Tools> = async (sources) => ({ run: await openRunForEvent(sources) })
 
 /** What works on events: a push makes one look at its repository, an approval writes itself down and then makes one. */
 export const queue: QueueDefinition<Settings, Tools> = {

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import * as z from 'zod/mini'
 import { systemClock } from '#cloud/clock.ts'
+import { decisionList } from '#infra/local/decision-list.ts'
 import { createHookRunner } from '#infra/local/hook-runner.ts'
 import type { LocalFunction } from '#infra/local/local-function.ts'
 import type { Platform } from '#infra/local/platform.ts'
 import type { Log } from '#shared/runtime/log.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
+import type { RunReport } from '#shared/runtime/report.ts'
 import { EventError, parseScheduleEvent } from '#shared/runtime/schedule-event.ts'
 import { parseHttpEvent } from '#shared/runtime/webhook-event.ts'
 import type { CommandIo } from './command.ts'
@@ -43,7 +45,10 @@ export async function invokeHook(
   const { name, hooks } = fn
   if (hooks === undefined || kernel === undefined) throw new EventError(`${name} takes no webhooks. Nothing was done; check the trigger.`)
   const clock = { ...systemClock, now }
-  const opened = await hooks.open({ config, cloud, kernel, env, redactor, resolve: createResolver({ env }), clock, log })
+  const onReport = ({ decisions }: RunReport): void => {
+    for (const line of decisionList(decisions).lines) io.out(redactor.text(line))
+  }
+  const opened = await hooks.open({ config, cloud, kernel, env, redactor, resolve: createResolver({ env }), clock, log, onReport })
   let turnedAway = false
   if (trigger.kind === 'request') {
     const desk = opened.desk({ send: () => Promise.resolve() })

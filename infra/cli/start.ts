@@ -4,6 +4,7 @@ import { systemClock } from '#cloud/clock.ts'
 import { createHookRunner, type HookRunner, type HookRunnerOptions } from '#infra/local/hook-runner.ts'
 import { type LocalFunction, schedulesOf } from '#infra/local/local-function.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
+import type { HookPorts } from '#infra/local/local-hooks.ts'
 import { type Platform, realPlatform, sandboxPlatform } from '#infra/local/platform.ts'
 import { createRunner, type Runner, type RunnerOptions } from '#infra/local/runner.ts'
 import { startWebhookServer, type WebhookServer } from '#infra/local/webhook-server.ts'
@@ -12,7 +13,7 @@ import { createLog, type Log, silentLog } from '#shared/runtime/log.ts'
 import { type NotifyPort, openNotify } from '#shared/runtime/notify/notify-port.ts'
 import { createRedactor, type Redactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
-import { hasFailed } from '#shared/runtime/report.ts'
+import { hasFailed, type RunReport } from '#shared/runtime/report.ts'
 import type { Command } from './command.ts'
 import { stoppedCode, UsageError } from './command.ts'
 import { introduce } from './introduce.ts'
@@ -96,6 +97,8 @@ once, prints one line per decision (what was done first), then goes on ticking a
         takenPorts.push(`Port ${wantedSandboxPort} was taken; the sandbox uses ${platform.sandbox.port} instead.`)
       }
       let webhooks: WebhookServer | undefined
+      let runner: Runner | undefined
+      const onReport = (report: RunReport): void => runner?.show(report)
       const notify = notifyOf(platform, { redactor, log, warn: (line) => io.err(redactor.text(line)) })
       // When one part of it fails, the others end as well.
       const ending = new AbortController()
@@ -103,8 +106,8 @@ once, prints one line per decision (what was done first), then goes on ticking a
       const print = (line: string): void => io.out(redactor.text(line))
       const warn = (line: string): void => io.err(redactor.text(line))
       try {
-        const hooks = await openHooks(common.functions, platform, { redactor, log, notify, print, signal, sleep: sleepOrStop })
-        const runner = createRunner({
+        const hooks = await openHooks(common.functions, platform, { redactor, log, notify, print, signal, sleep: sleepOrStop, onReport })
+        runner = createRunner({
           functions,
           hooks,
           config: platform.config,
@@ -184,19 +187,17 @@ function notifyOf(
 async function openHooks(
   functions: readonly LocalFunction[],
   { config, cloud, kernel, env, now }: Platform,
-  ports: { readonly redactor: Redactor; readonly log: Log; readonly notify: NotifyPort | undefined } & Pick<
-    HookRunnerOptions,
-    'print' | 'signal' | 'sleep'
-  >,
+  ports: { readonly redactor: Redactor; readonly log: Log; readonly notify: NotifyPort | undefined } & Pick<HookPorts, 'onReport'> &
+    Pick<HookRunnerOptions, 'print' | 'signal' | 'sleep'>,
 ): Promise<HookRunner | undefined> {
-  const { redactor, log, notify } = ports
+  const { redactor, log, notify, onReport } = ports
   const opened: { name: LocalFunction['name']; hooks: HookRunnerOptions['functions'][number]['hooks'] }[] = []
   for (const { name, hooks } of functions) {
     if (hooks === undefined || kernel === undefined) continue
     const clock = { ...systemClock, now }
     opened.push({
       name,
-      hooks: await hooks.open({ config, cloud, kernel, env, redactor, resolve: createResolver({ env }), clock, log, notify }),
+      hooks: await hooks.open({ config, cloud, kernel, env, redactor, resolve: createResolver({ env }), clock, log, notify, onReport }),
     })
   }
   if (opened.length === 0) return undefined

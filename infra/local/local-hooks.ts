@@ -9,6 +9,7 @@ import type { PlatformTools } from '#shared/runtime/open-platform.ts'
 import type { Process, QueueDefinition } from '#shared/runtime/queue-definition.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
 import type { ResolveReference } from '#shared/runtime/reference.ts'
+import type { RunReport } from '#shared/runtime/report.ts'
 import type { WebhookDefinition } from '#shared/runtime/webhook-definition.ts'
 import { createWebhookDesk, type WebhookDesk } from '#shared/runtime/webhook-desk.ts'
 import { createDeadLetters, type DeadLetters } from '#shared/safety/dead-letters.ts'
@@ -33,6 +34,8 @@ export interface HookPorts {
   readonly log: Log
   /** Tells people; absent where nobody is to be told. */
   readonly notify?: NotifyPort | undefined
+  /** Told of each run that an event makes. */
+  readonly onReport?: ((report: RunReport) => void) | undefined
 }
 
 export interface OpenedHooks {
@@ -54,7 +57,7 @@ export function localHooks<Settings, Tools>(webhook: WebhookDefinition<Settings>
   const { definition, openTools } = queue
   if (webhook.name !== definition.name) throw new TypeError(`${webhook.name} takes in events for ${definition.name}; they are one function`)
   return {
-    open: async ({ config: wholeConfig, cloud, kernel, env, redactor, resolve, clock, log: mainLog, notify }) => {
+    open: async ({ config: wholeConfig, cloud, kernel, env, redactor, resolve, clock, log: mainLog, notify, onReport }) => {
       const { name } = webhook
       const { store } = kernel
       const log = mainLog.with({ function: name })
@@ -64,6 +67,7 @@ export function localHooks<Settings, Tools>(webhook: WebhookDefinition<Settings>
       const tools = await openTools({
         ...opened,
         wholeConfig,
+        onReport,
         env,
         redactor,
         platform: () => Promise.resolve({ cloud, kernel, fetchText: cloud.fetchText }),

@@ -81,6 +81,8 @@ export interface Runner {
    */
   keepTicking(): Promise<void>
   status(): readonly RunnerStatus[]
+  /** Prints a run that was made for an event, like those of the schedules. */
+  show(report: RunReport): void
 }
 
 /** How often the time is looked at while waiting: a sandbox's clock may be moved meanwhile. */
@@ -228,6 +230,9 @@ export function createRunner(options: RunnerOptions): Runner {
     },
     keepTicking: async () => {
       await Promise.all([...functions.map(keepRunning), hooks?.keepWorking()])
+    },
+    show: (report) => {
+      if (report.decisions.length > 0 || report.failure !== undefined) printReport(report, false)
     },
     status: () =>
       functions.map((entry) => {

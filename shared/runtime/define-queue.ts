@@ -12,6 +12,7 @@ import { lambdaContext, type PlatformContext } from './platform-context.ts'
 import { processEntry } from './process-entry.ts'
 import type { Opened, Process, QueueDefinition } from './queue-definition.ts'
 import { createRedactor, type Redactor } from './redact.ts'
+import type { RunReport } from './report.ts'
 import { reportedFailure } from './report-failure.ts'
 import { type NudgeMessage, parseSqsEvent } from './sqs-event.ts'
 import type { Postpone } from './sqs-postpone.ts'
@@ -37,6 +38,8 @@ export interface ToolSources<Settings> extends Opened<Settings> {
   readonly redactor: Redactor
   /** The platform's client and the kernel on this store, made at the first call: the same here as on Lambda. */
   readonly platform: () => Promise<PlatformTools>
+  /** Told of each run that an event makes, for whoever shows it to a person; on Lambda the log does. */
+  readonly onReport?: ((report: RunReport) => void) | undefined
 }
 
 export type OpenTools<Settings, Tools> = (sources: ToolSources<Settings>) => Promise<Tools>

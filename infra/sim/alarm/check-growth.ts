@@ -17,7 +17,7 @@ export function checkGrowth(facts: AlarmFacts): Violation[] {
       ...tooMany(facts, step),
       ...overLimit(facts, step),
       ...notAllowed(facts, step),
-      ...unleased(step),
+      ...unleased(facts, step),
     ]),
     ...overCaps(facts),
     ...boughtTwice(facts),
@@ -218,10 +218,15 @@ function notAllowed(facts: AlarmFacts, step: AlarmStep): Violation[] {
   return found
 }
 
-/** The lease is on record before anything is asked for. */
-function unleased(step: AlarmStep): Violation[] {
-  const { recorded } = step.alarm
-  if (recorded !== '') return []
+/** The lease is on record before anything is asked for. A record that somebody takes away after the run has begun was there when it read it. */
+function unleased(facts: AlarmFacts, step: AlarmStep): Violation[] {
+  const { alarm, run, place } = step
+  if (alarm.recorded !== '') return []
+  const name = facts.scene.pools[alarm.pool]?.name
+  const isTaken = facts.alarmDeeds.some(
+    ([at, deed]) => deed.pool === name && deed.deed === 'forget-record' && at > (run?.place ?? 0) && at < place,
+  )
+  if (isTaken) return []
   return [problem('alarm-unleased', `${nameOf(step)} while the record of its pool had no such lease`, about(step))]
 }
 

@@ -68,6 +68,17 @@ async function receive(name: string): Promise<void> {
 const writes = (): number => sandbox.journal.filter(({ effect, applied }) => effect === 'write' && applied).length
 const group = () => sandbox.world.tke.clusters[production]?.asGroups[baseAsGroups.general]
 
+describe('longshore invoke', () => {
+  it('shows what an event of a webhook has come to, and not only that it is done', async () => {
+    const ran = await runWords(['invoke', 'alarm-scaler', '--event', join(events, 'base.json')])
+    expect(ran.code).toBe(0)
+    expect(ran.out).toMatch(
+      /^alarm-scaler {2}Applied {2}cls-9f3kq2vd\/general .* 2 nodes more by general, at least 4 and at most 10 machines .*93\.5 over 80/m,
+    )
+    expect(ran.out).toMatch(/^alarm-scaler {2}event \w+ of alerts, try 1 {2}done$/m)
+  })
+})
+
 describe('longshore alarm test', () => {
   it('says what would be done and why, and does and remembers nothing', async () => {
     await configure()

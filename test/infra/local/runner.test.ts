@@ -409,6 +409,32 @@ describe('what becomes due before the next trigger', () => {
     await ticking
   })
 
+  it('shows a run that was made for an event like its own, and none that decided nothing', () => {
+    const { runner, lines } = rig({ 'cron-scaler': [20] })
+    const facts = {
+      function: 'cron-scaler',
+      runId: 'r',
+      mode: 'enforce',
+      trigger: { kind: 'webhook' },
+      scheduledAt: minute,
+      now: minute,
+    } as const
+    const reason = { code: 'alarm-confirmed', text: 'it is needed' }
+    const decision = {
+      function: 'cron-scaler',
+      key: 'k',
+      target: 'cls-1/pool',
+      before: '2',
+      after: '4',
+      outcome: 'Applied',
+      reason,
+    } as const
+    runner.show({ ...facts, decisions: [], counts: countOutcomes([]) })
+    expect(lines).toEqual([])
+    runner.show({ ...facts, decisions: [decision], counts: countOutcomes([decision]) })
+    expect(lines.join('\n')).toMatch(/cron-scaler {2}Applied 1\ncron-scaler {2}Applied {2}cls-1\/pool {2}2 -> 4 {2}it is needed$/)
+  })
+
   it('is left to the trigger that is there when the clock was moved on', async () => {
     const { runner, runs, clock, stop, advanceTo } = rig({ 'cron-scaler': [20] })
     const ticking = runner.keepTicking()
