@@ -597,7 +597,10 @@ describe('mechanisms', () => {
     expect(kindAfter([1, 2, 3, 4, 5].map((ordinal) => failed(ordinal, 30))).kind).toBe('new-instances')
     expect(kindAfter([failed(1, 1)], [buy]).code).toBe('mechanism-backing-off')
     // What was not asked, because the world had moved, says nothing about stock.
-    const moved = { ...failed(1, 1), outcome: { kind: 'failed', code: 'moved', text: 'ins-a left the group', atMs: noon - minute } } as const
+    const moved = {
+      ...failed(1, 1),
+      outcome: { kind: 'failed', code: 'moved', text: 'ins-a left the group', atMs: noon - minute },
+    } as const
     expect(kindAfter([moved]).kind).toBe('new-instances')
   })
 })
