@@ -98,6 +98,8 @@ export interface LostInboxClaim {
 /** The first event of a group that may be due. */
 export interface DueEvent {
   readonly nudge: InboxNudge
+  /** The last one of the group that is due behind it, as far as was seen: whoever is woken for that works on the others first. */
+  readonly last: InboxNudge
   /** Since when it waits, at least. */
   readonly since: number
   /** Nobody has given it back so far: its first nudge may still be under way. */
@@ -308,12 +310,15 @@ class StoreInbox implements Inbox {
     const due: DueEvent[] = []
     const seen = new Set<string>()
     for await (const page of this.#walk(now, limit)) {
-      for (const [marker] of byGroup(page, seen)) {
+      for (const markers of byGroup(page, seen)) {
+        const [marker] = markers
         if (marker === undefined || due.length >= limit) break
         seen.add(marker.group)
         if (marker.notBefore > now) continue
         const since = Math.max(marker.notBefore, marker.timeMs)
-        due.push({ nudge: nudgeAt(this.function, marker), since, isFresh: marker.notBefore === 0 })
+        const end = markers.findIndex(({ notBefore }) => notBefore > now)
+        const last = nudgeAt(this.function, markers.at(end === -1 ? -1 : end - 1) ?? marker)
+        due.push({ nudge: nudgeAt(this.function, marker), last, since, isFresh: marker.notBefore === 0 })
       }
       if (due.length >= limit) break
     }

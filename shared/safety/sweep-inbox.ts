@@ -18,15 +18,16 @@ export interface Sweep {
 }
 
 /**
- * Finds events that nobody was woken for, whose nudge was lost, or that were put off until now, and nudges: the first one of
- * each group. Nudging for what is worked on already does no harm. Throws StoreError and InboxError; never for a nudge.
+ * Finds events that nobody was woken for, whose nudge was lost, or that were put off until now, and nudges once for each group: for the
+ * last of its events that are due, before which the others are worked on. So what has piled up while no nudge arrived is worked off
+ * in one go, and not one event a sweep. Nudging for what is worked on already does no harm. Throws StoreError and InboxError; never for a nudge.
  */
 export async function sweepInbox(inbox: Pick<Inbox, 'due'>, nudge: Nudge, options: SweepOptions): Promise<Sweep> {
   const { now, overdueMs = 60_000, limit = 100, mayGoOn = () => true } = options
   const overdue = (await inbox.due({ now, limit })).filter(({ since, isFresh }) => !isFresh || now - since >= overdueMs)
   const failed: { id: string; error: unknown }[] = []
   let nudged = 0
-  for (const { nudge: order } of overdue) {
+  for (const { last: order } of overdue) {
     if (!mayGoOn()) break
     try {
       await nudge.send(order)

@@ -819,17 +819,46 @@ describe('sweepInbox', () => {
     return { sent, send: async (nudge) => void sent.push(nudge) }
   }
 
-  it('nudges for what nobody came for, once it waits too long, and the first of each group only', async () => {
+  it('nudges for what nobody came for, once it waits too long, and once for each group: for the last that is due', async () => {
     const inbox = open()
-    const first = await inbox.accept(event('a', { group: 'web' }))
-    await inbox.accept(event('b', { group: 'web', at: start + 1 }))
+    await inbox.accept(event('a', { group: 'web' }))
+    const second = await inbox.accept(event('b', { group: 'web', at: start + 1 }))
     await inbox.accept(event('c', { group: 'api', at: start + 30_000 }))
     const nudge = collect()
     expect(await sweepInbox(inbox, nudge, { now: start + minute - 1 })).toEqual({ nudged: 0, failed: [] })
     expect(await sweepInbox(inbox, nudge, { now: start + minute })).toEqual({ nudged: 1, failed: [] })
-    expect(nudge.sent).toEqual([first.nudge])
+    expect(nudge.sent).toEqual([second.nudge])
     await sweepInbox(inbox, nudge, { now: start + 2 * minute })
     expect(nudge.sent).toHaveLength(3)
+  })
+
+  it('wakes somebody for all that has piled up in a group while no nudge arrived, with one nudge', async () => {
+    const inbox = open()
+    for (let count = 0; count < 30; count += 1) await inbox.accept(event(`e${count}`, { group: 'web', at: start + count }))
+    const nudge = collect()
+    await sweepInbox(inbox, nudge, { now: start + 2 * minute })
+    expect(nudge.sent).toHaveLength(1)
+    const order = { owner: 'w', now: start + 2 * minute, deadline: start + 3 * minute }
+    const worked: unknown[] = []
+    for (let taken = await inbox.takeFor(nudge.sent[0]?.id ?? '', order); taken.kind === 'taken'; ) {
+      worked.push(taken.claim.entry.payload)
+      await inbox.finish(taken.claim, { now: order.now, outcome: { kind: 'done' } })
+      taken = await inbox.takeFor(nudge.sent[0]?.id ?? '', order)
+    }
+    expect(worked).toEqual(Array.from({ length: 30 }, (_, count) => ({ tag: `e${count}` })))
+  })
+
+  it('does not wake for what waits behind an event that is put off', async () => {
+    const inbox = open()
+    const first = await inbox.accept(event('a', { group: 'web' }))
+    const second = await inbox.accept(event('b', { group: 'web', at: start + 1 }))
+    await inbox.finish(await takeOne(inbox, start), { now: start, outcome: failed })
+    const nudge = collect()
+    await sweepInbox(inbox, nudge, { now: start + 9999 })
+    expect(nudge.sent).toEqual([])
+    await sweepInbox(inbox, nudge, { now: start + 10_000 })
+    expect(nudge.sent).toEqual([second.nudge])
+    expect(first.nudge).not.toEqual(second.nudge)
   })
 
   it('nudges at once for what was put off until now, with another nudge than before', async () => {
