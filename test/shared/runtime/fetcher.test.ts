@@ -104,8 +104,10 @@ describe.each([
     const endless = await server((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
       const piece = 'y'.repeat(64 * 1024)
-      const more = (): void => {
-        if (!socket.destroyed) socket.write(`${piece.length.toString(16)}\r\n${piece}\r\n`, more)
+      // Whoever reads is in this process, too, and has to get its turn between two writes.
+      const more = (error?: Error | null): void => {
+        if (error == null && !socket.destroyed)
+          socket.write(`${piece.length.toString(16)}\r\n${piece}\r\n`, (failure) => setImmediate(more, failure))
       }
       more()
     })
