@@ -1,5 +1,6 @@
 import type { Bundle } from './bundle.ts'
 import type { FunctionFile } from './function-file.ts'
+import { inspectAlarms } from './inspect-alarms.ts'
 import { inspectApi, inspectHooks, strayHooks } from './inspect-hooks.ts'
 import { at, isCalledAfter, isRecord, listOf, logicalName, type Template, targetOf } from './template.ts'
 
@@ -15,6 +16,7 @@ const knownTypes = new Set([
   'AWS::ApiGatewayV2::Integration',
   'AWS::ApiGatewayV2::Route',
   'AWS::ApiGatewayV2::Stage',
+  'AWS::CloudWatch::Alarm',
   'AWS::DynamoDB::Table',
   'AWS::IAM::Role',
   'AWS::Lambda::EventInvokeConfig',
@@ -33,8 +35,8 @@ const knownTypes = new Set([
  * every function and no other, on the runtime, with the handler, time and memory that function.yml says;
  * for each exactly one role that nothing else uses, assumed by Lambda only, allowed no wildcard and nothing that is not the
  * function's own or the shared store; each schedule of function.yml, switched on, on time, without retries and with a dead-letter queue, started
- * by a role that may start this function only; the webhooks, the queue and the sweep of function.yml (see `inspectHooks`); logs with an
- * end; no other kinds of resources.
+ * by a role that may start this function only; the webhooks, the queue and the sweep of function.yml (see `inspectHooks`); alarms (see
+ * `inspectAlarms`) and a limit of concurrency; logs with an end; what is kept is encrypted; no other kinds of resources.
  */
 export function inspectTemplate(template: Template, functions: readonly InspectedFunction[], stage = 'dev'): string[] {
   const problems: string[] = []
@@ -66,7 +68,7 @@ export function inspectTemplate(template: Template, functions: readonly Inspecte
     }
     problems.push(...inspectSchedules(name, file, resources, stage, roles))
     problems.push(...inspectInvocation(name, resources))
-    problems.push(...inspectHooks(name, file, resources))
+    problems.push(...inspectHooks(name, file, resources), ...inspectAlarms(name, file, resources))
   }
   problems.push(
     ...inspectApi(resources),
@@ -78,6 +80,15 @@ export function inspectTemplate(template: Template, functions: readonly Inspecte
   for (const id of ids('AWS::IAM::Role')) if (!roles.has(id)) problems.push(`the role ${id} belongs to no function`)
   for (const id of ids('AWS::Logs::LogGroup')) {
     if (typeof at(resources[id]?.Properties, 'RetentionInDays') !== 'number') problems.push(`the log group ${id} keeps its logs for ever`)
+  }
+  for (const id of ids('AWS::S3::Bucket')) {
+    if (at(resources[id]?.Properties, 'BucketEncryption') === undefined) problems.push(`the bucket ${id} is not encrypted`)
+    if (at(at(resources[id]?.Properties, 'PublicAccessBlockConfiguration'), 'BlockPublicPolicy') !== true)
+      problems.push(`the bucket ${id} could be made public`)
+  }
+  for (const id of ids('AWS::DynamoDB::Table')) {
+    if (at(at(resources[id]?.Properties, 'SSESpecification'), 'SSEEnabled') !== true)
+      problems.push(`the table ${id} is not encrypted by a key of this account`)
   }
   for (const id of ids('AWS::SQS::Queue')) {
     if (at(resources[id]?.Properties, 'SqsManagedSseEnabled') !== true) problems.push(`the queue ${id} is not encrypted`)
@@ -149,6 +160,9 @@ function inspectFunction(name: string, file: FunctionFile, properties: unknown, 
   expect('Handler', `dist/${name}/handler.handler`)
   expect('Timeout', file.function.timeout)
   expect('MemorySize', file.function.memorySize)
+  const concurrency = at(properties, 'ReservedConcurrentExecutions')
+  if (typeof concurrency !== 'number' || concurrency < 1)
+    problems.push(`${name} may take all of the account's concurrency; set reservedConcurrency`)
   const variables = at(at(properties, 'Environment'), 'Variables')
   for (const [key, value] of Object.entries(isRecord(variables) ? variables : {})) {
     if (/SECRET|TOKEN|PASSWORD|PRIVATE/i.test(key) && typeof value === 'string') {

@@ -4,11 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
+/** The script that is osls. */
+export function oslsPath(root: string): string {
+  return join(root, 'node_modules/osls/bin/serverless.js')
+}
+
 /**
  * Runs `osls package` on the root's serverless.yml: offline, with no credentials, no telemetry, and nothing of this process's
- * environment or home folder, so that the result depends on the repository alone. Throws with osls's own words when it fails.
+ * environment or home folder, so that the result depends on the repository and the given words (stage, region, parameters) alone.
+ * Throws with osls's own words when it fails.
  */
-export async function oslsPackage(root: string): Promise<void> {
+export async function oslsPackage(root: string, words: readonly string[] = []): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), 'longshore-osls-'))
   const env = {
     HOME: home,
@@ -21,7 +27,7 @@ export async function oslsPackage(root: string): Promise<void> {
     AWS_EC2_METADATA_DISABLED: 'true',
   }
   try {
-    await promisify(execFile)(process.execPath, [join(root, 'node_modules/osls/bin/serverless.js'), 'package'], {
+    await promisify(execFile)(process.execPath, [oslsPath(root), 'package', ...words], {
       cwd: root,
       env,
       timeout: 120_000,

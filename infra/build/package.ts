@@ -29,12 +29,21 @@ export interface PackagedFunction {
   readonly actions: readonly string[]
 }
 
+/** For which stack it is packaged: the stage, and the words that tell osls of it. */
+export interface PackageFor {
+  readonly stage: string
+  readonly words: readonly string[]
+}
+
 /**
  * Packages everything: bundles each function into dist/, puts the compiled configuration and the access policy beside it, loads every
  * bundle once, lets osls make the zips and the CloudFormation template in .serverless/, and inspects all of it. Needs no
  * network and no credentials, and uses none. Throws with every problem that the inspection found.
  */
-export async function packageAll(root: string): Promise<readonly PackagedFunction[]> {
+export async function packageAll(
+  root: string,
+  { stage, words }: PackageFor = { stage: 'dev', words: [] },
+): Promise<readonly PackagedFunction[]> {
   const budgets = Budgets.parse(JSON.parse(await readFile(join(root, 'infra/build/budgets.json'), 'utf8')))
   const config = await readPackagedConfig(root, localFunctions, Date.now())
   const clusterIds = config?.config.clusters.map(({ id }) => id) ?? []
@@ -54,11 +63,11 @@ export async function packageAll(root: string): Promise<readonly PackagedFunctio
     )
     packaged.push({ name, file, bundle, gzipBytes: await gzipSize(folder, bundle), actions: actions.map(actionText) })
   }
-  await oslsPackage(root)
+  await oslsPackage(root, words)
   const template = TemplateFile.parse(
     JSON.parse(await readFile(join(root, '.serverless/cloudformation-template-update-stack.json'), 'utf8')),
   )
-  problems.push(...inspectTemplate(template, packaged))
+  problems.push(...inspectTemplate(template, packaged, stage))
   for (const { name, bundle } of packaged) {
     const entries = zipEntries(await readFile(join(root, `.serverless/${name}.zip`)))
     problems.push(...inspectZip(name, entries, await readdir(join(root, bundle.folder))))

@@ -368,6 +368,46 @@ describe('the inspection finds', () => {
       'is not encrypted',
       (all) => set(all, ['CronScalerFailures', 'Properties', 'SqsManagedSseEnabled'], false),
     ],
+    [
+      'an alarm on errors that is gone',
+      'cron-scaler has no alarm on Errors of CronDashscalerLambdaFunction',
+      (all) => {
+        delete all.CronScalerErrorsAlarm
+      },
+    ],
+    [
+      'an alarm on the queue of another function',
+      'alarm-scaler has no alarm on ApproximateAgeOfOldestMessage of AlarmScalerQueue',
+      (all) =>
+        set(all, ['AlarmScalerQueueAgeAlarm', 'Properties', 'Dimensions', 0, 'Value'], {
+          'Fn::GetAtt': ['RedeployHookQueue', 'QueueName'],
+        }),
+    ],
+    [
+      'silence that is taken for quiet',
+      'nobody would hear of it',
+      (all) => set(all, ['CronScalerSilentAlarm', 'Properties', 'TreatMissingData'], 'notBreaching'),
+    ],
+    [
+      'an alarm that explains nothing',
+      'the alarm CronScalerErrorsAlarm does not say what it means',
+      (all) => set(all, ['CronScalerErrorsAlarm', 'Properties', 'AlarmDescription'], undefined),
+    ],
+    [
+      'no limit of concurrency',
+      'may take all of the account',
+      (all) => set(all, [lambda, 'Properties', 'ReservedConcurrentExecutions'], undefined),
+    ],
+    [
+      'a table with a key of nobody',
+      'is not encrypted by a key of this account',
+      (all) => set(all, ['StoreTable', 'Properties', 'SSESpecification'], undefined),
+    ],
+    [
+      'a bucket that could be public',
+      'could be made public',
+      (all) => set(all, ['ServerlessDeploymentBucket', 'Properties', 'PublicAccessBlockConfiguration'], undefined),
+    ],
     ['a public address', 'is a AWS::Lambda::Url', (all) => set(all, ['Open'], { Type: 'AWS::Lambda::Url', Properties: {} })],
   ])('%s', (_, text, change) => {
     expect(inspect(change).join('\n')).toContain(text)

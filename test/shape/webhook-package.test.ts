@@ -91,6 +91,7 @@ resources:
   - \${file(infra/resources/store-table.yml)}
   - \${file(infra/resources/http-api.yml)}
   - \${file(infra/resources/${name}.yml)}
+  - \${file(infra/resources/alarms.cjs)}
 `,
   )
   await bundleFunction(clone, name)
