@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { build, type Plugin } from 'esbuild'
 import { median } from './median.ts'
+import type { Comparison } from './section.ts'
 
 export interface ColdStartRow {
   readonly bundle: string
@@ -39,6 +40,9 @@ interface Candidate {
 }
 
 const emptyName = 'empty handler'
+/** Over the transport that the functions have. */
+const ourName = 'client over node:http'
+const sdkName = 'official SDK client'
 
 /**
  * Starts each bundle in a process of its own, round by round, and takes medians: an empty handler, this client over each
@@ -72,6 +76,24 @@ export async function measureColdStart(options: ColdStartOptions): Promise<reado
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** What a client adds to the start of a process until the first answer is there, and how large it is, against the official SDK's. */
+export function compareColdStart(rows: readonly ColdStartRow[]): readonly Comparison[] {
+  const ours = rows.find(({ bundle }) => bundle === ourName)
+  const sdk = rows.find(({ bundle }) => bundle === sdkName)
+  if (ours === undefined || sdk === undefined) return []
+  const compare = (what: string, of: (row: ColdStartRow) => number, unit: string): Comparison => ({
+    what: `${what}, against the official SDK's client`,
+    times: Math.round((of(sdk) / of(ours)) * 10) / 10,
+    ours: `${of(ours)} ${unit}`,
+    peer: `${of(sdk)} ${unit}`,
+  })
+  return [
+    compare('added to a cold start', ({ addedMs }) => addedMs, 'ms'),
+    compare('added until the first answer', ({ addedToAnswerMs }) => addedToAnswerMs, 'ms'),
+    compare('size of the bundle', ({ sizeKib }) => sizeKib, 'KiB'),
+  ]
 }
 
 /** Plain JavaScript: stripping types would cost more than what is measured. `performance.now()` counts from the process's start. */
@@ -164,10 +186,10 @@ export async function handler({ port }) {
 async function clientBundles(options: ColdStartOptions, folder: string): Promise<readonly Candidate[]> {
   const sources: readonly (readonly [name: string, source: string, plugins: Plugin[]])[] = [
     [emptyName, 'export async function handler() {}', []],
-    ['client over node:http', ourClient('transport-https.ts'), []],
+    [ourName, ourClient('transport-https.ts'), []],
     ['client over undici', ourClient('transport.ts'), []],
     ['client over undici, pared down', ourClient('transport.ts'), [paredUndici]],
-    ['official SDK client', sdkClient, []],
+    [sdkName, sdkClient, []],
   ]
   const event = { port: options.port }
   const made: Candidate[] = []

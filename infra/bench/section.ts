@@ -13,6 +13,16 @@ export interface Goal {
   readonly promised: string
   readonly measured: number
   readonly met: 'yes' | 'no'
+  /** What was measured over what was promised; absent where nothing was promised to be there at all. */
+  readonly ofPromised?: number
+}
+
+/** Ours against a peer that had the same to do, in turn with it: how many times better ours is, and both figures. */
+export interface Comparison {
+  readonly what: string
+  readonly times: number
+  readonly ours: string
+  readonly peer: string
 }
 
 /** One part of the bench, which can be run alone. */
@@ -28,11 +38,14 @@ export interface Section {
 export interface Measured<Row extends object = object> {
   readonly rows: readonly Row[]
   readonly goals?: readonly Goal[]
+  /** Against whom, where there is somebody. */
+  readonly compared?: readonly Comparison[]
 }
 
 /** A goal that what is measured stays below a limit, or reaches one. */
 export function goal(text: string, measured: number, limit: { readonly most: number } | { readonly least: number }, unit = ''): Goal {
-  const isMet = 'most' in limit ? measured <= limit.most : measured >= limit.least
-  const bound = 'most' in limit ? `at most ${limit.most.toLocaleString('en-US')}` : `at least ${limit.least.toLocaleString('en-US')}`
-  return { goal: text, promised: unit === '' ? bound : `${bound} ${unit}`, measured, met: isMet ? 'yes' : 'no' }
+  const [bound, isMet] = 'most' in limit ? [limit.most, measured <= limit.most] : [limit.least, measured >= limit.least]
+  const promised = `${'most' in limit ? 'at most' : 'at least'} ${bound.toLocaleString('en-US')}${unit === '' ? '' : ` ${unit}`}`
+  const share = Math.round((measured / bound) * 100) / 100
+  return { goal: text, promised, measured, met: isMet ? 'yes' : 'no', ...(Number.isFinite(share) ? { ofPromised: share } : {}) }
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import type sdkSignModule from 'tencentcloud-sdk-nodejs-common/tencentcloud/common/sign.js'
 import { signTc3 } from '#cloud/sign.ts'
 import { median } from './median.ts'
+import type { Comparison } from './section.ts'
 
 // By require, since what `import` makes of a CommonJS default export depends on who runs it.
 const sdkSign: typeof sdkSignModule = createRequire(import.meta.url)('tencentcloud-sdk-nodejs-common/tencentcloud/common/sign.js')
@@ -62,6 +63,14 @@ export function measureSignatures(options: { readonly rounds: number; readonly s
     { signer: 'Longshore', signaturesPerSecond: Math.round(median(ours)), timesSdk: Math.round((median(ours) / sdk) * 100) / 100 },
     { signer: 'official SDK', signaturesPerSecond: Math.round(sdk), timesSdk: 1 },
   ]
+}
+
+/** Ours against the official SDK's. */
+export function compareSignatures(rows: readonly SignatureRow[]): readonly Comparison[] {
+  const [ours, sdk] = rows
+  if (ours === undefined || sdk === undefined) return []
+  const figures = { ours: ours.signaturesPerSecond.toLocaleString('en-US'), peer: sdk.signaturesPerSecond.toLocaleString('en-US') }
+  return [{ what: 'signatures per second, against the official SDK', times: ours.timesSdk, ...figures }]
 }
 
 function slice(sign: (timestamp: number) => void, sliceMs: number): number {

@@ -8,6 +8,7 @@ import { createTransport } from '#cloud/transport.ts'
 import { createTransport as createHttpsTransport } from '#cloud/transport-https.ts'
 import type { TransportFactory } from '#cloud/wire.ts'
 import { median } from './median.ts'
+import type { Comparison } from './section.ts'
 
 export interface Contender {
   readonly name: string
@@ -53,6 +54,8 @@ function ours(port: number, createTransportOf: TransportFactory): CloudClient {
 }
 
 export const sdkName = 'official SDK'
+/** What runs on Lambda. */
+const functionsName = 'Longshore over node:http'
 export const undiciName = 'undici Pool.request, unsigned'
 
 /** Everybody who is measured. */
@@ -69,7 +72,7 @@ export function contenders(port: number): readonly Contender[] {
   const plain = { path: '/', method: 'POST' as const, headers: { host: `127.0.0.1:${port}`, 'content-type': 'application/json' }, body }
   return [
     { name: 'Longshore over undici', call: () => overUndici.send(unlimited, request), close: () => overUndici.close() },
-    { name: 'Longshore over node:http', call: () => overHttps.send(unlimited, request), close: () => overHttps.close() },
+    { name: functionsName, call: () => overHttps.send(unlimited, request), close: () => overHttps.close() },
     { name: sdkName, call: () => sdk.request('DescribeClusters', request), close: () => Promise.resolve() },
     { name: undiciName, call: async () => (await pool.request(plain)).body.json(), close: () => pool.close() },
     { name: 'undici Pool.dispatch, unsigned', call: () => dispatch(pool, plain), close: () => Promise.resolve() },
@@ -124,6 +127,19 @@ export async function measureThroughput(options: ThroughputOptions): Promise<rea
       timesUndici: rounded(rateOf(name, concurrency) / rateOf(undiciName, concurrency)),
     })),
   )
+}
+
+/** This client, over the transport that the functions have, against the official SDK. */
+export function compareThroughput(rows: readonly ThroughputRow[]): readonly Comparison[] {
+  return [...Map.groupBy(rows, ({ concurrency }) => concurrency)].flatMap(([concurrency, own]) => {
+    const ours = own.find(({ contender }) => contender === functionsName)
+    const sdk = own.find(({ contender }) => contender === sdkName)
+    if (ours === undefined || sdk === undefined) return []
+    const what = `signed calls, ${concurrency} at a time, per second, against the official SDK`
+    return [
+      { what, times: ours.timesSdk, ours: ours.callsPerSecond.toLocaleString('en-US'), peer: sdk.callsPerSecond.toLocaleString('en-US') },
+    ]
+  })
 }
 
 interface Slice {

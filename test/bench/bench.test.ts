@@ -8,6 +8,7 @@ import { measureKernelSize } from '#infra/bench/kernel-size.ts'
 import { machineFacts } from '#infra/bench/machine.ts'
 import { median } from '#infra/bench/median.ts'
 import { measureQuietTicks } from '#infra/bench/quiet-tick.ts'
+import { benchTable, withBenchTable } from '#infra/bench/readme-table.ts'
 import { measureRules } from '#infra/bench/rules.ts'
 import { rulesShapes } from '#infra/bench/rules-shapes.ts'
 import { goal } from '#infra/bench/section.ts'
@@ -162,11 +163,29 @@ describe('the bench', () => {
   })
 
   it('holds what is measured against what was promised', () => {
-    expect(goal('a', 5, { most: 5 }, 'ms')).toEqual({ goal: 'a', promised: 'at most 5 ms', measured: 5, met: 'yes' })
+    expect(goal('a', 5, { most: 5 }, 'ms')).toEqual({ goal: 'a', promised: 'at most 5 ms', measured: 5, met: 'yes', ofPromised: 1 })
     expect(goal('a', 5.1, { most: 5 }).met).toBe('no')
-    expect(goal('a', 2000, { least: 2000 })).toEqual({ goal: 'a', promised: 'at least 2,000', measured: 2000, met: 'yes' })
+    expect(goal('a', 2000, { least: 2000 })).toEqual({ goal: 'a', promised: 'at least 2,000', measured: 2000, met: 'yes', ofPromised: 1 })
+    expect(goal('a', 0, { most: 0 })).toEqual({ goal: 'a', promised: 'at most 0', measured: 0, met: 'yes' })
     expect(goal('a', 1999, { least: 2000 }).met).toBe('no')
     expect([goal('a', Number.NaN, { most: 5 }).met, goal('a', Number.NaN, { least: 5 }).met]).toEqual(['no', 'no'])
+  })
+
+  it('makes one table for the README, ratios first', () => {
+    const machine = { cpu: 'X', cores: 2, memoryGib: 8, system: 'linux', node: 'v24.0.0', undici: '8', sdk: '4', load: 0.1 }
+    const compared = [{ section: 'signatures', what: 'signatures', times: 2.5, ours: '50,000', peer: '20,000' }]
+    const goals = [{ section: 'store', ...goal('writes', 5, { most: 4 }, 'ms') }]
+    const made = benchTable({ machine, compared, goals }, '2026-11-24')
+    expect(made.split('\n').slice(2)).toEqual([
+      '| ratio | what | measured | peer, or what was promised |',
+      '| --- | --- | --- | --- |',
+      '| **2.5 ×** | signatures | 50,000 | 20,000 |',
+      '| 1.25 **missed** | store: writes | 5 | at most 4 ms |',
+    ])
+    expect(made).toMatch(/^Measured 2026-11-24 on X, 2 cores, 8 GiB/)
+    const readme = 'a\n<!-- bench: written by `npm run bench -- --readme` -->\nold\n<!-- end of bench -->\nb'
+    expect(withBenchTable(readme, 'new')).toBe(readme.replace('old', 'new'))
+    expect(() => withBenchTable('nothing', 'new')).toThrow('has lost the lines')
   })
 
   it('runs one section alone, and says which there are', async () => {
