@@ -27,7 +27,9 @@ more, at most once, within the guard, and journaled. Changes that are not the sa
 --target carries out only the steps about targets like that, --all also prints rules that were superseded, --wide whole reasons
 on a narrow terminal. The configuration has to say \`mode: enforce\`.
 
-Exit code 1 when the plan does not match, or something of it failed or was held, with nothing or only the rest left undone.`,
+Exit code 1 when the plan does not match, or something of it failed or was held, with nothing or only the rest left undone.
+
+Example: longshore apply --plan 3f9a1c07 --target '*/shop/*'`,
   run: async (words, io) => {
     const { values } = parseArgs({
       args: [...words],

@@ -46,7 +46,9 @@ TENCENTCLOUD_DOMAIN and _PROTOCOL, or longshore.yaml.
   --api-version V      with --raw: version of an action outside the catalog, such as 2017-03-12
   --language L         zh-CN or en-US
 
-With --timestamp, --nonce or --body the request is sent exactly once, as printed by --dry-run.`,
+With --timestamp, --nonce or --body the request is sent exactly once, as printed by --dry-run.
+
+Example: longshore call tke DescribeClusters --params '{"Limit": 10}' --dry-run`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

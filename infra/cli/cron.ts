@@ -15,7 +15,9 @@ the instant after which to look (now when absent).
 
 A schedule that cannot be read is explained, with the six fields that were probably meant where five or seven are given, and
 ends with exit code 1. One that can be read but never fires, such as "0 0 8 30 2 *" (30 February), prints no time, says so on
-stderr and ends with exit code 0; never means not within five years of --from.`,
+stderr and ends with exit code 0; never means not within five years of --from.
+
+Example: longshore cron next "0 0 8 * * 1-5" --zone Asia/Shanghai`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

@@ -29,7 +29,9 @@ until somebody decides about it. Works on the store of FILE (longshore.yaml when
   retry     puts it back in line with all its tries ahead; the functions take it up at their next look
   discard   gives it up: it counts as done
 
-An id may be cut to its first characters, as long as only one event begins so. Exit code 1 when there is no such event.`,
+An id may be cut to its first characters, as long as only one event begins so. Exit code 1 when there is no such event.
+
+Example: longshore dead-letters list --function redeploy-hook`,
     run: async (words, io) => {
       const { values, positionals } = parseArgs({
         args: [...words],

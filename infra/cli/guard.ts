@@ -21,7 +21,7 @@ Shows whether a function, or each of them, may change anything now, and why not:
 the overrides that are in force, the protected targets, and for each cap how much is used and when room comes back. Reads the
 store, and the kill switch where it is; changes nothing, and takes nothing of the caps.
 
-For example: longshore guard cron-scaler
+Example: longshore guard cron-scaler
 
 Exit code 1 when something could not be told: a kill switch that cannot be read, a cap whose figures are damaged.`,
   run: async (words, io) => {

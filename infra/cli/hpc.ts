@@ -31,8 +31,8 @@ convert makes HPC objects of rules in a configuration (or of a list of rules), r
         autoscalers, which have no maximum; --cluster the cluster whose rules are meant, or that the objects are in; the
         one that the configuration has when absent.
 
-Examples: longshore hpc apply -f schedules.yaml --cluster production --dry-run
-          longshore hpc convert -f longshore.yaml --to hpc --cluster production -o schedules.yaml
+Example: longshore hpc apply -f schedules.yaml --cluster production --dry-run
+Example: longshore hpc convert -f longshore.yaml --to hpc --cluster production -o schedules.yaml
 
 Exit code 0: done, or nothing to do. 2: there are changes, and they were not written (--dry-run, another mode, or the answer was
 no). 1: something is wrong.`

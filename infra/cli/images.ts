@@ -26,7 +26,9 @@ once for each content, however many tags and repositories have it. Nothing is ch
   --config FILE      the configuration; longshore.yaml when absent. --sandbox: on a fresh sandbox
 
 Hints name what the configuration says for nothing: a policy that is for no repository or keeps nothing anywhere, a rule or a
-protection that no tag is like. Exit code 1 when something could not be read: it is named, and nothing of it would be removed.`,
+protection that no tag is like. Exit code 1 when something could not be read: it is named, and nothing of it would be removed.
+
+Example: longshore images report --html images.html --sandbox`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

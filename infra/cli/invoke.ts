@@ -29,7 +29,9 @@ Without --config it runs on a fresh sandbox whose clock stands at the event's in
 same; --now sets that clock to another instant, for an event that comes late (events/cron-scaler/late.json with
 --now 2026-11-24T00:00:00Z). With --config it runs against that platform, now, and writes only in mode enforce; --sandbox
 tries that configuration on the sandbox. --json prints the whole report, --all also rules that were superseded, --wide whole
-reasons on a narrow terminal. Exit code 1 when the event is not valid or something failed, 130 when Ctrl-C came first.`,
+reasons on a narrow terminal. Exit code 1 when the event is not valid or something failed, 130 when Ctrl-C came first.
+
+Example: longshore invoke cron-scaler --event events/cron-scaler/base.json`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

@@ -16,7 +16,10 @@ export const journal: Command = {
 Every change has an entry before it (intent) and one after it (outcome), each sealed with the hash of the one before. Notes say
 who has set the kill switch or put a freeze window aside, when and why.
 \`verify\` checks the whole chain, and that it has every entry that the ledger remembers: exit code 1 when something was
-changed, removed, inserted, reordered or cut off.`,
+changed, removed, inserted, reordered or cut off.
+
+Example: longshore journal list cron-scaler --limit 10
+Example: longshore journal verify cron-scaler`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

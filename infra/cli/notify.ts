@@ -32,7 +32,9 @@ The notifiers are those under \`notifiers\` in FILE (longshore.yaml when absent)
   status   for each notifier: how many notices wait, what became of the last try, until when it keeps still after a failure, and
            the notices that were given up, with the reason. Needs the store only.
 
-Exit code 1 when a message did not arrive; status: when notices were given up.`,
+Exit code 1 when a message did not arrive; status: when notices were given up.
+
+Example: longshore notify test operations`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

@@ -17,7 +17,9 @@ Mode observe or plan is enough. Where \`npm start\` in mode observe or plan prin
 is kept in the store for a week under its digest; \`longshore apply --plan <digest>\` carries it out (with mode enforce). With
 --sandbox it is made on a fresh sandbox, only to look at. --json prints the whole document.
 
-Exit code 0: nothing to do. 2: there are changes. 1: something went wrong, or a cluster could not be read.`,
+Exit code 0: nothing to do. 2: there are changes. 1: something went wrong, or a cluster could not be read.
+
+Example: longshore plan cron-scaler --sandbox`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

@@ -26,7 +26,7 @@ that is deployed. Asks nobody, and needs no credentials.
 
 Without a configuration (longshore.yaml, or the one that --config names) every cluster and repository is allowed.
 
-For example: longshore policy image-cleaner`,
+Example: longshore policy image-cleaner`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

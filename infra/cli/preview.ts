@@ -47,7 +47,7 @@ nobody else changing a size. Nothing is changed.
 
 Exit code 0: here it is. 1: something went wrong, or a cluster could not be read.
 
-Example: longshore preview cron-scaler --from 2026-11-24 --days 365 --html year.html`,
+Example: longshore preview cron-scaler --from 2026-11-24 --days 7 --html week.html`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({
       args: [...words],

@@ -19,7 +19,9 @@ port (8781 when absent). --attach sends ForwardRequest of one of its clusters to
   token-file=FILE    the same, from a file
   ca-file=FILE       PEM of the authority that signed the server's certificate
 
-Ctrl-C ends it.`,
+Ctrl-C ends it.
+
+Example: longshore sandbox --port 0`,
   run: async (words, io) => {
     const { values } = parseArgs({
       args: [...words],

@@ -13,7 +13,9 @@ export const undo: Command = {
 
 Takes back the change that an entry of the journal began (\`longshore journal list\` shows the entries). The target is read
 first: when somebody has changed it since, it is left alone. The undoing goes through guard, ledger and journal like
-every other change, so it needs \`mode: enforce\`, happens once, and can be undone itself.`,
+every other change, so it needs \`mode: enforce\`, happens once, and can be undone itself.
+
+Example: longshore undo cron-scaler 12`,
   run: async (words, io) => {
     const { values, positionals } = parseArgs({ args: [...words], allowPositionals: true, options: { config: { type: 'string' } } })
     const [name, word, ...more] = positionals

@@ -10,7 +10,9 @@ export const validate: Command = {
 
 Reads FILE (longshore.yaml when absent) the way the functions do, with the environment, and prints what it found wrong: the
 line, the key, what is expected, and for an unknown key the nearest valid one. Nothing is called. Exit code 1 when
-something is wrong.`,
+something is wrong.
+
+Example: longshore validate longshore.yaml`,
   run: async (words, io) => {
     const { positionals } = parseArgs({ args: [...words], allowPositionals: true, options: {} })
     if (positionals.length > 1) throw new UsageError('one file at a time')
