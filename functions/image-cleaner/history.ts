@@ -93,14 +93,19 @@ export function historyAfter(
     const latest = lost.get(row.name)
     if (row.removedDay !== undefined && (latest === undefined || latest.pushedMs < row.pushedMs)) lost.set(row.name, row)
   }
-  for (const { tag, digest, object, seenMs } of references) {
+  for (const { tag, digest, content, exceptContents, object, seenMs } of references) {
     if (seenMs < now) continue
+    const excepted = new Set(exceptContents?.map(contentOf))
     const named = tag === undefined ? undefined : live.get(tag)
     const missed = tag === undefined || named !== undefined ? undefined : lost.get(tag)
-    const keys = [named, ...(missed === undefined ? [] : [keyOf(missed)]), ...(digest === undefined ? [] : (byDigest.get(digest) ?? []))]
+    const keys = [
+      named,
+      ...(missed === undefined ? [] : [keyOf(missed)]),
+      ...[digest, content].flatMap((id) => (id === undefined ? [] : (byDigest.get(id) ?? []))),
+    ]
     for (const key of new Set(keys)) {
       const row = key === undefined ? undefined : rows.get(key)
-      if (key !== undefined && row !== undefined) rows.set(key, used(row, object, day, before?.lastDay))
+      if (key !== undefined && row !== undefined && !excepted.has(row.content)) rows.set(key, used(row, object, day, before?.lastDay))
     }
   }
   return { repository, firstDay: before?.firstDay ?? day, lastDay: day, tags: pruned([...rows.values()], day) }

@@ -3,6 +3,7 @@ import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import { KubeError, type KubeObject, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
 import type { Mode } from '#shared/runtime/definition.ts'
+import { type RolloutRecord, readRolloutRecord, rolloutRecordAnnotation } from '#shared/runtime/rollout-record.ts'
 import { imagesNamedIn, listCustom, parseCustomKind } from './custom-resources.ts'
 import type { ImageCleanerConfig, Settings } from './event.ts'
 import { type ImageName, parseImageName } from './image-name.ts'
@@ -123,7 +124,9 @@ async function observeCluster(
   const elsewhere = new Set<string>()
   let pods = 0
   let objects = 0
-  const add = (name: ImageName | undefined, facts: Pick<ImageReference, 'via' | 'object'>): void => {
+  /** By uid of a workload the images that failed to run in it. */
+  const failed = new Map<string, RolloutRecord['failed']>()
+  const add = (name: ImageName | undefined, facts: Pick<ImageReference, 'via' | 'object' | 'content' | 'exceptContents'>): void => {
     if (name === undefined) return
     const { repository, tag, digest } = name
     if (!own.has(name.host)) {
@@ -139,7 +142,8 @@ async function observeCluster(
       seenMs: now,
     }
     // Of a hundred pods of one Deployment one will do. What names a place of its own stays.
-    const key = JSON.stringify([repository, tag, digest, facts.via === 'pod' || facts.via === 'pod-status' ? facts.via : facts.object])
+    const { via, object, content } = facts
+    const key = JSON.stringify([repository, tag, digest, via === 'pod' || via === 'pod-status' ? via : object, content])
     if (!references.has(key)) references.set(key, reference)
   }
   try {
@@ -159,7 +163,15 @@ async function observeCluster(
           if (kind.via === 'controller-revision') continue
           return { id, problem: `${where} does not look like one, so nobody knows what it uses`, seen: [...references.values()] }
         }
-        for (const { image, place } of imagesOfSpec(spec.data)) add(parseImageName(image), { via: kind.via, object: `${where}, ${place}` })
+        const lost = failedIn(object, kind)
+        for (const { image, place } of imagesOfSpec(spec.data)) {
+          const name = parseImageName(image)
+          const exceptContents = lost.flatMap((one) => (one.image === image ? [one.content] : []))
+          // What failed here, nobody goes back to.
+          if (name?.digest !== undefined && exceptContents.includes(name.digest)) continue
+          add(name, { via: kind.via, object: `${where}, ${place}`, ...(exceptContents.length === 0 ? {} : { exceptContents }) })
+        }
+        addRecord(object, kind, where)
         if (kind.kind === 'Pod') addStatus(object, where, imagesOfSpec(spec.data))
       }
     }
@@ -178,6 +190,33 @@ async function observeCluster(
     throw error
   }
   return { id, references: [...references.values()], missing, pods, objects, elsewhere: [...elsewhere] }
+
+  /** What of a workload's history failed to run in it; nothing of what still has pods, or is to have some. */
+  function failedIn(object: KubeObject, { via }: Kind): RolloutRecord['failed'] {
+    if (via !== 'replica-set' && via !== 'controller-revision') return []
+    if (via === 'replica-set' && at(object, 'spec', 'replicas') !== 0) return []
+    const owners = at(object, 'metadata', 'ownerReferences')
+    const owner = Array.isArray(owners) ? owners.find((one) => at(one, 'controller') === true) : undefined
+    const uid = at(owner, 'uid')
+    return typeof uid === 'string' ? (failed.get(uid) ?? []) : []
+  }
+
+  /** What redeploy-hook has written down on a workload: where a way back leads, and what failed. Its history is listed after it. */
+  function addRecord({ metadata }: KubeObject, { via }: Kind, where: string): void {
+    // A ReplicaSet has a copy of what its Deployment said when it was made.
+    if (via !== 'workload' && via !== 'cron-job' && via !== 'job') return
+    const text = metadata.annotations?.[rolloutRecordAnnotation]
+    if (text === undefined) return
+    const record = readRolloutRecord(text)
+    const object = `${where}, the way back of its rollout`
+    if (record === undefined) {
+      for (const image of imagesNamedIn({ text }, hosts)) add(image, { via: 'rollout-record', object })
+      return
+    }
+    for (const { image, content } of record.ways)
+      add(parseImageName(image), { via: 'rollout-record', object, ...(content === undefined ? {} : { content }) })
+    if (metadata.uid !== undefined && record.failed.length > 0) failed.set(metadata.uid, record.failed)
+  }
 
   function addStatus(pod: KubeObject, where: string, asked: readonly AskedImage[]): void {
     const status = z.safeParse(PodStatus, at(pod, 'status') ?? {})

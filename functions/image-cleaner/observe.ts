@@ -4,6 +4,7 @@ import { RegistryError } from '#cloud/registry-error.ts'
 import { civilOf } from '#shared/pure/civil.ts'
 import type { Decision } from '#shared/pure/step.ts'
 import type { ObserveAround, PartOutcome } from '#shared/runtime/definition.ts'
+import { type DeployingImage, recallDeploying } from '#shared/runtime/image-claims.ts'
 import { type CanaryState, dayOf } from './canary.ts'
 import type { Settings } from './event.ts'
 import { type TimedTag, timedTags } from './first-seen.ts'
@@ -138,10 +139,11 @@ async function look(
   cloud: CloudReader,
   config: ObserveUsesConfig,
   now: number,
-  { memory }: ObserveAround,
+  { memory, memoryOf }: ObserveAround,
   { triggers }: RegistryForReading,
 ): Promise<Seen | { readonly problem: string }> {
   const before = await recallReferences(memory)
+  const deploying = await recallDeploying(memoryOf?.('redeploy-hook'))
   const uses = await observeUses(cloud, config, now)
   let hasTriggers: boolean
   try {
@@ -154,11 +156,17 @@ async function look(
   const graph = referenceGraph({
     clusters,
     memories: before.clusters,
-    remembered: before.references,
+    remembered: [...before.references, ...deploying.map((image) => deploymentOf(image, now))],
     settings: config.settings,
     now,
   })
   return { uses, before, graph, hasTriggers }
+}
+
+/** Something that another function is about to deploy, or waits with. */
+function deploymentOf({ repository, tag, content, by }: DeployingImage, now: number): ImageReference {
+  const names = { ...(tag === undefined ? {} : { tag }), ...(content === undefined ? {} : { content }) }
+  return { repository, ...names, via: 'deployment', cluster: '', object: `redeploy-hook, which is about to give it to ${by}`, seenMs: now }
 }
 
 function clusterFacts(uses: ObservedUses) {
@@ -265,9 +273,9 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
       yield stale
       return
     }
-    const usesNow = () => {
+    const usesNow = (deployed: readonly ImageReference[] = []) => {
       const frozen = frozenIn(seen.graph, name)
-      return { references: [...referencesTo(seen.graph, name), ...triggers], ...(frozen === undefined ? {} : { frozen }) }
+      return { references: [...referencesTo(seen.graph, name), ...triggers, ...deployed], ...(frozen === undefined ? {} : { frozen }) }
     }
     const { references, frozen } = usesNow()
     const verdict = judgeRepository({ repository, references, frozen, settings, now })
@@ -297,7 +305,7 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
       counted.set(policy.name, (counted.get(policy.name) ?? 0) + repository.tags.length)
     const changes = config.mode === 'enforce' ? removalsOf(planRepository(part, config, now)) : []
     if (changes.length > 0) {
-      const announced = yield { kind: 'announcement', repository: name, changes }
+      const announced = yield { kind: 'announcement', atMs: latestMs, repository: name, changes }
       if (announced.isForgotten === true) {
         const text =
           'what is about to be removed could not be written down first, and would not count against the caps if the run were cut off: nothing is removed, the next run goes on here'
@@ -310,8 +318,11 @@ async function* observeRepositories(facts: RepositoriesCase): AsyncGenerator<Obs
         yield tooLate
         return
       }
+      // Only now, when everybody can read what goes: who deploys from now on sees that, and who did before is seen here.
+      const deploying = await recallDeploying(around.memoryOf?.('redeploy-hook'), name)
+      const deployed = deploying.map((image) => deploymentOf(image, now))
       const { frozen: _, ...whole } = part
-      part = { ...whole, ...usesNow() }
+      part = { ...whole, ...usesNow(deployed) }
     }
     const outcome: PartOutcome<ImageChange> = yield part
     const count = removedIn(outcome)

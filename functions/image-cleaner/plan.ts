@@ -41,6 +41,8 @@ export interface ObservedServerPolicies {
 /** What is about to be removed from the next repository: kept before it happens, so that a run which is cut off in between is counted. */
 export interface ObservedAnnouncement {
   readonly kind: 'announcement'
+  /** When it was planned, epoch milliseconds. */
+  readonly atMs: number
   readonly repository: string
   readonly changes: readonly RemoveChange[]
 }

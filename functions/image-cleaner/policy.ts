@@ -153,7 +153,7 @@ export function usesOf(
   { repository, references, settings }: Pick<JudgeFacts, 'repository' | 'references' | 'settings'>,
   contents: readonly Content[],
 ): Uses {
-  const { byTag, byId } = findAsked(references, contents)
+  const { byTag, byId, byContent } = findAsked(references, contents)
   const byPlace = new Map<number, ImageReference[]>()
   const unresolved: ImageReference[] = []
   const add = (place: number, reference: ImageReference): void => {
@@ -161,12 +161,14 @@ export function usesOf(
     if (uses === undefined) byPlace.set(place, [reference])
     else uses.push(reference)
   }
+  const isExcepted = (place: number, { exceptContents }: ImageReference): boolean =>
+    exceptContents !== undefined && contents[place]?.tags.some(({ contentId }) => exceptContents.includes(contentId)) === true
   for (const reference of references) {
-    const { tag, digest, via } = reference
+    const { tag, digest, content, via } = reference
     const named = tag === undefined ? undefined : byTag.get(tag)
     const pinned = digest === undefined || settings.contentIds === 'opaque' ? undefined : byId.get(digest)
-    if (named !== undefined) add(named, reference)
-    if (pinned !== undefined && pinned !== named) add(pinned, reference)
+    const written = content === undefined ? undefined : byContent.get(content)
+    for (const place of new Set([named, pinned, written])) if (place !== undefined && !isExcepted(place, reference)) add(place, reference)
     // A pod that reports a digest which no tag has any more runs what was under a tag that has moved on: no tag can take it away.
     const isWish = via !== 'pod-status'
     if (digest !== undefined && pinned === undefined && isWish && repository.tags.length > 0) unresolved.push(reference)
@@ -178,20 +180,25 @@ export function usesOf(
 function findAsked(
   references: readonly ImageReference[],
   contents: readonly Content[],
-): { readonly byTag: ReadonlyMap<string, number>; readonly byId: ReadonlyMap<string, number> } {
+): Readonly<Record<'byTag' | 'byId' | 'byContent', ReadonlyMap<string, number>>> {
   const [tags, digests] = [new TextTable(references.length), new TextTable(references.length)]
-  for (const [index, { tag, digest }] of references.entries()) {
+  // Few: those of rollouts.
+  const written = new Set<string>()
+  for (const [index, { tag, digest, content }] of references.entries()) {
     if (tag !== undefined) tags.firstOf(tag, index)
     if (digest !== undefined) digests.firstOf(digest, index)
+    if (content !== undefined) written.add(content)
   }
   const byTag = new Map<string, number>()
   const byId = new Map<string, number>()
-  if (references.length === 0) return { byTag, byId }
+  const byContent = new Map<string, number>()
+  if (references.length === 0) return { byTag, byId, byContent }
   const areDigests = digests.size > 0
   let place = 0
   for (const content of contents) {
     for (const { name, contentId, imageId, parts } of content.tags) {
       if (tags.has(name)) byTag.set(name, place)
+      if (written.has(contentId)) byContent.set(contentId, place)
       if (!areDigests) continue
       if (digests.has(contentId)) byId.set(contentId, place)
       if (imageId !== undefined && digests.has(imageId)) byId.set(imageId, place)
@@ -199,7 +206,7 @@ function findAsked(
     }
     place += 1
   }
-  return { byTag, byId }
+  return { byTag, byId, byContent }
 }
 
 /** Why nothing of a repository is removed, if so. */
@@ -376,7 +383,7 @@ function useReasons({ settings, now }: JudgeFacts): (uses: readonly ImageReferen
         : uses.toSorted((left, right) => compareTexts(left.cluster, right.cluster) || compareTexts(left.object, right.object))
     const present = sorted.filter(({ seenMs }) => seenMs >= now)
     if (present.length > 0) {
-      const named = present.slice(0, mostNamed).map((use) => `${use.object} in ${use.cluster}`)
+      const named = present.slice(0, mostNamed).map((use) => (use.cluster === '' ? use.object : `${use.object} in ${use.cluster}`))
       const more = present.length > named.length ? ` and ${present.length - named.length} more` : ''
       return { code: 'referenced', text: `in use by ${named.join('; ')}${more}` }
     }

@@ -106,7 +106,9 @@ type Row = readonly [repository: string, tag: string, digest: string, object: st
 /** One row for each image, with the latest time it was seen. */
 function rowsOf(references: readonly ImageReference[], before: readonly ImageReference[]): readonly Row[] {
   const rows = new Map<string, Row>()
-  for (const { repository, tag = '', digest = '', object, seenMs } of [...before, ...references]) {
+  for (const { repository, tag = '', digest = '', exceptContents, object, seenMs } of [...before, ...references]) {
+    // What is only in the history of where it failed was not in use, and what is known by its content alone has no name to be remembered by.
+    if (exceptContents !== undefined || (tag === '' && digest === '')) continue
     const key = JSON.stringify([repository, tag, digest])
     const known = rows.get(key)
     if (known === undefined || known[4] < seenMs) rows.set(key, [repository, tag, digest, object.slice(0, 300), seenMs])

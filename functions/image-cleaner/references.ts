@@ -5,6 +5,10 @@ export interface ImageReference {
   readonly tag?: string | undefined
   /** `sha256:…` where it is named by content. */
   readonly digest?: string | undefined
+  /** As the registry names it, where somebody has written that down; unlike a digest it may be gone, and then nothing is to be kept for it. */
+  readonly content?: string | undefined
+  /** Contents that it does not ask for, whatever its name stands for: they failed to run there. */
+  readonly exceptContents?: readonly string[] | undefined
   /** What kind of place it was found in. Only `pod-status` is a report of the past; the rest is what will be pulled. */
   readonly via:
     | 'pod'
@@ -17,6 +21,8 @@ export interface ImageReference {
     | 'pod-template'
     | 'custom-resource'
     | 'trigger'
+    | 'rollout-record'
+    | 'deployment'
   /** Id of the cluster. */
   readonly cluster: string
   /** For people: `Deployment prod/web, container app`. */

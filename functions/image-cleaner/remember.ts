@@ -1,4 +1,5 @@
 import type { FunctionConfig, Mode, RunFacts } from '#shared/runtime/definition.ts'
+import { keepRemoving, removingForMs } from '#shared/runtime/image-claims.ts'
 import type { MemoryWriter } from '#shared/runtime/memory.ts'
 import { canaryAfter, canaryCounted, canaryUndone, dayOf } from './canary.ts'
 import type { Settings } from './event.ts'
@@ -140,11 +141,13 @@ async function keepUndone(change: ImageChange, why: string, settings: Settings, 
 
 /** What a run is about to remove. A run that is cut off before it says what came of it is counted with this. */
 async function keepAnnounced(
-  { repository, changes }: ObservedAnnouncement,
+  { atMs, repository, changes }: ObservedAnnouncement,
   { settings }: Pick<FunctionConfig<Settings>, 'settings'>,
   memory: MemoryWriter,
   now: number,
 ): Promise<void> {
+  const contents = changes.flatMap((change) => change.tags.map(({ contentId }) => contentId))
+  await keepRemoving(memory, { repository, contents, run: String(now) }, atMs + removingForMs)
   await keepPending(settings, memory, now)
   const tags = changes.reduce((sum, change) => sum + change.tags.length, 0)
   const policies = [...new Set(changes.flatMap((change) => change.policies))]

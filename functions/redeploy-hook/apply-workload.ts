@@ -8,6 +8,7 @@ import type { CloneJobChange, RollbackChange, RunCronJobChange, SetImagesChange,
 import type { RedeployConfig } from './event.ts'
 import { copyOfJob, copyOfLabel, isStartedFor, runOfCronJob } from './job-copy.ts'
 import { recordFor } from './record.ts'
+import { whyNotThere } from './still-there.ts'
 import { refName } from './workload.ts'
 import { patchOf } from './workload-patch.ts'
 import { jobPath, jobsPath, pathOf, regionOf } from './workload-path.ts'
@@ -23,6 +24,8 @@ export type ApplyCode =
   | 'conflict'
   | 'not-taken'
   | 'name-taken'
+  | 'image-gone'
+  | 'registry-unreadable'
   | 'old-copies-left'
 
 /** How often a workload is read and decided about again when it changes between reading and writing. */
@@ -36,7 +39,7 @@ export interface Seen {
 
 /**
  * Carries out a change of one workload; `key` is its step's. It is read again first: another object, an image that somebody else has set,
- * another record, an opt-out since the plan each stop it. Then one JSON Patch writes images and record together and tests all it
+ * another record, an opt-out since the plan each stop it, as does an image that is gone from the registry. Then one JSON Patch writes images and record together and tests all it
  * was decided by. When a test fails because the workload has moved in between it is read and decided again, three times at most.
  *
  * A Job's copy, and a run of a CronJob, are made first, under a name that says what they are for, and recorded afterwards; made
@@ -57,6 +60,8 @@ export async function applyToWorkload(
     if (typeof seen === 'string') return absent(seen, change)
     const settled = alreadyDecided(seen.live, change, key)
     if (settled !== undefined) return settled
+    const gone = attempt === 1 ? await imageGone(change, cloud, config) : undefined
+    if (gone !== undefined) return gone
     if (change.kind === 'clone-job' || change.kind === 'run-cronjob') {
       const refused = await startJob(kube, seen.object, change, key)
       if (refused !== undefined) return refused
@@ -115,6 +120,17 @@ function alreadyDecided(live: LiveWorkload, change: WorkloadChange, key: string)
     return skipped('world-changed', 'its record has changed since the plan; the next look decides')
   }
   return imagesMoved(live, change)
+}
+
+/** Whether what is to be set can still be had. What is put back is tried in any case: what is there in its place does not run. */
+async function imageGone(change: WorkloadChange, cloud: CloudWriter, config: RedeployConfig): Promise<StepResult | undefined> {
+  if (change.kind !== 'set-images' && change.kind !== 'clone-job') return undefined
+  const images = new Map(change.containers.map((image) => [JSON.stringify([image.repository, image.tag]), image]))
+  for (const image of images.values()) {
+    const gone = await whyNotThere(cloud, image, config)
+    if (gone !== undefined) return gone.code === 'registry-unreadable' ? held(gone.code, gone.text) : skipped(gone.code, gone.text)
+  }
+  return undefined
 }
 
 /** Whether the containers still are what the plan saw. */

@@ -4,6 +4,7 @@ import type { ScheduleDefinition } from '#shared/runtime/definition.ts'
 import type { Processed, QueueDefinition, QueuedEvent, Try } from '#shared/runtime/queue-definition.ts'
 import type { RunReport } from '#shared/runtime/report.ts'
 import { openRunForEvent } from '#shared/runtime/run-for-event.ts'
+import { announce } from './announce.ts'
 import { apply } from './apply.ts'
 import { planApproval } from './approvals.ts'
 import { RedeployChange } from './change.ts'
@@ -30,6 +31,7 @@ export const definition: Definition = {
   plan,
   change: RedeployChange,
   settle,
+  announce,
   apply,
   remember,
   rememberSteps,

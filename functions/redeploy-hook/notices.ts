@@ -47,6 +47,7 @@ const tellings = new Map<string, Telling>(
     'waits-for-wave': false,
     'waits-for-turn': false,
     soaking: false,
+    'being-removed': false,
     'workload-deleting': false,
   } satisfies Partial<Record<ReasonCode, Telling>>),
 )

@@ -55,6 +55,7 @@ export type ReasonCode =
   | 'on-delete-not-rolled'
   | 'not-watched'
   | 'rollback-failed'
+  | 'being-removed'
   | 'trigger-double'
   | 'trigger-target-missing'
   | 'trigger-failing'

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto'
 import * as z from 'zod/mini'
 import { clip } from '#shared/pure/clip.ts'
+import { rolloutRecordAnnotation } from '#shared/runtime/rollout-record.ts'
 
 /**
  * The annotation on a workload that carries what was done to it. It is written in the same patch as the image, so that there is
  * never an image of ours without its record or a record without its image.
  */
-export const recordAnnotation = 'longshore.dev/redeploy-hook'
+export const recordAnnotation = rolloutRecordAnnotation
 
 /** Keeps a workload out of this function, unless it says "false". */
 export const optOutAnnotation = 'longshore.dev/opt-out'

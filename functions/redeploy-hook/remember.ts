@@ -1,5 +1,6 @@
 import { parseImageName } from '#shared/pure/image-name.ts'
 import type { RunFacts } from '#shared/runtime/definition.ts'
+import { deployingForMs, keepDeploying } from '#shared/runtime/image-claims.ts'
 import type { MemoryWriter } from '#shared/runtime/memory.ts'
 import type { RedeployChange } from './change.ts'
 import { rollingLookMs } from './decide-workload.ts'
@@ -29,6 +30,7 @@ export async function remember(facts: Facts, memory: MemoryWriter): Promise<void
   const { observed, steps, decisions, now } = facts
   await keepHolds(memory, observed.workloads, now + holdForMs)
   await forgetReleased(steps, decisions, memory)
+  await keepWanted(facts, memory)
   const looks = nextLooks(facts)
   const pending = await pendingRepositories.recall(memory)
   const looked = new Set([...observed.repositories.map(({ name }) => name), ...observed.due])
@@ -39,6 +41,20 @@ export async function remember(facts: Facts, memory: MemoryWriter): Promise<void
   for (const { repository, before, seen } of observed.tags) await keepSeen(memory, repository, before, seen)
   for (const { cluster, facts: own } of observed.facts) await memory.put(factsKey(cluster), own)
   if (observed.look !== undefined) await lastLook.keep(memory, observed.look)
+}
+
+/**
+ * Says to whoever removes images what is wanted and not set yet, because others come first, somebody has to agree or something holds it.
+ * It is said again with each look at everything, and is forgotten when it is wanted no longer.
+ */
+async function keepWanted({ observed, config, now }: Facts, memory: MemoryWriter): Promise<void> {
+  if (config.mode !== 'enforce') return
+  const wanted = survey(observed, config).claims.flatMap(({ decision, workload }) => {
+    if (decision?.kind !== 'want') return []
+    const { repository, tag, content } = decision.image
+    return [{ repository, tag, content, by: refName(workload.ref) }]
+  })
+  await keepDeploying(memory, wanted, now + Math.max(2 * deployingForMs, 2 * config.settings.reconcileEvery))
 }
 
 /** After somebody's own steps (an agreement, a release, an undo): the next tick looks at everything, because something is to go on. */

@@ -59,6 +59,15 @@ export interface RunFacts<Settings, Observed, Change> {
   readonly now: number
 }
 
+/** What is about to be carried out. */
+export interface AnnounceFacts<Settings, Change> {
+  readonly steps: readonly (Step<Change> & { readonly verdict: 'change' })[]
+  readonly config: FunctionConfig<Settings>
+  readonly memoryOf: (name: FunctionName) => MemoryReader
+  /** At this moment, epoch milliseconds. */
+  readonly now: number
+}
+
 /** What a run came to, for telling people. */
 export interface NoticeFacts<Settings, Observed> {
   /** Secrets in its texts are taken out later. */
@@ -93,6 +102,12 @@ export interface DefinitionFacts<Settings, Observed, Change> {
   readonly change: z.ZodMiniType<Change>
   /** What is wrong with settings that only make sense together with the rest of the configuration; paths are below `functions.<name>`. */
   readonly problems?: (config: FunctionConfig<Settings>) => ConfigProblems | Promise<ConfigProblems>
+  /**
+   * Called in mode `enforce` right before the changes of a plan, or of one part, are carried out, with all of them. Writes down what other
+   * functions have to know before it happens, then looks at what they are about to do, and answers by the keys of steps why some have to
+   * wait: these are held. Writes to nothing but the memory. When it throws, all of them are held, with the code `announce-failed`.
+   */
+  readonly announce?: (facts: AnnounceFacts<Settings, Change>, memory: MemoryWriter) => Promise<ReadonlyMap<string, Reason>>
   /** How much a change counts against caps (nodes, tags); 1 when absent. */
   readonly units?: (change: Change) => number
   /** Says by reading whether a write of the step has arrived, when its answer was lost. Without it only a person can. */

@@ -14,7 +14,8 @@ export interface MemoryEntry {
 /**
  * What a function remembers from its earlier runs. What is not there any more, or never was, costs reads or a later warning,
  * never a decision: so nothing is kept here that something done depends on (that is what the ledger and the objects are for).
- * Only a function with `memoryIsRecord` keeps here what nobody else has; its runs fail when they cannot.
+ * Only a function with `memoryIsRecord` keeps here what nobody else has; its runs fail when they cannot. And what functions say to each
+ * other before they do it (`announce`) protects as long as it lasts.
  *
  * All methods throw StoreError when the store cannot be used, and MemoryError.
  */

@@ -471,9 +471,16 @@ async function carryOutPart<Settings, Observed, Change>(
 
   const own: StepWork<Settings, Observed, Change> = { ...work, targetsInPlan: steps.map(({ target }) => target) }
   const waiting = [...queues.values()]
+  const held = await announce(
+    waiting.flat().map(({ step }) => step),
+    work,
+  )
   const workOff = async (): Promise<void> => {
     for (let queue = waiting.shift(); queue !== undefined; queue = waiting.shift()) {
-      for (const { index, step } of queue) decisions[index] = decide(step, await carryOutStep(step, own))
+      for (const { index, step } of queue) {
+        const reason = held(step)
+        decisions[index] = decide(step, reason === undefined ? await carryOutStep(step, own) : { outcome: 'Held', reason })
+      }
     }
   }
   const isFirst = work.settled === undefined
@@ -486,6 +493,28 @@ async function carryOutPart<Settings, Observed, Change>(
     made.push(decide({ key, target, before: '', after: '', reason, verdict: 'skipped' }, result))
   }
   return made
+}
+
+/** Lets the function say to others what is about to be carried out. Answers of each step why it has to wait, if it has to. */
+async function announce<Settings, Observed, Change>(
+  steps: readonly ChangeStep<Change>[],
+  { definition, config, options, limits, log }: RunWork<Settings, Observed, Change>,
+): Promise<(step: ChangeStep<Change>) => Reason | undefined> {
+  const memory = memoryOf(options, definition.name)
+  if (definition.announce === undefined || memory === undefined || steps.length === 0 || limits.whyStop() !== undefined) {
+    return () => undefined
+  }
+  try {
+    const others = (name: FunctionName): MemoryReader => readerOfMemory(memoryOf(options, name))
+    const facts = { steps, config, memoryOf: others, now: options.kernel?.now() ?? options.now }
+    const held = await definition.announce(facts, memory)
+    return ({ key }) => held.get(key)
+  } catch (error) {
+    const { code, text } = reasonOf(error, 'announce-failed')
+    log.write('error', 'announce-failed', { code, reason: text, error: stackOfBug(error) })
+    const why = `others could not be told before it is done, so it is not done: ${text} (${code})`
+    return () => ({ code: 'announce-failed', text: why })
+  }
 }
 
 /**

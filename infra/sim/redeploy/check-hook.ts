@@ -182,10 +182,15 @@ function outOfTurn(facts: HookFacts, step: HookStep): Violation[] {
     const target = nameOfWorkload(member)
     // What people did to it makes it somebody else's matter.
     if (facts.isTouched(target, -1, step.place)) return []
-    const last = facts.steps.findLast(
+    const before = facts.steps.filter(
       ({ effect, place, hook: own }) => effect.target === target && own.kind !== 'approve' && place < run.planPlace,
     )
-    if (last === undefined) {
+    // It was read at some time between the beginning of the run and its plan, and others went on meanwhile.
+    const seen = [before.findLast(({ place }) => place < run.place), ...before.filter(({ place }) => place >= run.place)]
+    const isRun = (one: HookStep | undefined): boolean =>
+      one !== undefined && one.hook.content === hook.content && one.hook.state === 'done'
+    const last = seen.findLast(isRun) ?? before.at(-1)
+    if (seen.includes(undefined)) {
       const initial = facts.world.spans.find(
         ({ repository, tag, atMs, untilMs }) =>
           repository === rule.repository &&

@@ -139,7 +139,7 @@ export function drawHook(chance: Chance, facts: SceneFacts): HookScene {
   }
 }
 
-function drawRule(
+export function drawRule(
   chance: Chance,
   facts: { readonly repository: string; readonly index: number; readonly clusters: readonly string[]; readonly isPlain: boolean },
 ): SimHookRule {
@@ -166,7 +166,7 @@ function drawRule(
 }
 
 /** Names that one rule counts and some that it does not, as somebody's builds make them one after the other. */
-class TagNames {
+export class TagNames {
   #major = 1
   #minor = 0
   #patch = 0
@@ -244,7 +244,7 @@ function drawPushes(
 }
 
 /** One that the rule counts: something has to run at the beginning. */
-function firstTag(tags: SimTags): string {
+export function firstTag(tags: SimTags): string {
   switch (tags.kind) {
     case 'versions':
       return '1.0.0'
@@ -265,7 +265,7 @@ function drawRemovals(chance: Chance, pushes: readonly SimPush[], { startMs, qui
   return [{ repository, tag, atMs: Math.min(quietMs - 2000, atMs + chance.magnitude(2_000, 400_000)) }]
 }
 
-function drawWorkloads(
+export function drawWorkloads(
   chance: Chance,
   {
     rule,
@@ -345,7 +345,7 @@ export function newestOf<Tag extends TimedTag>(tags: SimTags, all: readonly Tag[
   return all.filter(({ tag }) => isCounted(tags, tag)).toSorted((left, right) => comparePushes(tags, right, left))[0]
 }
 
-function drawSends(chance: Chance, pushes: readonly SimPush[], facts: SceneFacts): SimSend[] {
+export function drawSends(chance: Chance, pushes: readonly SimPush[], facts: SceneFacts): SimSend[] {
   const { startMs, quietMs, machineCount } = facts
   const [lost, twice, late, forged] = [
     chance.one([0, 0.1, 0.4]),

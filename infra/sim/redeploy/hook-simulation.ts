@@ -5,6 +5,7 @@ import { webhook } from '#functions/redeploy-hook/webhook.ts'
 import { parseJson, stringAt } from '#infra/sandbox/kubernetes/json.ts'
 import type { Step } from '#shared/pure/step.ts'
 import type { Chance } from '../chance.ts'
+import type { CommonGround } from '../common-ground.ts'
 import type { EventFunction } from '../events/event-function.ts'
 import { EventSimulation } from '../events/event-simulation.ts'
 import type { HookDefinition, HookProcess } from '../sabotage.ts'
@@ -50,21 +51,34 @@ const redeployHook: EventFunction<HookSettings, Seen, Change, Tools> = {
   }),
 }
 
-class HookSimulation extends EventSimulation<HookSettings, Seen, Change, Tools> {
-  protected readonly world: HookWorld
+/** Lives through a world of pushes. */
+export class HookSimulation extends EventSimulation<HookSettings, Seen, Change, Tools> {
+  override readonly world: HookWorld
   readonly #scene: HookScene
   readonly #rivals: Chance
   readonly #openSteps = new Map<SimProcess, Map<string, string>>()
 
-  constructor(scenario: Scenario, scene: HookScene, options: SimulateOptions) {
-    super({ scenario, options, of: redeployHook, matter: 'simulation of pushes', lostNudges: scene.lostNudges })
+  constructor(scenario: Scenario, scene: HookScene, options: SimulateOptions, ground?: CommonGround) {
+    super({ scenario, options, of: redeployHook, matter: 'simulation of pushes', lostNudges: scene.lostNudges, ground })
     this.#scene = scene
-    this.world = new HookWorld(scenario, scene, this.loop, this.history)
+    this.world = new HookWorld(scenario, scene, { loop: this.loop, history: this.history, shared: ground?.shared })
     this.#rivals = this.chance.of('rivals')
   }
 
   async run(): Promise<SimulatedHook> {
-    const lived = await this.live()
+    return this.#with(await this.live())
+  }
+
+  /** Writes everything into the loop, which somebody else lets run. */
+  async prepare(): Promise<void> {
+    await this.begin()
+  }
+
+  outcome(): SimulatedHook {
+    return this.#with(this.left())
+  }
+
+  #with(lived: Omit<Simulated, 'platform'>): SimulatedHook {
     return { ...lived, scene: this.#scene, platform: this.world, world: this.world }
   }
 

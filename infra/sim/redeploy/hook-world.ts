@@ -14,12 +14,14 @@ import { registryServer } from '#infra/sandbox/tcr/state.ts'
 import { advanceTke } from '#infra/sandbox/tke/advance.ts'
 import type { ReceivedCall } from '#infra/sandbox/verify-signature.ts'
 import type { World } from '#infra/sandbox/world.ts'
+import type { SharedWorld } from '../common-ground.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { History, HookEffect } from '../history.ts'
 import type { Scenario, Storm } from '../scenario.ts'
 import type { Forwarded, Sender } from '../sim-platform.ts'
 import { faultsOf } from '../sim-platform.ts'
 import { clusterOf, setSwitchMap, switchMap } from '../stage-world.ts'
+import { isOfApi, straysOf } from '../strays.ts'
 import { type HookScene, newestOf, type SimHookDeed, type SimHookRule, type SimHookWorkload, type SimPush } from './hook-scene.ts'
 import {
   createWorkload,
@@ -52,25 +54,31 @@ export class HookWorld {
   readonly #scene: HookScene
   readonly #loop: EventLoop
   readonly #history: History
+  readonly #isShared: boolean
   readonly #pushed = new Set<string>()
   readonly #bad = new Set<string>()
   #before: readonly (KubeObject | undefined)[] = []
 
-  constructor(scenario: Scenario, scene: HookScene, loop: EventLoop, history: History) {
+  constructor(
+    scenario: Scenario,
+    scene: HookScene,
+    { loop, history, shared }: { readonly loop: EventLoop; readonly history: History; readonly shared?: SharedWorld | undefined },
+  ) {
     this.#scenario = scenario
     this.#scene = scene
     this.#loop = loop
     this.#history = history
-    const world = stageHook(scenario, scene)
-    const clock = createSandboxClock({ source: () => loop.now })
-    const core = createSandboxCore({ seed: scenario.seed, world, clock })
-    for (const push of scene.pushes) if (push.atMs <= scenario.startMs) this.#put(world, push)
-    this.core = { ...core, advance: () => this.#advance() }
+    const core = shared?.coreFor(() => undefined) ?? ownCore(scenario, scene, loop)
+    for (const push of scene.pushes) if (push.atMs <= scenario.startMs) this.#put(core.world, push)
+    this.#isShared = shared !== undefined
+    this.core = shared === undefined ? { ...core, advance: () => this.advance() } : core
   }
 
-  #advance(): void {
+  /** Lets everything happen that is due. What never runs fails as an image does that is not there. */
+  advance(): void {
     const { world, random } = this.core
     const now = this.#loop.now
+    if (this.#isShared) this.#seeTags()
     advanceTcr(world, now)
     advanceTke(world, now, random)
     const digestOf = (reference: string): string | undefined => this.digestOf(reference)
@@ -81,6 +89,24 @@ export class HookWorld {
     }
     for (const cluster of Object.values(world.kubernetes)) advanceKubernetes(cluster, now, hooks)
     this.#look()
+  }
+
+  /** What others have done to tags: removed them, brought them back, pushed them once more. */
+  #seeTags(): void {
+    for (const repository of this.#scene.repositories) {
+      const tags = this.core.world.tcr.repositories[repository]?.tags ?? {}
+      for (const span of this.spans) {
+        if (span.repository !== repository || span.untilMs !== Number.POSITIVE_INFINITY) continue
+        const tag = Object.hasOwn(tags, span.tag) ? tags[span.tag] : undefined
+        if (tag === undefined || tag.content.digest !== span.digest || tag.pushedAt !== span.atMs) span.untilMs = this.#loop.now
+      }
+      const open = new Set(this.spans.flatMap((span) => (isOpen(span, repository) ? [span.tag] : [])))
+      for (const [tag, { content, pushedAt }] of Object.entries(tags)) {
+        if (open.has(tag)) continue
+        this.#pushed.add(`${repository} ${content.digest}`)
+        this.spans.push({ repository, tag, digest: content.digest, atMs: pushedAt, untilMs: Number.POSITIVE_INFINITY })
+      }
+    }
   }
 
   #look(): void {
@@ -144,6 +170,7 @@ export class HookWorld {
       kind: 'note',
       text: `PUSH ${repository}:${tag} ${content}${isBad ? ', which never runs' : ''}`,
     })
+    if (this.#isShared) this.core.advance()
   }
 
   remove(repository: string, tag: string): void {
@@ -272,7 +299,7 @@ export class HookWorld {
       tag: textIn(is.mark, 'tag'),
       bad: is.bad,
       approved: is.approved,
-      strays: straysOf(kind, before, after),
+      strays: straysOf(before, after, (path) => isOwn(path, kind)),
       isRecorded: is.text !== was.text,
       isComplete: this.isComplete(workload),
     }
@@ -401,6 +428,15 @@ function compact(values: readonly (string | undefined)[]): readonly string[] {
   return values.filter((value): value is string => value !== undefined)
 }
 
+function isOpen(span: TagSpan, repository: string): boolean {
+  return span.repository === repository && span.untilMs === Number.POSITIVE_INFINITY
+}
+
+function ownCore(scenario: Scenario, scene: HookScene, loop: EventLoop): SandboxCore {
+  const clock = createSandboxClock({ source: () => loop.now })
+  return createSandboxCore({ seed: scenario.seed, world: stageHook(scenario, scene), clock })
+}
+
 /** Whether a request is about a workload itself. */
 function isAt(workload: SimHookWorkload, { cluster, path }: Forwarded): boolean {
   return cluster === workload.cluster && path.endsWith(`/namespaces/default/${placeOfKind[workload.kind].resource}/${workload.name}`)
@@ -409,41 +445,6 @@ function isAt(workload: SimHookWorkload, { cluster, path }: Forwarded): boolean 
 /** The image of the one container. */
 export function imageIn(template: Json | undefined): string | undefined {
   return stringAt(listAt(template, 'spec', 'containers')[0], 'image')
-}
-
-/** What a write changed that it had no business with, as a path; none is as it should be. */
-function straysOf(kind: SimHookWorkload['kind'], before: KubeObject, after: KubeObject): readonly string[] {
-  const strays: string[] = []
-  const walk = (left: Json | undefined, right: Json | undefined, path: string): void => {
-    if (sameJson(left, right) || isOwn(path, kind)) return
-    const [one, other] = [keysOf(left ?? emptyOf(right)), keysOf(right ?? emptyOf(left))]
-    if (one === undefined || other === undefined) {
-      strays.push(path)
-      return
-    }
-    for (const key of new Set([...one, ...other])) walk(valueAt(left, key), valueAt(right, key), `${path}/${key}`)
-  }
-  walk(plain(before), plain(after), '')
-  return strays
-}
-
-function plain(object: KubeObject): Json {
-  const value: Json = JSON.parse(JSON.stringify(object))
-  return value
-}
-
-/** What is missing beside an object is an empty one. */
-function emptyOf(other: Json | undefined): Json | undefined {
-  return typeof other === 'object' && other !== null && !Array.isArray(other) ? {} : undefined
-}
-
-function keysOf(value: Json | undefined): readonly string[] | undefined {
-  if (Array.isArray(value)) return value.map((_, index) => String(index))
-  return typeof value === 'object' && value !== null ? Object.keys(value) : undefined
-}
-
-function valueAt(value: Json | undefined, key: string): Json | undefined {
-  return Array.isArray(value) ? value[Number(key)] : at(value, key)
 }
 
 /** What the product may write, and what the API itself writes because of it. */
@@ -457,9 +458,7 @@ function isOwn(path: string, kind: SimHookWorkload['kind']): boolean {
     return true
   // The API counts the templates of a DaemonSet in an annotation of its own.
   if (path === '/metadata/annotations/deprecated.daemonset.template.generation') return true
-  return (
-    path.startsWith('/metadata/resourceVersion') || path.startsWith('/metadata/generation') || path.startsWith('/metadata/managedFields')
-  )
+  return isOfApi(path)
 }
 
 /** The digest of a content by the name that it is pushed with. */

@@ -171,6 +171,8 @@ describe('a registry that tells no times', () => {
       '/v2/team/web/tags/list',
       '/v2/team/web/manifests/1.1.0',
       '/v2/team/web/manifests/1.0.0',
+      // Once more, right before it is set.
+      '/v2/team/web/manifests/1.1.0',
     ])
     const old = await stage.pushed(semver, [hint('0.7.0')], { cloud: registry.cloud })
     expect(saying(old, 'Skipped')).toEqual(['Skipped not-newest'])

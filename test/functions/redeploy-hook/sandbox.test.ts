@@ -39,7 +39,7 @@ describe('a push', () => {
     expect(stage.patches()).toHaveLength(patches)
   })
 
-  it('takes four calls: registry, workload, workload again, patch', async () => {
+  it('takes five calls: registry, workload, workload again, the tag again, patch', async () => {
     await stage.tick(rules)
     stage.push('team/web', '1.0.1', 0)
     const before = stage.journal.length
@@ -52,6 +52,7 @@ describe('a push', () => {
       'DescribeImagePersonal',
       `ForwardRequest GET ${path}`,
       `ForwardRequest GET ${path}`,
+      'DescribeImagePersonal',
       `ForwardRequest PATCH ${path}`,
     ])
   })
