@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import { settingsSchemas } from '#infra/local/local-functions.ts'
+import { openApiText } from '#infra/status/openapi.ts'
 import { configSchema } from '#shared/runtime/config-schema.ts'
 import { Notifiers } from '#shared/runtime/notify/notifier-settings.ts'
 
@@ -19,12 +20,17 @@ export function configJsonSchema(): string {
 }
 
 if (import.meta.main) {
-  const path = join(import.meta.dirname, '../..', fileName)
-  const text = configJsonSchema()
-  if (process.argv.includes('--check')) {
-    if ((await readFile(path, 'utf8')) !== text) throw new Error(`${fileName} is not what the schemas say; run \`npm run schema\`.`)
-  } else {
-    await writeFile(path, text)
-    console.log(`${fileName} written`)
+  const files = [
+    { name: fileName, text: configJsonSchema() },
+    { name: 'infra/status/openapi.json', text: openApiText() },
+  ]
+  for (const { name, text } of files) {
+    const path = join(import.meta.dirname, '../..', name)
+    if (process.argv.includes('--check')) {
+      if ((await readFile(path, 'utf8')) !== text) throw new Error(`${name} is not what the schemas say; run \`npm run schema\`.`)
+    } else {
+      await writeFile(path, text)
+      console.log(`${name} written`)
+    }
   }
 }

@@ -1,17 +1,14 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '#cloud/clock.ts'
-import { localFunctions } from '#infra/local/local-functions.ts'
 import { readConfig } from '#infra/local/platform.ts'
+import { setKillSwitch } from '#infra/status/set-kill-switch.ts'
 import { type Config, ConfigError, checkConfig, readConfigFile } from '#shared/runtime/config.ts'
 import { readJson } from '#shared/runtime/config-text.ts'
 import { openStore } from '#shared/runtime/kernel.ts'
 import { createRedactor } from '#shared/runtime/redact.ts'
 import { createResolver } from '#shared/runtime/reference.ts'
-import { createJournal } from '#shared/safety/journal.ts'
-import { KillSwitchError } from '#shared/safety/kill-switch.ts'
-import { readSwitch, type SwitchState, setSwitch } from '#shared/safety/kill-switch-store.ts'
-import type { Store } from '#shared/safety/store.ts'
+import { readSwitch } from '#shared/safety/kill-switch-store.ts'
 import type { Command, CommandIo } from './command.ts'
 import { UsageError } from './command.ts'
 import { configPathOf } from './words.ts'
@@ -28,7 +25,7 @@ has set it, when and why is noted in the journal of every function. Faults of th
 the switch keep nobody from stopping. Where the configuration puts the switch elsewhere
 (guard.killSwitch: ssm or configMap), set it there.
 
-For example: longshore switch stop --by on-call --reason 'database migration'
+Example: longshore switch stop --by on-call --reason 'database migration'
 
 Exit code 1 when it was not set, or was set and could not be noted in every journal.`,
   run: async (words, io) => {
@@ -55,10 +52,12 @@ Exit code 1 when it was not set, or was set and could not be noted in every jour
       const now = systemClock.now()
       let code = 0
       if (state !== undefined && by !== undefined && reason !== undefined) {
-        const before = await stateBefore(store, now)
-        await setSwitch(store, { state, by, reason, now })
-        // It is set already, whatever becomes of the notes: nothing may keep anybody from stopping.
-        const unnoted = await noteInJournals(store, config, io, { state, by, reason, at: now, before })
+        const redactor = createRedactor()
+        const order = { state, by, reason, at: now, through: 'longshore switch' } as const
+        const unnoted = await setKillSwitch(store, order, async () => ({
+          key: config.journalKey === undefined ? undefined : await createResolver({ env: io.env })(config.journalKey),
+          redact: (text) => redactor.text(text),
+        }))
         for (const line of unnoted) io.err(line)
         if (unnoted.length > 0) code = 1
       }
@@ -115,54 +114,4 @@ function sectionOf(value: unknown): Readonly<Record<string, unknown>> {
 
 function given(word: string | undefined): string | undefined {
   return word === undefined || word.trim() === '' ? undefined : word
-}
-
-/** What it says so far, for the note. */
-async function stateBefore(store: Store, now: number): Promise<string> {
-  try {
-    return (await readSwitch(store, { now }))?.state ?? 'run'
-  } catch (error) {
-    if (error instanceof KillSwitchError) return 'damaged'
-    throw error
-  }
-}
-
-/** Says in the journal of every function what was done. Answers what could not be noted, one sentence for each journal. */
-async function noteInJournals(
-  store: Store,
-  config: Config,
-  io: CommandIo,
-  { state, by, reason, at, before }: SwitchState & { readonly before: string },
-): Promise<readonly string[]> {
-  const redactor = createRedactor()
-  const redact = (text: string): string => redactor.text(text)
-  let key: string | undefined
-  try {
-    key = config.journalKey === undefined ? undefined : await createResolver({ env: io.env })(config.journalKey)
-  } catch (error) {
-    return [`It is set, but noted in no journal: the journals' key cannot be read. ${messageOf(error)}`]
-  }
-  const unnoted: string[] = []
-  for (const { name } of localFunctions) {
-    try {
-      await createJournal(store, { chain: name, key, redact }).append({
-        kind: 'note',
-        at,
-        runId: `longshore switch ${new Date(at).toISOString()}`,
-        function: name,
-        stepKey: 'kill-switch',
-        target: 'kill switch',
-        before,
-        after: state,
-        reason: { code: 'kill-switch', text: `set to ${state} by ${by}: ${reason}` },
-      })
-    } catch (error) {
-      unnoted.push(`It is set, but that could not be noted in the journal of ${name}: ${redact(messageOf(error))}`)
-    }
-  }
-  return unnoted
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,12 +1,8 @@
 import { parseArgs } from 'node:util'
-import { CloudError } from '#cloud/errors.ts'
-import { KubeError, kubeReader } from '#cloud/kube.ts'
 import { definition, lookAt } from '#functions/alarm-scaler/definition.ts'
-import { isOpen, type Lease, nodesLeft } from '#functions/alarm-scaler/lease.ts'
-import { regionOf } from '#functions/alarm-scaler/policy.ts'
-import { listPools } from '#functions/alarm-scaler/pool-store.ts'
+import { isOpen, nodesLeft } from '#functions/alarm-scaler/lease.ts'
 import { planRelease } from '#functions/alarm-scaler/release.ts'
-import { formatDuration } from '#shared/pure/duration.ts'
+import { type FoundLease, leaseOutlook, searchLeases } from '#infra/status/lease-search.ts'
 import { functionConfig } from '#shared/runtime/config.ts'
 import { makePlan } from '#shared/runtime/run.ts'
 import { carryOut } from './carry-out.ts'
@@ -63,48 +59,8 @@ Example: longshore leases release ls-4d2b1f --by "on call"`,
   },
 }
 
-/** A lease and where it is. */
-interface Found {
-  readonly cluster: string
-  readonly region: string
-  readonly pool: string
-  readonly lease: Lease
-}
-
-interface Search {
-  readonly found: readonly Found[]
-  readonly records: readonly object[]
-  /** What could not be read, a sentence each. */
-  readonly problems: readonly string[]
-}
-
-/** All leases of all configured clusters, open or ended. */
-async function search({ platform }: Opened): Promise<Search> {
-  const { cloud, config } = platform
-  const own = await functionConfig(config, definition)
-  const found: Found[] = []
-  const records: object[] = []
-  const problems: string[] = []
-  for (const { id: cluster } of own.clusters) {
-    const region = regionOf(cluster, own)
-    try {
-      const stored = await listPools(kubeReader(cloud, cluster, region === '' ? {} : { region }), own.settings.leases.namespace)
-      for (const { pool, record, problem } of stored) {
-        if (problem !== undefined) problems.push(`${cluster}/${pool}: ${problem}`)
-        if (record === undefined) continue
-        records.push(record)
-        found.push(...record.leases.map((lease) => ({ cluster, region, pool, lease })))
-      }
-    } catch (error) {
-      if (!(error instanceof CloudError || error instanceof KubeError)) throw error
-      problems.push(`${cluster} could not be read: ${error.message}`)
-    }
-  }
-  return { found, records, problems }
-}
-
 async function list(opened: Opened, how: { readonly all: boolean; readonly json: boolean }, io: CommandIo): Promise<number> {
-  const { found, records, problems } = await search(opened)
+  const { found, records, problems } = await searchLeases(opened.platform)
   const { print, platform, redactor } = opened
   for (const problem of problems) io.err(redactor.text(problem))
   const code = problems.length === 0 ? 0 : 1
@@ -126,32 +82,11 @@ async function list(opened: Opened, how: { readonly all: boolean; readonly json:
   return code
 }
 
-function rowOf({ cluster, pool, lease }: Found, now: number): readonly string[] {
+function rowOf({ cluster, pool, lease }: FoundLease, now: number): readonly string[] {
   const { id, state, wanted, policy, episode, askedAtMs } = lease
   const left = nodesLeft(lease).length
   const nodes = left === wanted ? String(left) : `${left} of ${wanted}`
-  return [id, `${cluster}/${pool}`, state, nodes, policy, episode.name, new Date(askedAtMs).toISOString(), nextText(lease, now)]
-}
-
-/** What will become of a lease, as far as its record tells. */
-function nextText({ state, outcome, recovery, provisionUntilMs, expiresAtMs, setback }: Lease, now: number): string {
-  const inTime = (ms: number): string => (ms > now ? `in ${formatDuration(ms - now)}` : 'now')
-  switch (state) {
-    case 'asking':
-    case 'provisioning':
-      return `its nodes have to be ready ${inTime(provisionUntilMs)}`
-    case 'held': {
-      const again =
-        setback !== undefined && setback.notBeforeMs > now
-          ? `; giving back is tried again ${inTime(setback.notBeforeMs)} (${setback.text})`
-          : ''
-      return `the metric is read again ${inTime(expiresAtMs)}, or when its alarm is over${again}`
-    }
-    case 'recovering':
-      return `its nodes are given back (${recovery?.why ?? 'nobody knows why'})`
-    case 'closed':
-      return outcome === undefined ? 'it has ended' : `${outcome.kind} at ${new Date(outcome.atMs).toISOString()}: ${outcome.text}`
-  }
+  return [id, `${cluster}/${pool}`, state, nodes, policy, episode.name, new Date(askedAtMs).toISOString(), leaseOutlook(lease, now)]
 }
 
 async function release(
@@ -160,7 +95,7 @@ async function release(
   opened: Opened,
   io: CommandIo,
 ): Promise<number> {
-  const { found, problems } = await search(opened)
+  const { found, problems } = await searchLeases(opened.platform)
   for (const problem of problems) io.err(opened.redactor.text(problem))
   const open = found.filter(({ lease }) => isOpen(lease))
   const chosen = names.map((name) => ({ name, own: open.filter(({ lease }) => lease.id.startsWith(name)) }))

@@ -96,8 +96,13 @@ export function defineQueue<Settings, Tools>(
         log,
       })
       const opened: Opened<Settings> = { config, store, log, notify }
-      const platform = once(async () => await around.openPlatform(wholeConfig, { env, store, redactor, clock, random, resolve, log }))
-      const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform })
+      // Loaded with the first batch: what starts has to be small.
+      const { createRunMetrics } = await import('./emf.ts')
+      const { onAttempt, onReport } = createRunMetrics({ env, writeLine: around.writeLine })
+      const platform = once(
+        async () => await around.openPlatform(wholeConfig, { env, store, redactor, clock, random, resolve, log, onAttempt }),
+      )
+      const tools = await openTools({ ...opened, wholeConfig, env, redactor, platform, onReport })
       return {
         inbox: createInbox(store, { function: definition.name }),
         process: async (event, attempt) => await definition.process(event, tools, attempt, opened),

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import middy from '@middy/core'
+import type { AttemptEvent } from '#cloud/client.ts'
 import { createTransport as createHttpsTransport } from '#cloud/transport-https.ts'
 import type { TransportFactory } from '#cloud/wire.ts'
 import { type Store, StoreError } from '#shared/safety/store.ts'
 import type { Config, Environment } from './config.ts'
 import { type Connection, connect } from './connect.ts'
 import type { AnyScheduled } from './definition.ts'
+import type { RunMetrics } from './emf.ts'
 import type { Kernel } from './kernel.ts'
 import { createLog, type Log } from './log.ts'
 import { logAttempt } from './log-attempt.ts'
@@ -63,7 +65,14 @@ export function defineSchedule<Settings, Observed, Change>(
     const env = around.environment()
     const { whole: config } = await loadOwnConfig(definition, { env, beside: around.compiledConfig })
     const { clock, random, createTransport } = around
-    const cloud = await connect(config, { env, redactor, clock, random, createTransport, onAttempt: (attempt) => logAttempt(log, attempt) })
+    // Loaded with the first event: what starts has to be small.
+    const { createRunMetrics } = await import('./emf.ts')
+    const metrics = createRunMetrics({ env, writeLine: around.writeLine })
+    const onAttempt = (attempt: AttemptEvent): void => {
+      metrics.onAttempt(attempt)
+      logAttempt(log, attempt)
+    }
+    const cloud = await connect(config, { env, redactor, clock, random, createTransport, onAttempt })
     const kernel = await kernelFor(config, cloud, env)
     const store = kernel?.store ?? (await memoryStore(config))
     const ports = {
@@ -77,7 +86,7 @@ export function defineSchedule<Settings, Observed, Change>(
       log,
     }
     const notify = store === undefined ? undefined : openNotify({ ...ports, store })
-    return { config, cloud, kernel, store, notify } satisfies Started
+    return { config, cloud, kernel, store, notify, metrics } satisfies Started
   })
   const kernelFor = async (config: Config, cloud: Connection, env: Environment): Promise<Kernel | undefined> => {
     // What writes nothing needs no kernel.
@@ -112,7 +121,7 @@ export function defineSchedule<Settings, Observed, Change>(
     .handler(async (event, context, { signal }) => {
       const now = around.clock.now()
       const tick = parseScheduleEvent(event)
-      const { config, cloud, kernel, store, notify } = await start()
+      const { config, cloud, kernel, store, notify, metrics } = await start()
       const report = await runSchedule(definition, {
         ...tick,
         now,
@@ -123,6 +132,7 @@ export function defineSchedule<Settings, Observed, Change>(
         fetchText: cloud.fetchText,
         notify,
         waitClock: around.clock,
+        onReport: metrics.onReport,
         owner: randomUUID(),
         log,
         signal,
@@ -145,6 +155,7 @@ interface Started {
   readonly kernel: Kernel | undefined
   readonly store: Store | undefined
   readonly notify: NotifyPort | undefined
+  readonly metrics: RunMetrics
 }
 
 /** Puts a copy without secrets in the place of what an event failed with. */

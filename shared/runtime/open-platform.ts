@@ -3,7 +3,7 @@ import type { CloudWriter } from '#cloud/cloud.ts'
 import { createTransport } from '#cloud/transport-https.ts'
 import type { Store } from '#shared/safety/store.ts'
 import type { Config, Environment } from './config.ts'
-import { connect } from './connect.ts'
+import { type ConnectOptions, connect } from './connect.ts'
 import type { FetchText } from './fetch-text.ts'
 import { createKernel, type Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
@@ -27,6 +27,8 @@ export interface OpenPlatformOptions {
   readonly random: () => number
   readonly resolve: ResolveReference
   readonly log: Log
+  /** Told of each try of a call, beside the log. */
+  readonly onAttempt?: ConnectOptions['onAttempt']
 }
 
 /**
@@ -34,7 +36,7 @@ export interface OpenPlatformOptions {
  * ConfigError, CloudError of kind `cloud.credentials` and SecretUnavailableError.
  */
 export async function openPlatform(config: Config, options: OpenPlatformOptions): Promise<PlatformTools> {
-  const { env, store, redactor, clock, random, resolve, log } = options
+  const { env, store, redactor, clock, random, resolve, log, onAttempt } = options
   const cloud = await connect(config, {
     env,
     redactor,
@@ -42,7 +44,10 @@ export async function openPlatform(config: Config, options: OpenPlatformOptions)
     random,
     createTransport,
     resolveReference: resolve,
-    onAttempt: (attempt) => logAttempt(log, attempt),
+    onAttempt: (attempt) => {
+      onAttempt?.(attempt)
+      logAttempt(log, attempt)
+    },
   })
   const redact = (text: string): string => redactor.text(text)
   const kernel = await createKernel({ config, store, cloud, now: () => clock.now(), redact, resolveReference: resolve })

@@ -86,6 +86,24 @@ describe('a handler', () => {
     ])
   })
 
+  it('writes the figures of its run for CloudWatch, on Lambda only', async () => {
+    const environment = () => ({ ...credentials, AWS_LAMBDA_FUNCTION_NAME: 'longshore-cron-scaler' })
+    const { handler, logged } = await handlerWith(oneRule('enforce'), { environment })
+    await handler(tick, { getRemainingTimeInMillis: () => 50_000 })
+    const figures = logged().filter((line) => '_aws' in line)
+    expect(figures).toMatchObject([
+      {
+        Function: 'cron-scaler',
+        longshore_runs_total: 1,
+        longshore_applied_total: 1,
+        longshore_api_calls_total: 2,
+        longshore_run_late_seconds: 2,
+      },
+      { Function: 'cron-scaler', Outcome: 'Applied', longshore_decisions_total: 1 },
+    ])
+    expect(logged().findLastIndex(({ event }) => event === 'run-finished')).toBe(logged().length - 3)
+  })
+
   it('carries its definition, and does nothing before the first event', async () => {
     let asked = 0
     const handler = defineSchedule(tiny, {
