@@ -6,6 +6,7 @@ import type { CalendarReadings, calendarWarnings } from './calendar-reading.ts'
 import type { ConfiguredFor } from './configured-for.ts'
 import type { ReadCalendars } from './configured-rules.ts'
 import { longestPeriodMs, type Settings } from './event.ts'
+import type { ForecastView } from './forecast-view.ts'
 import type { Observed } from './plan.ts'
 import type { RuleDraft } from './rules.ts'
 import { type Target, targetKinds } from './target.ts'
@@ -75,6 +76,8 @@ export interface Seen extends Observed {
   /** The calendars as they were read at their addresses. */
   readonly keep?: CalendarReadings
   readonly notes?: readonly ClusterNote[]
+  /** What the forecast of the day is made from, in the run that makes it. */
+  readonly forecast?: { readonly dueMs: number; readonly view: ForecastView } | undefined
 }
 
 /** What one run knows of a cluster for the next one. */

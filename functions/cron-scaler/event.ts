@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { parseCivilDate, parseInstant } from '#shared/pure/civil.ts'
 import { quote } from '#shared/pure/clip.ts'
 import { formatDuration, parseDuration } from '#shared/pure/duration.ts'
-import { failure, type Result } from '#shared/pure/result.ts'
+import { failure, type Result, success } from '#shared/pure/result.ts'
 import { isTimeZone } from '#shared/pure/zone.ts'
 import { parseDateRange } from './date-range.ts'
 import { largestSize } from './target.ts'
@@ -33,6 +33,27 @@ export function parsePeriod(text: string): Result<number, string> {
 }
 
 const Period = parsedText(parsePeriod)
+
+/** How far a forecast looks ahead. */
+const shortestHorizonMs = 3_600_000
+const longestHorizonMs = 7 * 86_400_000
+
+function parseHorizon(text: string): Result<number, string> {
+  const horizon = parseDuration(text)
+  if (!horizon.ok || (horizon.value >= shortestHorizonMs && horizon.value <= longestHorizonMs)) return horizon
+  return failure(
+    `${quote(text)} is no horizon of a forecast: write ${formatDuration(shortestHorizonMs)} to ${formatDuration(longestHorizonMs)}`,
+  )
+}
+
+const Horizon = parsedText(parseHorizon)
+
+/** A time of day; comes out as seconds since its beginning. */
+const TimeOfDay = parsedText((text) => {
+  const [, hours, minutes] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text) ?? []
+  if (hours === undefined || minutes === undefined) return failure(`${quote(text)} is no time of day: write it as in "16:00"`)
+  return success(Number(hours) * 3600 + Number(minutes) * 60)
+})
 
 const DateRange = parsedText(parseDateRange)
 
@@ -227,6 +248,18 @@ export const Settings = z.strictObject({
       ),
     }),
     {},
+  ),
+  forecast: z.optional(
+    z
+      .strictObject({
+        at: z.prefault(TimeOfDay.check(z.describe('When it is made each day, in `timeZone`.')), '16:00'),
+        horizon: z.prefault(Horizon.check(z.describe('How far it looks ahead; all of the next day when absent.')), '32h'),
+      })
+      .check(
+        z.describe(
+          'Once a day: will there be nodes, addresses, quota and licence for what the schedules are going to ask for? Off when absent.',
+        ),
+      ),
   ),
   calendars: z._default(Calendars, {}),
   rules: z._default(

@@ -6,6 +6,7 @@ import type { ApplyCode } from '#functions/cron-scaler/apply.ts'
 import { configProblems } from '#functions/cron-scaler/config-problems.ts'
 import { configuredRules } from '#functions/cron-scaler/configured-rules.ts'
 import { calendarSource, Settings } from '#functions/cron-scaler/event.ts'
+import type { ForecastCode } from '#functions/cron-scaler/forecast-steps.ts'
 import { hpcAnnotations } from '#functions/cron-scaler/hpc.ts'
 import { parseOverride } from '#functions/cron-scaler/override.ts'
 import type { ReasonCode } from '#functions/cron-scaler/plan.ts'
@@ -123,7 +124,7 @@ test('a schema for editors can be made of it', () => {
 })
 
 /** Every code that a decision of this function can have; the compiler sees to it that none is missing. */
-const codes: Record<ReasonCode | ApplyCode | 'calendar-warning' | 'nothing-due', true> = {
+const codes: Record<ReasonCode | ApplyCode | ForecastCode | 'calendar-warning' | 'nothing-due', true> = {
   'already-applied': true,
   'bounds-on-workload': true,
   'calendar-unreadable': true,
@@ -138,6 +139,9 @@ const codes: Record<ReasonCode | ApplyCode | 'calendar-warning' | 'nothing-due',
   due: true,
   'exclude-invalid': true,
   'excluded-date': true,
+  'forecast-enough': true,
+  'forecast-short': true,
+  'forecast-unknown': true,
   'fought-over': true,
   'hpa-conflict': true,
   'hpc-group-missing': true,
