@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'show what the schedules will do over days or years',
     load: async () => (await import('./preview.ts')).preview,
   },
+  forecast: {
+    summary: 'say whether there will be nodes, addresses, quota and licence for what the schedules will ask for',
+    load: async () => (await import('./forecast.ts')).forecast,
+  },
   lint: { summary: 'find rules that cannot do what was meant', load: async () => (await import('./lint.ts')).lint },
   shadow: {
     summary: 'compare with the controller that scales by the same rules now',
@@ -61,6 +65,14 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
   replay: {
     summary: 'run past alarms through the policies that are configured or proposed',
     load: async () => (await import('./replay.ts')).replay,
+  },
+  snapshot: {
+    summary: 'take a picture of the platform, without secrets, for `longshore rehearse`',
+    load: async () => (await import('./snapshot.ts')).snapshot,
+  },
+  rehearse: {
+    summary: 'go through days to come on a snapshot, and show what would be scaled, bought, deleted and deployed',
+    load: async () => (await import('./rehearse.ts')).rehearse,
   },
   backtest: {
     summary: 'replay what was seen of the registry against a policy',

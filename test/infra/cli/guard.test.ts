@@ -257,6 +257,6 @@ describe('the words', () => {
   })
 
   it('are shown with an example', async () => {
-    expect((await guard('--help')).out).toContain('For example: longshore guard cron-scaler')
+    expect((await guard('--help')).out).toContain('Example: longshore guard cron-scaler')
   })
 })
