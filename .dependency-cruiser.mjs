@@ -70,6 +70,21 @@ export default {
       },
     },
     {
+      name: 'the-page-runs-in-a-browser',
+      comment:
+        'infra/status/page is bundled for a browser: it knows the shapes of /api (types only), Preact and uPlot, and nothing of the rest. Ask the API instead.',
+      severity: 'error',
+      from: { path: '^infra/status/page/' },
+      to: { pathNot: ['^infra/status/page/', 'node_modules/(preact|@preact/signals|uplot)/'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nobody-imports-the-page',
+      comment: 'The page’s code is for a browser: page-bundle.ts bundles it, and nothing else may take it along.',
+      severity: 'error',
+      from: { path: '^(shared|functions|infra)/', pathNot: '^infra/status/page/' },
+      to: { path: '^infra/status/page/' },
+    },
+    {
       name: 'infra-does-not-import-tests',
       comment: 'Nothing imports tests: move what a tool needs to infra/.',
       severity: 'error',
@@ -139,7 +154,7 @@ export default {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'default', 'types'],
-      extensions: ['.ts', '.mjs', '.js', '.json'],
+      extensions: ['.ts', '.tsx', '.mjs', '.js', '.json'],
     },
   },
 }

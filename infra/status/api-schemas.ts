@@ -112,7 +112,7 @@ export const RegistryView = z.strictObject({
   at: z.optional(Instant),
   keptBytes: z.number(),
   keptTags: z.int(),
-  /** Since this process has started. */
+  /** Of tags that this process has removed: those whose content the registry had nowhere any more when it was looked at. */
   freedBytes: z.number(),
   freedTags: z.int(),
   repositories: z.array(
@@ -239,16 +239,20 @@ export type JournalView = z.infer<typeof JournalView>
 export const Problem = z.strictObject({ error: Reason })
 export type Problem = z.infer<typeof Problem>
 
+/** What somebody writes with an order. It is in journals and in terminals ever after, so that it may not look like more than one line. */
+function line(most: number): z.ZodMiniString {
+  const isLine = /^(?!\s*$)[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+$/u
+  return z.string().check(z.maxLength(most), z.regex(isLine, 'expected one line of text that is not blank'))
+}
+const By = line(200)
+const Id = z.string().check(z.minLength(1), z.maxLength(200))
+
 /** `POST /api/switch` */
-export const SwitchOrder = z.strictObject({
-  state: z.enum(['run', 'stop']),
-  by: z.string().check(z.minLength(1)),
-  reason: z.string().check(z.minLength(1)),
-})
+export const SwitchOrder = z.strictObject({ state: z.enum(['run', 'stop']), by: By, reason: line(1000) })
 /** `POST /api/dead-letters/order` */
-export const DeadLetterOrder = z.strictObject({ id: z.string(), do: z.enum(['retry', 'discard']), by: z.string().check(z.minLength(1)) })
+export const DeadLetterOrder = z.strictObject({ id: Id, do: z.enum(['retry', 'discard']), by: By })
 /** `POST /api/leases/release` */
-export const LeaseOrder = z.strictObject({ id: z.string(), by: z.string().check(z.minLength(1)) })
+export const LeaseOrder = z.strictObject({ id: Id, by: By })
 /** What an order came to. */
 export const OrderResult = z.strictObject({ done: z.boolean(), text: z.string() })
 export type OrderResult = z.infer<typeof OrderResult>

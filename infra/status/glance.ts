@@ -17,23 +17,26 @@ export function createGlance<T>(
   read: () => Promise<T>,
   { keepMs, wallNow }: { readonly keepMs: number; readonly wallNow: () => number },
 ): Glance<T> {
-  let current: { readonly reading: Promise<T>; goodUntil: number } | undefined
+  let current: { readonly reading: Promise<T>; readonly startMs: number; goodUntil: number; isForgotten: boolean } | undefined
   return {
     look: () => {
       const startMs = wallNow()
-      if (current !== undefined && startMs < current.goodUntil) return current.reading
+      // A clock that was set back must not keep what was read by the old one.
+      if (current !== undefined && startMs >= current.startMs && startMs < current.goodUntil) return current.reading
       const reading = read()
-      const mine = { reading, goodUntil: Number.POSITIVE_INFINITY }
+      const mine = { reading, startMs, goodUntil: Number.POSITIVE_INFINITY, isForgotten: false }
       current = mine
       const settle = (): void => {
         const endMs = wallNow()
-        mine.goodUntil = endMs + Math.max(keepMs, (endMs - startMs) / mostShare)
+        mine.goodUntil = mine.isForgotten ? Number.NEGATIVE_INFINITY : endMs + Math.max(keepMs, (endMs - startMs) / mostShare)
       }
       reading.then(settle, settle)
       return reading
     },
     forget: () => {
-      if (current !== undefined && current.goodUntil !== Number.POSITIVE_INFINITY) current = undefined
+      // What is being read may be as it was before.
+      if (current?.goodUntil === Number.POSITIVE_INFINITY) current.isForgotten = true
+      else current = undefined
     },
   }
 }

@@ -25,15 +25,15 @@ export interface JournalPage {
   readonly next?: number
 }
 
-/** A check reads the whole chain, so it is good for so long, and for longer where it takes long. */
-const keepMs = 30_000
-
 const owner = 'npm start, status'
 
-/** Makes the reading. Without a kernel there are no journals, and nothing is known of them. */
+/**
+ * Makes the reading. Without a kernel there are no journals, and nothing is known of them. A check reads the whole chain, so it is good for
+ * `keepMs`, and for longer where it takes long.
+ */
 export function createJournalReading(
   kernel: Kernel | undefined,
-  { now, wallNow }: { readonly now: () => number; readonly wallNow: () => number },
+  { now, wallNow, keepMs }: { readonly now: () => number; readonly wallNow: () => number; readonly keepMs: number },
 ): JournalReading {
   const checks = new Map<FunctionName, Glance<Verification>>(
     functionNames.map((name) => [name, createGlance(async () => await verify(kernel, name, now()), { keepMs, wallNow })]),

@@ -57,22 +57,25 @@ export interface StatusOptions {
   /** Does what asks the platform; where time is virtual it goes at the wall's speed meanwhile. */
   readonly work?: (<T>(run: () => Promise<T>) => Promise<T>) | undefined
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Ends what an order has begun. */
+  readonly signal?: AbortSignal | undefined
 }
 
 const minuteMs = 60_000
 
 /** How long what is read is good for, and how often sizes are looked at: a real platform has others to serve. */
 const paces = {
-  sandbox: { leasesMs: 1000, licenceMs: 2000, registryMs: 5000, sizesMs: minuteMs },
-  platform: { leasesMs: 15_000, licenceMs: 30_000, registryMs: 15 * minuteMs, sizesMs: 5 * minuteMs },
+  sandbox: { leasesMs: 1000, licenceMs: 2000, registryMs: 5000, chainsMs: 30_000, sizesMs: minuteMs },
+  platform: { leasesMs: 15_000, licenceMs: 30_000, registryMs: 15 * minuteMs, chainsMs: 15 * minuteMs, sizesMs: 5 * minuteMs },
 } as const
 
-/** Events and the switch are in the store. */
+/** Events are in the store, and the switch is as well, if it is nowhere else. */
 const storeMs = 1000
+const otherSwitchMs = 15_000
 
 /** Opens the status of a process. Reads what the functions are, and nothing of the platform until somebody asks. */
 export async function openStatus(options: StatusOptions): Promise<Status> {
-  const { platform, functions, redactor, speed, token, onError, sleep } = options
+  const { platform, functions, redactor, speed, token, onError, sleep, signal } = options
   const { calls = createCallTally(), hostNames = [], work = (run) => run() } = options
   const pace = platform.sandbox === undefined ? paces.platform : paces.sandbox
   const wallNow = (): number => systemClock.now()
@@ -81,7 +84,7 @@ export async function openStatus(options: StatusOptions): Promise<Status> {
   const summaries = new Map<FunctionName, string>()
   for (const name of functions) summaries.set(name, (await readFunctionFile(projectRoot, name)).function.description)
   const version = await ownVersion()
-  const sampler = createSizeSampler({ platform, feed, everyMs: pace.sizesMs, sleep })
+  const sampler = createSizeSampler({ platform, feed, everyMs: pace.sizesMs, sleep, onError })
   return {
     onReport: (report) => feed.take(report),
     keepSampling: async (signal) => await sampler.keepSampling(signal, work),
@@ -93,15 +96,18 @@ export async function openStatus(options: StatusOptions): Promise<Status> {
         sampler,
         status: () => runner.status(),
         events: createGlance(async () => (await hooks?.status()) ?? [], { keepMs: storeMs, wallNow }),
-        killSwitch: createGlance(async () => await readKillSwitch(platform), { keepMs: storeMs, wallNow }),
+        killSwitch: createGlance(async () => await readKillSwitch(platform), {
+          keepMs: isSwitchInStore(platform) ? storeMs : otherSwitchMs,
+          wallNow,
+        }),
         leases: createGlance(async () => await searchLeases(platform), { keepMs: pace.leasesMs, wallNow }),
         licence: createGlance(async () => await readLicence(platform), { keepMs: pace.licenceMs, wallNow }),
         registry: createRegistryReading({ platform, sinceMs: startedMs, keepMs: pace.registryMs, wallNow }),
-        journal: createJournalReading(platform.kernel, { now: platform.now, wallNow }),
+        journal: createJournalReading(platform.kernel, { now: platform.now, wallNow, keepMs: pace.chainsMs }),
       }
       return createStatusApi({
         sources,
-        orders: { platform, onReport: (report) => feed.take(report) },
+        orders: { platform, onReport: (report) => feed.take(report), signal },
         metrics: async () => await prometheusText(sources, calls),
         redactor,
         token,
@@ -119,12 +125,16 @@ async function ownVersion(): Promise<string> {
   return z.parse(z.looseObject({ version: z.string() }), JSON.parse(text)).version
 }
 
+function isSwitchInStore({ config }: Pick<Platform, 'config'>): boolean {
+  return (config.guard?.killSwitch.kind ?? 'store') === 'store'
+}
+
 /** What the kill switch says; undefined when there is no store that would hold one. */
 async function readKillSwitch({ config, kernel, now }: Platform): Promise<SwitchReading | undefined> {
   if (kernel === undefined) return undefined
   const nowMs = now()
   try {
-    if ((config.guard?.killSwitch.kind ?? 'store') === 'store') return (await readSwitch(kernel.store, { now: nowMs })) ?? { state: 'run' }
+    if (isSwitchInStore({ config })) return (await readSwitch(kernel.store, { now: nowMs })) ?? { state: 'run' }
     const state = await kernel.killSwitch.read(nowMs)
     const why = state === 'stop' ? await kernel.killSwitch.why?.(nowMs) : undefined
     return { state, ...(why === undefined ? {} : { reason: why }) }

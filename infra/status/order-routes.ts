@@ -9,9 +9,10 @@ import { functionConfig } from '#shared/runtime/config.ts'
 import { type FunctionName, functionNames } from '#shared/runtime/definition.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import { silentLog } from '#shared/runtime/log.ts'
-import type { RunReport } from '#shared/runtime/report.ts'
+import { failureSentence, hasFailed, type RunReport } from '#shared/runtime/report.ts'
 import { makePlan, runSteps } from '#shared/runtime/run.ts'
 import { createDeadLetters, type DeadLetter, type DeadLetters } from '#shared/safety/dead-letters.ts'
+import { InboxError } from '#shared/safety/inbox-entry.ts'
 import { DeadLetterOrder, LeaseOrder, type OrderResult, SwitchOrder } from './api-schemas.ts'
 import { searchLeases } from './lease-search.ts'
 import { parseInput } from './parse-input.ts'
@@ -23,6 +24,8 @@ export interface OrderPorts {
   readonly platform: Platform
   /** Told of a run that an order made. */
   readonly onReport: (report: RunReport) => void
+  /** Ends what an order has begun, between two of its steps. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** An order that a POST gives. The types of its body stay inside. */
@@ -100,8 +103,14 @@ async function decideDeadLetter({ platform }: OrderPorts, kernel: Kernel, order:
   if (only === undefined) return { done: false, text: 'There is no such dead event any more: somebody may have decided about it already.' }
   const { name, desk, letter } = only
   if (what === 'retry' && letter.damage !== undefined) return { done: false, text: `It cannot be tried again: ${letter.damage}` }
-  if (what === 'retry') await desk.retry(id, { now })
-  else await desk.discard(id, { now })
+  try {
+    if (what === 'retry') await desk.retry(id, { now })
+    else await desk.discard(id, { now })
+  } catch (error) {
+    // Somebody else was quicker.
+    if (!(error instanceof InboxError && (error.kind === 'inbox.unknown' || error.kind === 'inbox.not-dead'))) throw error
+    return { done: false, text: `Nothing was done: ${error.message}` }
+  }
   const text = what === 'retry' ? 'It is in line again; it is taken up at the next look.' : 'It is given up.'
   try {
     await kernel.of(name, 'status page').journal.append({
@@ -122,7 +131,7 @@ async function decideDeadLetter({ platform }: OrderPorts, kernel: Kernel, order:
 }
 
 async function releaseLease(
-  { platform, onReport }: OrderPorts,
+  { platform, onReport, signal }: OrderPorts,
   kernel: Kernel,
   { id, by }: z.infer<typeof LeaseOrder>,
 ): Promise<OrderResult> {
@@ -133,7 +142,8 @@ async function releaseLease(
   const leased = found.find(({ lease }) => lease.id === id && isOpen(lease))
   if (leased === undefined) return { done: false, text: ['There is no such open lease.', ...problems].join(' ') }
   const nowMs = now()
-  const { observed } = await makePlan(lookAt([leased.pool]), { config, cloud, kernel, store, fetchText: cloud.fetchText, now: nowMs })
+  const { fetchText } = cloud
+  const { observed } = await makePlan(lookAt([leased.pool]), { config, cloud, kernel, store, fetchText, now: nowMs, signal })
   const own = await functionConfig(config, alarmScaler)
   const steps = planRelease(observed, own, { leaseId: id, keep: false, by }, nowMs)
   const report = await runSteps(alarmScaler, steps, {
@@ -145,8 +155,10 @@ async function releaseLease(
     scheduledAt: nowMs,
     trigger: { kind: 'local', name: 'status page' },
     log: silentLog,
+    signal,
   })
   onReport(report)
-  const done = report.decisions.every(({ outcome }) => outcome === 'Applied' || outcome === 'NoChange')
-  return { done, text: report.decisions.map(({ outcome, reason }) => `${outcome}: ${reason.text}`).join('; ') }
+  const done = report.decisions.every(({ outcome }) => outcome === 'Applied' || outcome === 'NoChange') && !hasFailed(report)
+  const failure = report.failure === undefined ? [] : [failureSentence(report.failure)]
+  return { done, text: [...report.decisions.map(({ outcome, reason }) => `${outcome}: ${reason.text}`), ...failure].join('; ') }
 }

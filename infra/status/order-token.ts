@@ -13,13 +13,14 @@ export async function orderTokenOf(reference: string | undefined, env: Environme
   if (reference === undefined) return undefined
   try {
     const token = await createResolver({ env })(reference)
-    redactor.add(token)
     if (token.length < leastLength)
       throw new SecretUnavailableError(`the token has fewer than ${leastLength} characters; make a longer one: openssl rand -hex 24.`)
     if (!/^[\x21-\x7e]+$/.test(token))
       throw new SecretUnavailableError(
         'the token has blanks, or letters that a header cannot carry; make one such as openssl rand -hex 24 gives.',
       )
+    // Not before: one of a letter or two would be taken out of every text, also of that which says so.
+    redactor.add(token)
     return token
   } catch (error) {
     if (!(error instanceof SecretUnavailableError)) throw error

@@ -3,16 +3,30 @@ import { failure, type Result, success } from '#shared/pure/result.ts'
 import { pathText } from '#shared/runtime/config-path.ts'
 import { problemsOf } from '#shared/runtime/config-problems.ts'
 
-/** Reads what somebody sent by its schema; the failure names each parameter or member and says what it may be. */
+/** So many things that are wrong are told of: a short request may have thousands. */
+const mostProblems = 5
+
+/** Reads what somebody sent by its schema; the failure names the first few parameters or members that are wrong, and what they may be. */
 export function parseInput<T>(schema: z.ZodMiniType<T>, value: unknown, what: 'parameter' | 'member'): Result<T, string> {
   const parsed = z.safeParse(schema, value)
   if (parsed.success) return success(parsed.data)
-  const problems = problemsOf(schema, value).map(({ path, text }) =>
-    path.length === 0 ? text : `the ${what} ${pathText(path)}: ${text.replace(/^unknown key;/, 'there is no such one;')}`,
-  )
-  const text = problems.join('; ')
+  const found = problemsOf(schema, value)
+  const problems = found
+    .slice(0, mostProblems)
+    .map(({ path, text }) =>
+      path.length === 0 ? text : `the ${what} ${headOf(pathText(path))}: ${text.replace(/^unknown key;/, 'there is no such one;')}`,
+    )
+  const more = found.length - problems.length
+  const text = [...problems, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
   return failure(text.endsWith('?') ? text : `${text}.`)
 }
+
+/** A name that somebody sent, or the beginning of it. */
+function headOf(name: string): string {
+  return name.length <= longestName ? name : `${name.slice(0, longestName).toWellFormed()}…`
+}
+
+const longestName = 100
 
 /**
  * The parameters of a query. Those of `whole` are numbers where they are written as such, those of `lists` may be given several times or

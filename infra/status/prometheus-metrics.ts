@@ -23,7 +23,7 @@ export const descriptions: Readonly<Record<MetricKey, Description>> = {
   functionOk: {
     kind: 'gauge',
     labels: ['function'],
-    help: '1 when the function is well: its last run came in time and failed in nothing.',
+    help: '1 when the function is well: its last run came in time and failed in nothing, and no event waits for too long.',
   },
   lastRunAge: { kind: 'gauge', labels: ['function'], help: 'Time since the last run, by the clock of the platform.' },
   eventsWaiting: {
@@ -60,8 +60,14 @@ export interface Sample {
   readonly value: number
 }
 
+/** What figures are read from. */
+export type MetricSources = Pick<StatusSources, 'feed' | 'status' | 'events' | 'killSwitch' | 'leases' | 'licence' | 'journal'> & {
+  readonly platform: Pick<StatusSources['platform'], 'now'>
+  readonly facts: Pick<StatusSources['facts'], 'functions'>
+}
+
 /** All figures as they are now. What cannot be read is left out. */
-export async function readSamples(sources: StatusSources, calls: CallTally): Promise<readonly Sample[]> {
+export async function readSamples(sources: MetricSources, calls: Pick<CallTally, 'rows'>): Promise<readonly Sample[]> {
   const { platform, facts, feed, status, events, killSwitch, leases, journal } = sources
   const samples: Sample[] = []
   const add = (key: MetricKey, labels: Labels, value: number | undefined): void => {
@@ -69,6 +75,7 @@ export async function readSamples(sources: StatusSources, calls: CallTally): Pro
   }
   const now = platform.now()
   const standing = new Map(status().map((one) => [one.function, one]))
+  const inboxes = new Map((await events.look()).map((one) => [one.function, one]))
   for (const name of facts.functions) {
     const own = { function: name }
     const tally = feed.tally(name)
@@ -79,16 +86,15 @@ export async function readSamples(sources: StatusSources, calls: CallTally): Pro
     add('runLate', own, tally.lateMs === undefined ? undefined : tally.lateMs / 1000)
     add('lastRunAge', own, tally.lastRunMs === undefined ? undefined : Math.max(0, now - tally.lastRunMs) / 1000)
     const stands = standing.get(name)
-    add('functionOk', own, stands === undefined ? undefined : Number(stands.ok))
+    const inbox = inboxes.get(name)
+    add('functionOk', own, stands === undefined ? undefined : Number(stands.ok && inbox?.ok !== false))
+    add('eventsWaiting', own, inbox?.groupsDue)
+    add('deadLetters', own, inbox?.dead)
     const { state, entries } = await journal.verification(name)
     if (state !== 'unknown') {
       add('journalEntries', own, entries)
       add('journalIntact', own, Number(state === 'intact'))
     }
-  }
-  for (const { function: name, groupsDue, dead } of await events.look()) {
-    add('eventsWaiting', { function: name }, groupsDue)
-    add('deadLetters', { function: name }, dead)
   }
   const reading = await killSwitch.look()
   add('killSwitchStopped', {}, reading === undefined ? undefined : Number(reading.state !== 'run'))

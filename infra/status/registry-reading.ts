@@ -26,7 +26,7 @@ export interface RegistryListing {
   readonly quarantined: ReadonlyMap<string, number>
 }
 
-/** What removals of this process came to, by repository. */
+/** What was given back of what this process has removed, by repository. */
 export type FreedSpace = ReadonlyMap<string, { readonly tags: number; readonly bytes: number }>
 
 export interface RegistryLook {
@@ -74,17 +74,28 @@ export function createRegistryReading(options: RegistryReadingOptions): Registry
     { keepMs, wallNow },
   )
   const removals = new Removals(options)
-  const freed = createGlance(async () => await removals.count(), { keepMs: keepFreedMs, wallNow })
+  const freed = createGlance(
+    async (): Promise<{ readonly freed: FreedSpace; readonly problem?: string }> => {
+      try {
+        return { freed: await removals.count(last) }
+      } catch (error) {
+        return { freed: new Map(), problem: `What was removed cannot be read: ${problemText(error)}` }
+      }
+    },
+    { keepMs: keepFreedMs, wallNow },
+  )
   return {
     look: async () => {
       const patience = new AbortController()
       const late = sleep(patienceMs, { problem: last === undefined ? being : undefined }, { signal: patience.signal })
       try {
         const { problem } = await Promise.race([listing.look(), late])
+        const removed = await freed.look()
+        const problems = [problem, removed.problem].filter((text) => text !== undefined)
         return {
           ...(last === undefined ? {} : { listing: last }),
-          freed: await freed.look(),
-          ...(problem === undefined ? {} : { problem }),
+          freed: removed.freed,
+          ...(problems.length === 0 ? {} : { problem: problems.join(' ') }),
         }
       } finally {
         patience.abort()
@@ -126,48 +137,96 @@ function sum(values: Iterable<number>): number {
 
 /** So many entries are read at most in one go; more than that are not made between two looks. */
 const mostEntries = 20_000
+const readAtOnce = 50
+
+/** So many removed tags are followed until they are gone: in a quarantine, or as other tags of the same content, they may stay for long. */
+const mostFollowed = 50_000
+
+interface RemovedTag {
+  readonly repository: string
+  readonly contentId: string
+  readonly sizeBytes: number
+  readonly atMs: number
+}
 
 /**
- * Counts what was removed by what the journal has: an intent with the tags and their sizes, and an outcome that says that all of them
- * went. What went in part only is not counted, for the journal does not say which part.
+ * Counts what was given back: tags that the journal says were removed (an intent with the tags and their sizes, and an outcome that says
+ * that all of them went), once no repository has their content any more. What a quarantine or another tag still has takes its space as
+ * before, and what was brought back was never freed. What went in part only is not counted, for the journal does not say which part.
  */
 class Removals {
   readonly #options: RegistryReadingOptions
   readonly #freed = new Map<string, { readonly tags: number; readonly bytes: number }>()
   readonly #intents = new Map<string, JournalEntry>()
-  #seq = 0
-  #fromMs: number
+  /** Removed, and at the last look still in some repository. */
+  #followed: RemovedTag[] = []
+  #seq: number | undefined
 
   constructor(options: RegistryReadingOptions) {
     this.#options = options
-    this.#fromMs = options.sinceMs
   }
 
-  async count(): Promise<FreedSpace> {
-    const { kernel, now } = this.#options.platform
-    if (kernel === undefined) return this.#freed
-    const { journal } = kernel.of(definition.name, 'npm start, status')
-    const entries = await journal.list({ now: now(), from: this.#fromMs, limit: mostEntries })
-    for (const entry of entries) {
-      if (entry.seq <= this.#seq) continue
-      this.#seq = entry.seq
-      this.#fromMs = Math.max(this.#fromMs, entry.at)
-      const key = JSON.stringify([entry.stepKey, entry.attempt])
-      if (entry.kind === 'intent') this.#intents.set(key, entry)
-      if (entry.kind !== 'outcome') continue
-      const intent = this.#intents.get(key)
-      this.#intents.delete(key)
-      if (entry.outcome === 'Applied' && entry.reason.code !== 'partly-removed') this.#add(intent?.step)
-    }
+  /** What was freed by the listing: it is the same moment that the sizes of what is kept are of. */
+  async count(listing: RegistryListing | undefined): Promise<FreedSpace> {
+    for (const entry of await this.#newEntries()) this.#take(entry)
+    if (this.#followed.length > mostFollowed) this.#followed = this.#followed.slice(-mostFollowed)
+    if (listing !== undefined) this.#settle(listing)
     return this.#freed
   }
 
-  #add(step: unknown): void {
-    const change = z.safeParse(RemovalStep, step).data?.change
+  /** By their places in the chain: a clock that was set back must not hide any. */
+  async #newEntries(): Promise<readonly JournalEntry[]> {
+    const { kernel, now } = this.#options.platform
+    if (kernel === undefined) return []
+    const { journal } = kernel.of(definition.name, 'npm start, status')
+    const { seq: end } = await journal.end({ now: now() })
+    const after = this.#seq
+    const entries: JournalEntry[] = []
+    if (after === undefined) {
+      const all = await journal.list({ now: now(), from: this.#options.sinceMs, limit: mostEntries })
+      this.#seq = end
+      return all.filter(({ seq }) => seq <= end)
+    }
+    for (let seq = Math.max(after, end - mostEntries) + 1; seq <= end; seq += readAtOnce) {
+      const places = Array.from({ length: Math.min(readAtOnce, end - seq + 1) }, (_, index) => seq + index)
+      const read = await Promise.all(places.map(async (place) => await journal.show(place, { now: now() })))
+      entries.push(...read.filter((entry) => entry !== undefined))
+    }
+    this.#seq = end
+    return entries
+  }
+
+  #take(entry: JournalEntry): void {
+    const key = JSON.stringify([entry.stepKey, entry.attempt])
+    if (entry.kind === 'intent') this.#intents.set(key, entry)
+    if (entry.kind !== 'outcome') return
+    const intent = this.#intents.get(key)
+    this.#intents.delete(key)
+    if (entry.outcome !== 'Applied' || entry.reason.code === 'partly-removed') return
+    const change = z.safeParse(RemovalStep, intent?.step).data?.change
     if (change?.kind !== 'remove') return
-    const contents = new Map(change.tags.map(({ contentId, sizeBytes }) => [contentId, sizeBytes]))
-    const before = this.#freed.get(change.repository) ?? { tags: 0, bytes: 0 }
-    this.#freed.set(change.repository, { tags: before.tags + change.tags.length, bytes: before.bytes + sum(contents.values()) })
+    const { repository } = change
+    for (const { contentId, sizeBytes } of change.tags) this.#followed.push({ repository, contentId, sizeBytes, atMs: entry.at })
+  }
+
+  #settle({ atMs, repositories }: RegistryListing): void {
+    if (this.#followed.length === 0) return
+    const there = new Set([...repositories.values()].flatMap(({ contents }) => [...contents.keys()]))
+    // A listing that began before may have missed what was moved to a repository that it had seen already.
+    const isGone = (tag: RemovedTag): boolean => tag.atMs < atMs && !there.has(tag.contentId)
+    const counted = new Set<string>()
+    const followed: RemovedTag[] = []
+    for (const tag of this.#followed) {
+      if (!isGone(tag)) {
+        followed.push(tag)
+        continue
+      }
+      const before = this.#freed.get(tag.repository) ?? { tags: 0, bytes: 0 }
+      const bytes = counted.has(tag.contentId) ? 0 : tag.sizeBytes
+      counted.add(tag.contentId)
+      this.#freed.set(tag.repository, { tags: before.tags + 1, bytes: before.bytes + bytes })
+    }
+    this.#followed = followed
   }
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { CloudError } from '#cloud/errors.ts'
-import { KubeError, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
+import { KubeError, type KubeObject, type KubeReader, kubePath, kubeReader } from '#cloud/kube.ts'
 import { leaseLabel } from '#functions/alarm-scaler/node-marks.ts'
 import type { Platform } from '#infra/local/platform.ts'
 import type { StatusFeed } from './status-feed.ts'
@@ -23,7 +23,7 @@ export interface NodePoint {
 
 /** Looks from time to time at what functions have changed, and at nodes, so that somebody can see how it went. Only reads. */
 export interface SizeSampler {
-  /** Looks whenever it is time, until the signal is aborted; `work` does each look. Throws nothing but bugs. */
+  /** Looks whenever it is time, until the signal is aborted; `work` does each look. Throws nothing. */
   keepSampling(signal: AbortSignal, work?: (run: () => Promise<void>) => Promise<void>): Promise<void>
   /** Looks now, if it is time by the platform's clock; stops at once when the signal is aborted. */
   sample(signal?: AbortSignal): Promise<void>
@@ -38,15 +38,20 @@ export interface SizeSamplerOptions {
   readonly everyMs: number
   /** Waits on the wall; ends early when the signal is aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Told of what is a bug: functions go on without these sizes. */
+  readonly onError: (what: string, error: unknown) => void
 }
 
 /** How often it is looked whether it is time: the platform's time may go faster than the wall's. */
 const lookMs = 1000
 
-/** So many points of each series are kept, the newest; only changes are points. */
+/** So many points of each series are kept, the newest, and of the last week; only changes are points. */
 const mostPoints = 3000
+const keepMs = 7 * 86_400_000
 /** So many targets are looked at in one go: those that were decided about last. */
 const mostTargets = 100
+/** Of so many targets the sizes are kept: those that were looked at last. */
+const mostSeries = 200
 const readersAtOnce = 4
 
 /** Targets as cron-scaler and redeploy-hook name them. */
@@ -82,7 +87,15 @@ export function createSizeSampler(options: SizeSamplerOptions): SizeSampler {
     const place = isAutoscaler
       ? { group: 'autoscaling', version: 'v1', resource: 'horizontalpodautoscalers' }
       : { group: 'apps', version: 'v1', resource: kind === 'Deployment' ? 'deployments' : 'statefulsets' }
-    const object = await readerOf(cluster, signal).get(kubePath({ ...place, namespace, name }, cluster))
+    let object: KubeObject
+    try {
+      object = await readerOf(cluster, signal).get(kubePath({ ...place, namespace, name }, cluster))
+    } catch (error) {
+      if (!(error instanceof KubeError && error.kind === 'kube.not-found')) throw error
+      // Somebody has deleted it: its last size does not hold on.
+      if (replicas.has(target)) add(replicas, target, { atMs, value: 0 })
+      return
+    }
     if (isAutoscaler) {
       const { data } = z.safeParse(Autoscaler, object)
       if (data === undefined) return
@@ -131,13 +144,21 @@ export function createSizeSampler(options: SizeSamplerOptions): SizeSampler {
       for (let read = work.shift(); read !== undefined && signal?.aborted !== true; read = work.shift()) await quietly(read)
     }
     await Promise.all(Array.from({ length: readersAtOnce }, takeOn))
+    for (const oldest of replicas.keys()) {
+      if (replicas.size <= mostSeries) break
+      replicas.delete(oldest)
+    }
   }
 
   return {
     sample,
     keepSampling: async (signal, work = (run) => run()) => {
       while (!signal.aborted) {
-        await work(async () => await sample(signal))
+        try {
+          await work(async () => await sample(signal))
+        } catch (error) {
+          options.onError('looking at sizes', error)
+        }
         await options.sleep(lookMs, signal)
       }
     },
@@ -149,11 +170,15 @@ export function createSizeSampler(options: SizeSamplerOptions): SizeSampler {
 /** Adds what is another size than before; what is the same holds on. A point that is older than the last is not added. */
 function add<Point extends { readonly atMs: number }>(series: Map<string, Point[]>, name: string, point: Point): void {
   const points = series.get(name) ?? []
+  // What was looked at last is last.
+  series.delete(name)
   series.set(name, points)
   const last = points.at(-1)
   if (last !== undefined && (point.atMs <= last.atMs || sameSize(last, point))) return
   points.push(point)
-  if (points.length > mostPoints) points.splice(0, points.length - mostPoints)
+  // The one that holds at the beginning of the week stays.
+  const first = points.findLastIndex(({ atMs }) => atMs <= point.atMs - keepMs)
+  points.splice(0, Math.max(0, first, points.length - mostPoints))
 }
 
 function sameSize<Point extends { readonly atMs: number }>(one: Point, other: Point): boolean {

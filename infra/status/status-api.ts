@@ -99,13 +99,19 @@ async function answerTo(request: StatusRequest, options: StatusApiOptions): Prom
     }
   }
   if (path.startsWith('/assets/')) return await asset(path.slice('/assets/'.length))
-  if (path === '/metrics') {
-    const { type, text } = await options.work(async () => await options.metrics())
-    return { status: 200, headers: { ...always, 'content-type': type }, body: options.redactor.text(text) }
-  }
+  if (path === '/metrics') return await scrape(options)
   if (path === openApiPath) return json(200, openApiDocument())
   const view = viewRoutes.find((route) => route.path === path)
   return view === undefined ? unknownPath(path) : await show(view, request, options)
+}
+
+async function scrape({ metrics, redactor, work }: StatusApiOptions): Promise<StatusAnswer> {
+  try {
+    const { type, text } = await work(async () => await metrics())
+    return { status: 200, headers: { ...always, 'content-type': type }, body: redactor.text(text) }
+  } catch (error) {
+    return problem(503, { code: 'not-readable', text: redactor.text(problemText(error)) })
+  }
 }
 
 async function asset(name: string): Promise<StatusAnswer> {

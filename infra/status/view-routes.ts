@@ -80,8 +80,7 @@ export const viewRoutes: readonly ViewRoute[] = [
   }),
   viewRoute({
     path: '/api/registry',
-    summary:
-      'What the registry keeps and what was removed from its repositories. With a quarantine the space is given back when the copies go.',
+    summary: 'What the registry keeps, and what was given back by removals. With a quarantine the space is given back when the copies go.',
     query: nothing,
     answer: RegistryView,
     view: registryView,

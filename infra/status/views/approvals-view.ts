@@ -1,5 +1,8 @@
+import { definition as redeployHook } from '#functions/redeploy-hook/definition.ts'
+import type { Platform } from '#infra/local/platform.ts'
 import { compareTexts } from '#shared/pure/compare-texts.ts'
 import { digestOf } from '#shared/pure/digest.ts'
+import { type Config, functionConfig } from '#shared/runtime/config.ts'
 import type { ApprovalsView } from '../api-schemas.ts'
 import type { FeedLine } from '../status-feed.ts'
 import type { StatusSources } from '../status-sources.ts'
@@ -13,19 +16,31 @@ const states: Readonly<Record<Asker, Readonly<Record<string, ShownApproval['stat
   'alarm-scaler': { suggested: 'waiting' },
 }
 
-/** What nobody has said for so long is not waited for any more: both functions look at it every few minutes. */
-const staleMs = 3_600_000
+const minuteMs = 60_000
+
+/**
+ * What was not said again for so long is not waited for any more: its workload or its alarm is gone. redeploy-hook looks again only when
+ * something is pushed, and at everything from time to time; alarm-scaler every minute for as long as an alarm lasts.
+ */
+async function staleAfter(config: Config): Promise<Readonly<Record<Asker, number>>> {
+  const { settings } = await functionConfig(config, redeployHook)
+  return { 'redeploy-hook': 2 * settings.reconcileEvery + 10 * minuteMs, 'alarm-scaler': 60 * minuteMs }
+}
 
 /**
  * What waits for somebody's word by the last look at it, and what was agreed to and is not done yet; the latest first. An agreement to
  * more nodes is acted on in the same moment, so that it does not show here.
  */
-export function approvalsView({ feed, platform }: Pick<StatusSources, 'feed' | 'platform'>): ApprovalsView {
+export async function approvalsView({
+  feed,
+  platform,
+}: Pick<StatusSources, 'feed'> & { readonly platform: Pick<Platform, 'config' | 'now'> }): Promise<ApprovalsView> {
   const now = platform.now()
+  const staleMs = await staleAfter(platform.config)
   const approvals = (['redeploy-hook', 'alarm-scaler'] as const).flatMap((name) =>
     feed.latest(name).flatMap((line) => {
       const state = states[name][line.decision.reason.code]
-      return state === undefined || now - line.atMs > staleMs ? [] : [shown(line, name, state)]
+      return state === undefined || now - line.atMs > staleMs[name] ? [] : [shown(line, name, state)]
     }),
   )
   return { approvals: approvals.toSorted((one, other) => compareTexts(other.since ?? '', one.since ?? '')) }

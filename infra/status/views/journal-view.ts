@@ -1,5 +1,5 @@
 import type { FunctionName } from '#shared/runtime/definition.ts'
-import type { JournalEntry } from '#shared/safety/journal-entry.ts'
+import { type JournalEntry, JournalError } from '#shared/safety/journal-entry.ts'
 import type { JournalView } from '../api-schemas.ts'
 import { problemText } from '../problem-text.ts'
 import type { StatusSources } from '../status-sources.ts'
@@ -18,7 +18,9 @@ export async function journalView({ journal }: Pick<StatusSources, 'journal'>, q
     const { entries, next } = await journal.page(query.function, query)
     return { entries: entries.map(shown), ...(next === undefined ? {} : { next }), verification }
   } catch (error) {
-    return { entries: [], verification: { ...verification, state: 'broken', text: problemText(error) } }
+    // A store that does not answer says nothing against the journal.
+    const isCorrupt = error instanceof JournalError && error.kind === 'journal.corrupt'
+    return { entries: [], verification: { ...verification, state: isCorrupt ? 'broken' : 'unknown', text: problemText(error) } }
   }
 }
 

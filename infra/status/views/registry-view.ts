@@ -2,7 +2,7 @@ import { compareTexts } from '#shared/pure/compare-texts.ts'
 import type { RegistryView } from '../api-schemas.ts'
 import type { StatusSources } from '../status-sources.ts'
 
-/** How much the registry keeps, and how much was removed from its repositories. A content counts once, in all repositories together, too. */
+/** How much the registry keeps, and how much removals have given back. A content counts once, in all repositories together, too. */
 export async function registryView({ registry }: Pick<StatusSources, 'registry'>): Promise<RegistryView> {
   const { listing, freed, problem } = await registry.look()
   const repositories = listing?.repositories ?? new Map()

@@ -1,11 +1,20 @@
+import type { Platform } from '#infra/local/platform.ts'
 import { compareTexts } from '#shared/pure/compare-texts.ts'
 import type { TimelineView } from '../api-schemas.ts'
 import type { StatusSources } from '../status-sources.ts'
 
 const hourMs = 3_600_000
 
-/** Sizes over the last hours, and what was changed meanwhile. */
-export function timelineView({ platform, feed, sampler }: StatusSources, { hours }: { readonly hours: number }): TimelineView {
+/** So many points of a series are shown, more than a chart has room for. */
+const mostPoints = 500
+/** So many changes are shown, the last ones. */
+const mostEvents = 1000
+
+/** Sizes over the last hours, and what was changed meanwhile; thinned out where there is more of it than anybody can see. */
+export function timelineView(
+  { platform, feed, sampler }: Pick<StatusSources, 'feed' | 'sampler'> & { readonly platform: Pick<Platform, 'now'> },
+  { hours }: { readonly hours: number },
+): TimelineView {
   const toMs = platform.now()
   const fromMs = toMs - hours * hourMs
   return {
@@ -24,12 +33,15 @@ export function timelineView({ platform, feed, sampler }: StatusSources, { hours
       cluster,
       points: points.map(({ atMs, value, ready, leased }) => ({ at: isoOf(atMs), value, ready, leased })),
     })),
-    events: feed.changes(fromMs).map(({ atMs, function: name, decision: { target, before, after, reason } }) => ({
-      at: isoOf(atMs),
-      function: name,
-      target,
-      text: after === '' ? reason.text : `${before === '' ? '(nothing)' : before} -> ${after}`,
-    })),
+    events: feed
+      .changes(fromMs)
+      .slice(-mostEvents)
+      .map(({ atMs, function: name, decision: { target, before, after, reason } }) => ({
+        at: isoOf(atMs),
+        function: name,
+        target,
+        text: after === '' ? reason.text : `${before === '' ? '(nothing)' : before} -> ${after}`,
+      })),
   }
 }
 
@@ -42,10 +54,20 @@ function since<Point extends { readonly atMs: number }>(
     .map(([name, points]) => {
       const first = points.findLastIndex(({ atMs }) => atMs <= fromMs)
       const shown = points.slice(Math.max(0, first)).map((point) => (point.atMs < fromMs ? { ...point, atMs: fromMs } : point))
-      return [name, shown] as const
+      return [name, thinned(shown)] as const
     })
     .filter(([, points]) => points.length > 0)
     .sort(([one], [other]) => compareTexts(one, other))
+}
+
+/** The last point of each of so many equal parts of the time, and the first one of all. */
+function thinned<Point extends { readonly atMs: number }>(points: readonly Point[]): readonly Point[] {
+  const [first] = points
+  const last = points.at(-1)
+  if (first === undefined || last === undefined || points.length <= mostPoints) return points
+  const partMs = (last.atMs - first.atMs) / (mostPoints - 1)
+  const parts = new Map(points.slice(1).map((point) => [Math.min(mostPoints - 1, Math.ceil((point.atMs - first.atMs) / partMs)), point]))
+  return [first, ...parts.values()]
 }
 
 function isoOf(ms: number): string {

@@ -38,10 +38,25 @@ describe('a glance', () => {
 
   it('is read anew once it is known to be different, but not twice at a time', async () => {
     const { glance } = stage(1)
+    await glance.look()
+    glance.forget()
+    const second = glance.look()
+    expect(await Promise.all([second, glance.look()])).toEqual([2, 2])
+  })
+
+  it('that was being read when it became different is read anew as well, not shown for as long as it is good', async () => {
+    const { glance } = stage(1)
     const first = glance.look()
     glance.forget()
-    expect([await first, await glance.look()]).toEqual([1, 1])
-    glance.forget()
+    expect(await Promise.all([first, glance.look()])).toEqual([1, 1])
+    expect(await glance.look()).toBe(2)
+    expect(await glance.look()).toBe(2)
+  })
+
+  it('is read anew after the clock was set back', async () => {
+    const { glance, pass } = stage(1)
+    await glance.look()
+    pass(-3_600_000)
     expect(await glance.look()).toBe(2)
   })
 

@@ -19,6 +19,12 @@ describe('the token of orders', () => {
     expect(await orderTokenOf(undefined, {}, redactor)).toBeUndefined()
   })
 
+  it('leaves texts readable when it is refused because it is too short', async () => {
+    const redactor = createRedactor()
+    await expect(orderTokenOf('env:STATUS_TOKEN', { STATUS_TOKEN: 'e' }, redactor)).rejects.toThrow('fewer than 16')
+    expect(redactor.text('the token has fewer letters')).toBe('the token has fewer letters')
+  })
+
   it.each([
     ['env:STATUS_TOKEN', {}, 'the environment variable STATUS_TOKEN is not set'],
     ['env:STATUS_TOKEN', { STATUS_TOKEN: 'short' }, 'fewer than 16 characters'],

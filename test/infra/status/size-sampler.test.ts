@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import type { Action, RequestOf, ResponseOf } from '#cloud/action.ts'
-import { systemClock } from '#cloud/clock.ts'
 import type { CloudWriter } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import { kubeWriter } from '#cloud/kube.ts'
@@ -28,9 +27,14 @@ async function openStage() {
   const platform: Platform = await sandboxPlatform({ cwd: import.meta.dirname, redactor: createRedactor(), sandbox: { port: 0, clock } })
   let reads = 0
   let isDown = false
+  let bug: Error | undefined
+  let object: object | undefined
+  const errors: unknown[] = []
   const send = async <A extends Action>(action: A, request: RequestOf<A>, ...rest: []): Promise<ResponseOf<A>> => {
     expect(action.effect).toBe('read')
     reads += 1
+    if (bug !== undefined) throw bug
+    if (object !== undefined) return JSON.parse(JSON.stringify({ ResponseBody: JSON.stringify(object), RequestId: 'r' }))
     if (isDown)
       throw new CloudError('the platform is down', {
         kind: 'cloud.unavailable',
@@ -55,13 +59,22 @@ async function openStage() {
     platform: { ...platform, cloud: { ...platform.cloud, ...cloud } },
     feed,
     everyMs: 5 * minute,
-    sleep: async (ms, signal) => await systemClock.sleep(ms, signal),
+    sleep: () => Promise.resolve(),
+    onError: (_, error) => errors.push(error),
   })
   return {
+    errors,
     clock,
     platform,
     sampler,
     reads: () => reads,
+    breakDown: (error: Error) => {
+      bug = error
+    },
+    /** Whatever is read is this from now on. */
+    answerWith: (one: object) => {
+      object = one
+    },
     down: (down: boolean) => {
       isDown = down
     },
@@ -77,6 +90,46 @@ async function openStage() {
 }
 
 describe('the sampler', () => {
+  it('ends nothing when something is wrong with itself, and says so each time', async () => {
+    await withStage(async ({ clock, sampler, errors, breakDown }) => {
+      const stop = new AbortController()
+      let looks = 0
+      breakDown(new TypeError('a bug'))
+      const work = async (run: () => Promise<void>): Promise<void> => {
+        looks += 1
+        clock.move(5 * minute)
+        if (looks === 2) stop.abort()
+        await run()
+      }
+      await sampler.keepSampling(stop.signal, work)
+      expect(errors.map(String)).toEqual(['TypeError: a bug'])
+    })
+  })
+
+  it('shows a workload that somebody deleted as gone, and not with the size that it had', async () => {
+    await withStage(async ({ clock, platform, sampler, decide }) => {
+      decide(target)
+      await sampler.sample()
+      await kubeWriter(platform.cloud, 'cls-9f3kq2vd').delete('/apis/apps/v1/namespaces/pay/deployments/gateway')
+      clock.move(5 * minute)
+      await sampler.sample()
+      expect(sampler.replicas().get(target)?.at(-1)?.value).toBe(0)
+    })
+  })
+
+  it('keeps the sizes of so many targets only, however many there are in the course of time', async () => {
+    await withStage(async ({ clock, sampler, decide, answerWith }) => {
+      answerWith({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'x' }, spec: { replicas: 1 } })
+      for (const round of [0, 1, 2]) {
+        decide(...Array.from({ length: 100 }, (_, index) => `cls-9f3kq2vd/pay/Deployment/d${round}-${index}`))
+        clock.move(5 * minute)
+        await sampler.sample()
+      }
+      expect([sampler.replicas().size, sampler.replicas().has('cls-9f3kq2vd/pay/Deployment/d2-0')]).toEqual([200, true])
+      expect(sampler.replicas().has('cls-9f3kq2vd/pay/Deployment/d0-0')).toBe(false)
+    })
+  })
+
   it('looks no more often than it may, and keeps only what has changed', async () => {
     await withStage(async ({ clock, sampler, reads, decide, scale }) => {
       decide(target, 'shop/nginx', 'cls-unknown/a/Deployment/b', 'cls-9f3kq2vd/a/Deployment/../../secrets')

@@ -1,20 +1,25 @@
+import { recallCopies } from '#functions/image-cleaner/run-memory.ts'
 import { schedulesOf } from '#infra/local/local-function.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { type Platform, sandboxPlatform } from '#infra/local/platform.ts'
 import { createRunner, type Runner } from '#infra/local/runner.ts'
 import { startWebhookServer } from '#infra/local/webhook-server.ts'
-import { createSandboxClock } from '#infra/sandbox/clock.ts'
+import { createSandboxClock, type SandboxClock } from '#infra/sandbox/clock.ts'
 import { createCallTally } from '#infra/status/call-tally.ts'
 import { openStatus } from '#infra/status/open-status.ts'
 import type { FunctionName } from '#shared/runtime/definition.ts'
 import { silentLog } from '#shared/runtime/log.ts'
+import { createMemory } from '#shared/runtime/memory.ts'
 import { createRedactor, type Redactor } from '#shared/runtime/redact.ts'
 
 /** A process as `npm start` makes one: the sandbox, some functions, and the server that tells about them. */
 export interface Stage {
   readonly url: string
   readonly platform: Platform
+  readonly clock: SandboxClock
   readonly runner: Runner
+  /** What the image-cleaner remembers of copies. */
+  copies(): ReturnType<typeof recallCopies>
   /** Looks at sizes once. */
   sampleOnce(): Promise<void>
   readonly redactor: Redactor
@@ -76,7 +81,12 @@ export async function openStage(options: {
   return {
     url: server.url,
     platform,
+    clock,
     runner,
+    copies: async () => {
+      if (store === undefined) throw new Error('the sandbox has a store')
+      return await recallCopies(createMemory(store, { function: 'image-cleaner', now }))
+    },
     sampleOnce: async () => await status.keepSampling(looks.signal),
     redactor,
     errors,
