@@ -197,7 +197,7 @@ function inspectRole(id: string, properties: unknown, name: string, stage: strin
         const only = (actions: ReadonlySet<unknown>): boolean => listOf(at(statement, 'Action')).every((action) => actions.has(action))
         const isShared =
           (isStore(resource) && only(storeActions)) ||
-          (isOfNotifiers(resource) && only(secretActions)) ||
+          (isSharedSecret(resource) && only(secretActions)) ||
           (isTopic(resource) && only(topicActions))
         if (!isOwn(resource, name, stage) && !isShared)
           problems.push(`the role ${id} reaches ${JSON.stringify(resource)}, which is not ${name}'s own`)
@@ -214,9 +214,9 @@ function isStore(resource: unknown): boolean {
   return JSON.stringify(resource) === '{"Fn::GetAtt":["StoreTable","Arn"]}'
 }
 
-/** Where the URLs and secrets of notifiers lie that several functions use. */
-function isOfNotifiers(resource: unknown): boolean {
-  return textOf(resource)?.endsWith(':parameter/longshore/notifiers/*') === true && !textOf(resource)?.slice(0, -1).includes('*')
+/** Where the secrets lie that several functions use: the platform's credentials, and what notifiers need. */
+function isSharedSecret(resource: unknown): boolean {
+  return /^[^*]*:parameter\/longshore\/(platform|notifiers)\/\*$/.test(textOf(resource) ?? '')
 }
 
 const secretActions: ReadonlySet<unknown> = new Set(['ssm:GetParameter'])

@@ -313,6 +313,26 @@ describe('the inspection finds', () => {
         }),
     ],
     [
+      'the secrets of every function',
+      "which is not cron-scaler's own",
+      (all) =>
+        set(all, ['CronScalerRole', ...statement], {
+          Effect: 'Allow',
+          Action: 'ssm:GetParameter',
+          Resource: 'arn:aws:ssm:x:1:parameter/longshore/*',
+        }),
+    ],
+    [
+      'the platform’s credentials to write',
+      "which is not cron-scaler's own",
+      (all) =>
+        set(all, ['CronScalerRole', ...statement], {
+          Effect: 'Allow',
+          Action: ['ssm:GetParameter', 'ssm:PutParameter'],
+          Resource: 'arn:aws:ssm:x:1:parameter/longshore/platform/*',
+        }),
+    ],
+    [
       'every topic',
       "which is not cron-scaler's own",
       (all) => set(all, ['CronScalerRole', ...statement], { Effect: 'Allow', Action: 'sns:Publish', Resource: 'arn:aws:sns:x:1:*' }),

@@ -31,7 +31,7 @@ it('every event that the README names is there', () => {
 
 it('every reason that the README explains is one that there is', () => {
   const reasons = readFileSync(join(root, 'functions/alarm-scaler/reason.ts'), 'utf8')
-  const table = readme.slice(readme.indexOf('## What holds it back'), readme.indexOf('## Leases'))
+  const table = readme.slice(readme.indexOf('## What it refuses, and why'), readme.indexOf('## Leases'))
   const named = [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) => [...cell.matchAll(/`([a-z-]+)(…?)`/g)])
   expect(named.length).toBeGreaterThan(20)
   for (const [, code = '', more = ''] of named) expect(reasons, code).toContain(more === '' ? `'${code}'` : `'${code}`)
