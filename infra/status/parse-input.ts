@@ -14,7 +14,9 @@ export function parseInput<T>(schema: z.ZodMiniType<T>, value: unknown, what: 'p
   const problems = found
     .slice(0, mostProblems)
     .map(({ path, text }) =>
-      path.length === 0 ? text : `the ${what} ${headOf(pathText(path))}: ${text.replace(/^unknown key;/, 'there is no such one;')}`,
+      path.length === 0
+        ? text
+        : `the ${what} ${headOf(pathText(path))}: ${text.replace(/^unknown key;/, 'there is no such one;').replace(/no key is valid here$/, 'none is taken here')}`,
     )
   const more = found.length - problems.length
   const text = [...problems, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')

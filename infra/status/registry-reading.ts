@@ -79,7 +79,7 @@ export function createRegistryReading(options: RegistryReadingOptions): Registry
       try {
         return { freed: await removals.count(last) }
       } catch (error) {
-        return { freed: new Map(), problem: `What was removed cannot be read: ${problemText(error)}` }
+        return { freed: removals.counted, problem: `What was removed cannot be read: ${problemText(error)}` }
       }
     },
     { keepMs: keepFreedMs, wallNow },
@@ -164,6 +164,11 @@ class Removals {
 
   constructor(options: RegistryReadingOptions) {
     this.#options = options
+  }
+
+  /** As it was counted last. */
+  get counted(): FreedSpace {
+    return this.#freed
   }
 
   /** What was freed by the listing: it is the same moment that the sizes of what is kept are of. */

@@ -17,8 +17,10 @@ import {
   RegistryView,
   TimelineView,
 } from '#infra/status/api-schemas.ts'
+import { orderRoutes } from '#infra/status/order-routes.ts'
 import { viewRoutes } from '#infra/status/view-routes.ts'
 import { functionNames } from '#shared/runtime/definition.ts'
+import { createDeadLetters } from '#shared/safety/dead-letters.ts'
 import { createInbox } from '#shared/safety/inbox.ts'
 import type { Store } from '#shared/safety/store.ts'
 import { openStage, type Stage } from './status-stage.ts'
@@ -32,7 +34,7 @@ let letterId: string
 /** Lets an event die; answers its id. */
 async function die(store: Store, key: string, now: number): Promise<string> {
   const inbox = createInbox(store, { function: 'redeploy-hook' })
-  const { entry } = await inbox.accept({ source: 'harbor', id: key, group: 'team/web', payload: { key }, receivedAt: now, now })
+  const { entry } = await inbox.accept({ source: 'harbor', id: key, group: `team/${key}`, payload: { key }, receivedAt: now, now })
   const taken = await inbox.takeFor(entry.id, { owner: 'test', now, deadline: now + 60_000 })
   if (taken.kind !== 'taken') throw new Error(taken.kind)
   await inbox.finish(taken.claim, { now, outcome: { kind: 'dead', code: 'hook.unreadable', text: 'it makes no sense' } })
@@ -231,7 +233,7 @@ describe('what is asked wrongly', () => {
     ['/api/decisions?target=', 'the parameter target: expected at least 1 character'],
     ['/api/timeline?hours=169', 'the parameter hours: expected at most 168, found 169.'],
     ['/api/journal', 'the parameter function: expected "cron-scaler"'],
-    ['/api/platform?x', 'the parameter x: there is no such one'],
+    ['/api/platform?x', 'the parameter x: there is no such one; none is taken here.'],
     ['/api/platform?__proto__=1', 'the parameter __proto__: there is no such one'],
   ])('%s is refused, and it is said why', async (path, why) => {
     const { status, json } = await stage.get(path)
@@ -382,10 +384,40 @@ describe('orders', () => {
     expect(entries).toMatchObject([{ target: `event ${letterId}`, after: 'in line again', text: 'on call has asked for another try' }])
   })
 
+  it('about an event that somebody else has just decided about say that nothing was done, and are no failure', async () => {
+    const { platform } = stage
+    const { store, kernel, now } = platform
+    if (store === undefined || kernel === undefined) throw new Error('the sandbox has a store')
+    const id = await die(store, 'two', now())
+    let reads = 0
+    const raced = async (...[key, options]: Parameters<Store['get']>) => {
+      if (key.partition.endsWith('/entries')) reads += 1
+      // It was found, and is looked at again to be decided about.
+      if (reads === 2) await createDeadLetters(store, { function: 'redeploy-hook' }).discard(id, { now: now() })
+      return await store.get(key, options)
+    }
+    const between = new Proxy(store, {
+      get: (target, name) => (name === 'get' ? raced : Reflect.get(target, name).bind(target)),
+    })
+    const ports = { platform: { ...platform, kernel: { ...kernel, store: between } }, onReport: () => undefined }
+    const route = orderRoutes.find(({ path }) => path === '/api/dead-letters/order')
+    expect(await route?.order(ports, { id, do: 'retry', by: 'on call' })).toMatchObject({
+      ok: true,
+      value: { done: false, text: expect.stringMatching(/^Nothing was done: .* is DONE, not dead/) },
+    })
+    expect(reads).toBeGreaterThan(1)
+  })
+
   it('give the nodes of a lease back, by the way of all changes', async () => {
     const ask = async (id: string) => (await stage.post('/api/leases/release', { id, by: 'on call' }, { authorization })).json
     expect(await ask('ls-0000000000000000')).toMatchObject({ done: false })
     expect(await ask('ls-00000000000000aa')).toMatchObject({ done: false })
+    // A process that is being stopped begins nothing any more.
+    const stopped = { platform: stage.platform, onReport: () => undefined, signal: AbortSignal.abort() }
+    const route = orderRoutes.find(({ path }) => path === '/api/leases/release')
+    const answer = await route?.order(stopped, { id: 'ls-00000000000000bb', by: 'on call' }).catch(String)
+    expect(answer).not.toMatchObject({ value: { done: true } })
+    expect((await view(LeasesView, '/api/leases')).leases[0]?.state).toBe('held')
     expect(await ask('ls-00000000000000bb')).toMatchObject({ done: true, text: expect.stringContaining('on call gives its nodes back') })
     const { leases } = await view(LeasesView, '/api/leases')
     expect(leases[0]).toMatchObject({ id: 'ls-00000000000000bb', state: 'recovering' })
