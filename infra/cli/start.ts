@@ -1,26 +1,44 @@
-import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { systemClock } from '#cloud/clock.ts'
-import { createHookRunner, type HookRunner, type HookRunnerOptions } from '#infra/local/hook-runner.ts'
+import { dayOfLife } from '#infra/local/day-of-life.ts'
+import type { HookRunner } from '#infra/local/hook-runner.ts'
+import { createHourLines } from '#infra/local/hour-lines.ts'
+import { keepLiving } from '#infra/local/keep-living.ts'
 import { type LocalFunction, schedulesOf } from '#infra/local/local-function.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
-import type { HookPorts } from '#infra/local/local-hooks.ts'
+import { machineZone } from '#infra/local/local-time.ts'
+import { openHooks } from '#infra/local/open-hooks.ts'
+import { openNotices } from '#infra/local/open-notices.ts'
 import { type Platform, realPlatform, sandboxPlatform } from '#infra/local/platform.ts'
 import { createRunner, type Runner, type RunnerOptions } from '#infra/local/runner.ts'
+import { createSandboxPeople, type SandboxPeople } from '#infra/local/sandbox-people.ts'
+import { createVirtualTime } from '#infra/local/virtual-time.ts'
 import { startWebhookServer, type WebhookServer } from '#infra/local/webhook-server.ts'
-import { loadTransport } from '#shared/runtime/event-surroundings.ts'
-import { createLog, type Log, silentLog } from '#shared/runtime/log.ts'
-import { type NotifyPort, openNotify } from '#shared/runtime/notify/notify-port.ts'
-import { createRedactor, type Redactor } from '#shared/runtime/redact.ts'
-import { createResolver } from '#shared/runtime/reference.ts'
+import { createCallTally } from '#infra/status/call-tally.ts'
+import { openStatus, type Status } from '#infra/status/open-status.ts'
+import { orderTokenOf } from '#infra/status/order-token.ts'
+import { createLog, silentLog } from '#shared/runtime/log.ts'
+import { createRedactor } from '#shared/runtime/redact.ts'
 import { hasFailed, type RunReport } from '#shared/runtime/report.ts'
 import type { Command } from './command.ts'
 import { stoppedCode, UsageError } from './command.ts'
 import { introduce } from './introduce.ts'
-import { counted, parseWhole } from './words.ts'
+import { behindText, guideLines } from './start-guide.ts'
+import { parseWhole } from './words.ts'
 
 const defaultPort = 8780
 const defaultSandboxPort = 8781
+
+const mostSpeed = 3600
+/** From this speed on, where an hour takes a minute, runs are shown by the hour. */
+const fastSpeed = 60
+
+/** How often it is looked for events that nobody has nudged for: as often on the wall, but by the sandbox's time not too late. */
+const leastQueueLookMs = 500
+const mostQueueLookMs = 5000
+
+/** A release that is newer than all that people push. */
+const freeTag = 'v2.90.0'
 
 /** Runs every function that exists. */
 export const start: Command = createStart(async () => {
@@ -47,6 +65,12 @@ once, prints one line per decision (what was done first), then goes on ticking a
   --sandbox            with --config: try that configuration on the sandbox instead
   --port N             port of the webhooks and of /healthz, which answers 503 when the last run failed, a cluster could not be
                        read, or no run has come for three periods (${defaultPort}; any free one when that is taken)
+  --token REF          lets whoever has this token give orders on the status page and through /api: the kill switch, dead events,
+                       leases. REF says where it lies: env:NAME or file:/path. Without it everything there is read only
+  --host-name NAME     a name under which a proxy of yours serves this; other than as localhost it answers by no other name
+  --speed N            on the sandbox: time passes N times faster (1 to ${mostSpeed}), a day in under three minutes at 600. While a function is at
+                       work it passes as on the wall; where this machine cannot keep up it is slower, and nothing is left out
+  --quiet-world        nothing happens on the sandbox by itself: no pushes, alarms and people. So it is with --config
   --sandbox-port N     port of the sandbox (${defaultSandboxPort}; any free one when that is taken)
   --seed N             seed of the sandbox's world (1)
   --all                also print rules that fired and were superseded by a later one
@@ -60,6 +84,10 @@ once, prints one line per decision (what was done first), then goes on ticking a
           config: { type: 'string' },
           sandbox: { type: 'boolean' },
           port: { type: 'string' },
+          token: { type: 'string' },
+          'host-name': { type: 'string', multiple: true },
+          speed: { type: 'string' },
+          'quiet-world': { type: 'boolean' },
           'sandbox-port': { type: 'string' },
           seed: { type: 'string' },
           verbose: { type: 'boolean' },
@@ -74,13 +102,36 @@ once, prints one line per decision (what was done first), then goes on ticking a
       if (real && (values.seed !== undefined || values['sandbox-port'] !== undefined)) {
         throw new UsageError('--seed and --sandbox-port are about the sandbox; add --sandbox to try the configuration there')
       }
+      if (real && (values.speed !== undefined || values['quiet-world'] === true)) {
+        throw new UsageError('--speed and --quiet-world are about the sandbox: the time of a real platform passes as it does')
+      }
+      if (once && values.speed !== undefined) throw new UsageError('--speed is for what goes on; --once ends before any time has passed')
+      const speed = values.speed === undefined ? 1 : parseWhole(values.speed, '--speed', 1, mostSpeed)
       const seed = values.seed === undefined ? 1 : parseWhole(values.seed, '--seed', 0, 2 ** 31 - 1)
       const port = values.port === undefined ? undefined : parseWhole(values.port, '--port', 0, 65_535)
       const sandboxPort = values['sandbox-port'] === undefined ? undefined : parseWhole(values['sandbox-port'], '--sandbox-port', 0, 65_535)
 
       const wantedSandboxPort = sandboxPort ?? (once ? 0 : defaultSandboxPort)
+      if (once && (values.token !== undefined || values['host-name'] !== undefined))
+        throw new UsageError('--token and --host-name are for the status, which --once does not serve')
+      const strange = values['host-name']?.find((name) => !/^([a-z0-9_.-]+|\[[0-9a-f:.]+\])$/i.test(name))
+      if (strange !== undefined)
+        throw new UsageError(
+          `--host-name takes a name alone, such as status.example.com, without protocol, port or path; "${strange}" is none`,
+        )
+      const token = await orderTokenOf(values.token, io.env, redactor)
       const functions = await functionsToRun()
-      const common = { cwd: io.cwd, env: io.env, redactor, functions: functions.map((entry) => entry.function) }
+      const calls = createCallTally()
+      const print = (line: string): void => io.out(redactor.text(line))
+      const warn = (line: string): void => io.err(redactor.text(line))
+      const time = real || once ? undefined : createVirtualTime({ speed, onBehind: (reached) => warn(behindText(speed, reached)) })
+      const list = () => ({ all: values.all === true, columns: values.wide === true ? undefined : io.terminalColumns?.() })
+      const hours =
+        time === undefined || speed < fastSpeed ? undefined : createHourLines({ print, zone: machineZone(), list, now: time.now })
+      /** Says what happened that no run did. */
+      const note = hours?.note ?? print
+      let people: SandboxPeople | undefined
+      const common = { cwd: io.cwd, env: io.env, redactor, functions: functions.map((entry) => entry.function), onAttempt: calls.add }
       const platform =
         values.config !== undefined && real
           ? await realPlatform({ ...common, configPath: values.config })
@@ -88,8 +139,12 @@ once, prints one line per decision (what was done first), then goes on ticking a
               sandboxPlatform({
                 ...common,
                 configPath: values.config,
-                sandbox: { port: chosen, seed },
-                onMessage: ({ kind, bot, title }) => io.out(redactor.text(`(to the sandbox's ${kind} bot ${bot}) ${title}`)),
+                monotonic: time?.monotonic,
+                sandbox: { port: chosen, seed, ...(time === undefined ? {} : { clock: time.clock }) },
+                onMessage: (message) => {
+                  people?.read(message)
+                  note(`(to the sandbox's ${message.kind} bot ${message.bot}) ${message.title}`)
+                },
               }),
             )
       const takenPorts: string[] = []
@@ -98,15 +153,51 @@ once, prints one line per decision (what was done first), then goes on ticking a
       }
       let webhooks: WebhookServer | undefined
       let runner: Runner | undefined
-      const onReport = (report: RunReport): void => runner?.show(report)
-      const notify = notifyOf(platform, { redactor, log, warn: (line) => io.err(redactor.text(line)) })
+      let status: Status | undefined
+      const onReport = (report: RunReport): void => {
+        status?.onReport(report)
+        runner?.show(report)
+      }
+      const notify = openNotices(platform, { redactor, log, warn })
       // When one part of it fails, the others end as well.
       const ending = new AbortController()
       const signal = AbortSignal.any([io.signal, ending.signal])
-      const print = (line: string): void => io.out(redactor.text(line))
-      const warn = (line: string): void => io.err(redactor.text(line))
+      const pace = time === undefined ? { sleep: sleepOrStop } : { sleep: time.sleep, work: time.work }
       try {
-        const hooks = await openHooks(common.functions, platform, { redactor, log, notify, print, signal, sleep: sleepOrStop, onReport })
+        if (!once) {
+          const names = functions.map((entry) => entry.function.name)
+          const { 'host-name': hostNames } = values
+          const onError = (what: string, error: unknown): void =>
+            warn(`${what} failed: ${error instanceof Error ? error.message : String(error)}`)
+          status = await openStatus({
+            platform,
+            functions: names,
+            redactor,
+            speed,
+            work: time?.work,
+            calls,
+            token,
+            hostNames,
+            onError,
+            sleep: sleepOrStop,
+            signal,
+          })
+        }
+        const hooks = await openHooks(common.functions, platform, {
+          ...pace,
+          lookMs: time === undefined ? undefined : Math.min(mostQueueLookMs, leastQueueLookMs * speed),
+          redactor,
+          log,
+          notify,
+          signal,
+          onReport,
+          // By the hour events are counted, and only what nobody tries any more is worth a line.
+          print: (line, ending) => {
+            if (hours === undefined) print(line)
+            else if (ending === 'dead' || ending === undefined) note(line)
+            else hours.event()
+          },
+        })
         runner = createRunner({
           functions,
           hooks,
@@ -117,17 +208,28 @@ once, prints one line per decision (what was done first), then goes on ticking a
           fetchText: platform.cloud.fetchText,
           notify,
           now: platform.now,
-          sleep: sleepOrStop,
+          ...pace,
+          // Whoever sleeps is woken when the clock is moved.
+          lookMs: time === undefined ? undefined : Number.POSITIVE_INFINITY,
           log,
           print,
           signal,
-          list: () => ({ all: values.all === true, columns: values.wide === true ? undefined : io.terminalColumns?.() }),
+          onReport: (report) => status?.onReport(report),
+          list,
+          lines: hours,
         })
         if (!once) {
-          webhooks = await serveWebhooks(port, { runner, hooks, platform, tell: warn })
+          webhooks = await serveWebhooks(port, { runner, hooks, platform, status, tell: warn })
           const wanted = port ?? defaultPort
           const used = new URL(webhooks.url).port
           if (wanted !== 0 && used !== String(wanted)) takenPorts.push(`Port ${wanted} was taken; status and webhooks use ${used} instead.`)
+        }
+        const { sandbox } = platform
+        const url = webhooks?.url ?? ''
+        const isAlive = time !== undefined && values.config === undefined && values['quiet-world'] !== true
+        if (sandbox !== undefined && isAlive) {
+          const clusterName = (id: string): string => platform.config.clusters.find((cluster) => cluster.id === id)?.name ?? id
+          people = createSandboxPeople({ sandbox, hooksUrl: url, clusterName })
         }
         for (const line of takenPorts) io.out(line)
         if (platform.storeProblem !== undefined) warn(`Nothing is remembered between runs: ${platform.storeProblem}`)
@@ -140,18 +242,23 @@ once, prints one line per decision (what was done first), then goes on ticking a
         }
         if (once) return reports.some(hasFailed) || events.failed > 0 ? 1 : 0
         if (!io.signal.aborted) {
-          io.out('')
-          if (platform.sandbox !== undefined)
-            io.out(`The sandbox's clock, faults and calls are steered at ${platform.sandbox.url}/_sandbox.`)
-          const count = hooks?.routes.filter(({ method }) => method === 'POST').length ?? 0
-          if (count > 0) io.out(`${counted(count, 'webhook')} at ${webhooks?.url ?? ''}.`)
-          io.out(`Ticking on; status at ${webhooks?.url ?? ''}/healthz. Ctrl-C ends it.`)
+          hours?.end()
+          const webhookCount = hooks?.routes.filter(({ method }) => method === 'POST').length ?? 0
+          const around = sandbox === undefined ? undefined : { url: sandbox.url, speed, isAlive, nextTag: freeTag }
+          for (const line of guideLines({ url, webhookCount, sandbox: around })) io.out(line)
         }
-        await runner.keepTicking()
+        let living: Promise<void> | undefined
+        if (people !== undefined && time !== undefined) {
+          const scenes = dayOfLife(time.now(), { seed, isFast: speed >= fastSpeed })
+          living = keepLiving(scenes, { people, time, signal, tell: (line) => note(`(in the sandbox) ${line}`) })
+        }
+        await Promise.all([runner.keepTicking(), status?.keepSampling(signal), living])
+        hours?.end()
         io.out('Stopped.')
         return 0
       } finally {
         ending.abort()
+        time?.close()
         await webhooks?.close()
         await notify?.close()
         await platform.close()
@@ -160,67 +267,24 @@ once, prints one line per decision (what was done first), then goes on ticking a
   }
 }
 
-/** Makes what tells people, where notifiers are configured and there is a store for what they are to hear. */
-function notifyOf(
-  { config, store, env, now }: Platform,
-  ports: { readonly redactor: Redactor; readonly log: Log; readonly warn: (line: string) => void },
-): NotifyPort | undefined {
-  if (store === undefined) return undefined
-  const clock = { ...systemClock, now }
-  const port = openNotify({ ...ports, config, store, env, resolve: createResolver({ env }), clock, random: Math.random, loadTransport })
-  if (port === undefined) return undefined
-  return {
-    ...port,
-    notify: async (notices, options) => {
-      const notified = await port.notify(notices, options)
-      // Whoever stopped it knows why; what was under way is written down and sent the next time.
-      if (notified.failed > 0 && options?.signal?.aborted !== true)
-        ports.warn(
-          `${counted(notified.failed, 'notice')} could not be sent; \`longshore notify status\` says why, and they are tried again.`,
-        )
-      return notified
-    },
-  }
-}
-
-/** Makes what takes in the webhooks of functions and works on their events; undefined when none has any. */
-async function openHooks(
-  functions: readonly LocalFunction[],
-  { config, cloud, kernel, env, now }: Platform,
-  ports: { readonly redactor: Redactor; readonly log: Log; readonly notify: NotifyPort | undefined } & Pick<HookPorts, 'onReport'> &
-    Pick<HookRunnerOptions, 'print' | 'signal' | 'sleep'>,
-): Promise<HookRunner | undefined> {
-  const { redactor, log, notify, onReport } = ports
-  const opened: { name: LocalFunction['name']; hooks: HookRunnerOptions['functions'][number]['hooks'] }[] = []
-  for (const { name, hooks } of functions) {
-    if (hooks === undefined || kernel === undefined) continue
-    const clock = { ...systemClock, now }
-    opened.push({
-      name,
-      hooks: await hooks.open({ config, cloud, kernel, env, redactor, resolve: createResolver({ env }), clock, log, notify, onReport }),
-    })
-  }
-  if (opened.length === 0) return undefined
-  const redact = (text: string): string => redactor.text(text)
-  const owner = `npm start ${randomUUID()}`
-  return createHookRunner({ ...ports, functions: opened, owner, now, redact, storeStays: config.store.kind !== 'memory' })
-}
-
 async function serveWebhooks(
   port: number | undefined,
   parts: {
     readonly runner: Runner
     readonly hooks: HookRunner | undefined
     readonly platform: Platform
+    readonly status: Status | undefined
     readonly tell: (line: string) => void
   },
 ): Promise<WebhookServer> {
-  const { runner, hooks, platform, tell } = parts
+  const { runner, hooks, platform, status, tell } = parts
+  const statusApi = status?.serve({ runner, hooks })
   const server = await onFreePort(port ?? defaultPort, port !== undefined, (chosen) =>
     startWebhookServer({
       routes: hooks?.routes ?? [],
       port: chosen,
       now: platform.now,
+      ...(statusApi === undefined ? {} : { status: statusApi }),
       health: async () => {
         const functions = runner.status()
         const events = (await hooks?.status()) ?? []

@@ -40,8 +40,10 @@ export interface HookRunner {
   /**
    * Works on events as they come, until the signal is aborted. A webhook wakes it; and several times a second it looks by itself for
    * what nobody woke it for: what another process left behind, what was put off until now, what somebody revived.
+   *
+   * @param untilMs ends at this instant; goes on for ever when absent
    */
-  keepWorking(): Promise<void>
+  keepWorking(untilMs?: number): Promise<void>
   status(): Promise<readonly EventsStatus[]>
 }
 
@@ -115,7 +117,7 @@ export function createHookRunner(options: HookRunnerOptions): HookRunner {
       await queue.workOff()
       return tally
     },
-    keepWorking: queue.keepWorking,
+    keepWorking: async (untilMs) => await queue.keepWorking(untilMs),
     status: async () => await Promise.all(desks.map(statusOf)),
   }
 }

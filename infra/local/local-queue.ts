@@ -15,11 +15,15 @@ export interface LocalQueueOptions {
   readonly now: () => number
   /** Waits; ends early when the signal is aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Does what is work until it sleeps, for a time that passes faster meanwhile; just does it when absent. */
+  readonly work?: (<T>(run: () => Promise<T>) => Promise<T>) | undefined
+  /** How often it is looked for events while nobody nudges: a sandbox's clock may be moved, and other processes may accept; 500 ms when absent. */
+  readonly lookMs?: number | undefined
   readonly signal: AbortSignal
   readonly log: Log
   readonly redact: (text: string) => string
-  /** Takes one line per event that was worked on. */
-  readonly print: (line: string) => void
+  /** Takes one line per event that was worked on, and how that ended; without an end one about all that wait. */
+  readonly print: (line: string, ending?: Ending) => void
   /** Events of one function that are worked on at the same time; 4 when absent. */
   readonly concurrency?: number | undefined
   /** How long one try may take; 15 min when absent. After a crash an event comes back that late. */
@@ -36,18 +40,22 @@ export interface LocalQueue {
   readonly nudge: Nudge
   /** Works on what is due until nothing is; answers how many tries that took. */
   workOff(): Promise<number>
-  /** Works on events as they become due, until the signal is aborted. A store that cannot be reached is asked again. */
-  keepWorking(): Promise<void>
+  /**
+   * Works on events as they become due, until the signal is aborted. A store that cannot be reached is asked again.
+   *
+   * @param untilMs ends at this instant; goes on for ever when absent
+   */
+  keepWorking(untilMs?: number): Promise<void>
 }
 
-/** How often it is looked for events while nobody nudges: a sandbox's clock may be moved, and other processes may accept. */
-const lookMs = 500
+const defaultLookMs = 500
 const defaultConcurrency = 4
 const defaultHoldMs = 15 * 60_000
 
 /** Makes the queue of this process. Nothing happens until it is told to work. */
 export function createLocalQueue(options: LocalQueueOptions): LocalQueue {
   const { queues, owner, now, signal, log, print, concurrency = defaultConcurrency, holdMs = defaultHoldMs } = options
+  const { work = (run) => run(), lookMs = defaultLookMs } = options
   let wake = new AbortController()
   const textOf = (ending: Ending): string =>
     ending === 'dead' && options.storeStays === false ? 'dead: nobody tries it any more' : texts[ending]
@@ -56,7 +64,7 @@ export function createLocalQueue(options: LocalQueueOptions): LocalQueue {
     const { entry } = claim
     const ending = await processEntry(inbox, claim, process, { ...options, log: log.with({ function: inbox.function }) })
     options.onEnding?.(ending)
-    print(`${inbox.function}  event ${entry.id.slice(0, 12)} of ${entry.source}, try ${entry.attempt}  ${textOf(ending)}`)
+    print(`${inbox.function}  event ${entry.id.slice(0, 12)} of ${entry.source}, try ${entry.attempt}  ${textOf(ending)}`, ending)
   }
 
   /** One round over one inbox. */
@@ -65,7 +73,7 @@ export function createLocalQueue(options: LocalQueueOptions): LocalQueue {
     const { claims, died } = await inbox.take({ owner, now: startsAt, deadline: startsAt + holdMs, limit: concurrency })
     for (const id of died) {
       options.onEnding?.('dead')
-      print(`${inbox.function}  event ${id.slice(0, 12)}  ${textOf('dead')}`)
+      print(`${inbox.function}  event ${id.slice(0, 12)}  ${textOf('dead')}`, 'dead')
     }
     await Promise.all(claims.map((claim) => workOn(inbox, claim, process)))
     return claims.length
@@ -90,22 +98,25 @@ export function createLocalQueue(options: LocalQueueOptions): LocalQueue {
       },
     },
     workOff,
-    keepWorking: async () => {
-      while (!signal.aborted) {
-        // Before looking: a nudge during the look is not missed.
-        wake = new AbortController()
-        try {
-          await workOff()
-        } catch (error) {
-          if (!(error instanceof StoreError || error instanceof InboxError)) throw error
-          log.write('error', 'queue-failed', { code: error.kind, error: error.message })
-          print(`The events that wait cannot be looked at: ${error.message}`)
-          // Not at once, whoever nudges.
-          await options.sleep(lookMs, signal)
+    keepWorking: async (untilMs = Number.POSITIVE_INFINITY) =>
+      await work(async () => {
+        while (!signal.aborted) {
+          // Before looking: a nudge during the look is not missed.
+          wake = new AbortController()
+          try {
+            await workOff()
+          } catch (error) {
+            if (!(error instanceof StoreError || error instanceof InboxError)) throw error
+            log.write('error', 'queue-failed', { code: error.kind, error: error.message })
+            print(`The events that wait cannot be looked at: ${error.message}`)
+            // Not at once, whoever nudges.
+            await options.sleep(lookMs, signal)
+          }
+          const leftMs = untilMs - now()
+          if (leftMs <= 0) return
+          if (!signal.aborted) await options.sleep(Math.min(lookMs, leftMs), AbortSignal.any([signal, wake.signal]))
         }
-        if (!signal.aborted) await options.sleep(lookMs, AbortSignal.any([signal, wake.signal]))
-      }
-    },
+      }),
   }
 }
 

@@ -8,7 +8,7 @@ import { type BotMessage, sandboxNotifiers, startBots } from '#infra/sandbox/bot
 import { type Sandbox, type SandboxOptions, startSandbox } from '#infra/sandbox/server.ts'
 import { sandboxCredential, sandboxHookSecrets } from '#infra/sandbox/test-credentials.ts'
 import { type Config, type Environment, loadConfig } from '#shared/runtime/config.ts'
-import { type Connection, connect } from '#shared/runtime/connect.ts'
+import { type Connection, type ConnectOptions, connect } from '#shared/runtime/connect.ts'
 import { createKernel, type Kernel, openStore } from '#shared/runtime/kernel.ts'
 import { refuseFaults } from '#shared/runtime/own-faults.ts'
 import type { Redactor } from '#shared/runtime/redact.ts'
@@ -47,6 +47,8 @@ export async function realPlatform(options: {
   readonly withStore?: boolean
   /** Connects when the platform is first asked for something: for those who look into the store, and need no credentials for that. */
   readonly connectsLate?: boolean
+  /** Told of each try of a call to the platform. */
+  readonly onAttempt?: ConnectOptions['onAttempt']
   /** All that exist when absent. */
   readonly functions?: readonly LocalFunction[]
 }): Promise<Platform> {
@@ -60,6 +62,7 @@ export async function realPlatform(options: {
       createTransport,
       redactor: options.redactor,
       homeDirectory: homedir(),
+      ...(options.onAttempt === undefined ? {} : { onAttempt: options.onAttempt }),
     })
   const cloud = options.connectsLate === true ? lateConnection(connection) : await connection()
   return await withKernel(config, cloud, {
@@ -152,6 +155,10 @@ export async function sandboxPlatform(options: {
   readonly sandbox: SandboxOptions
   /** Where secrets of webhooks are looked up; nowhere when absent. No credential of it is used. */
   readonly env?: Environment
+  /** By what the client keeps to the rates; the machine's when absent. Where the sandbox's clock goes faster, this has to, too. */
+  readonly monotonic?: (() => number) | undefined
+  /** Told of each try of a call to the sandbox. */
+  readonly onAttempt?: ConnectOptions['onAttempt']
   /** All that exist when absent. */
   readonly functions?: readonly LocalFunction[]
   /** Told of each message that a notifier of the configuration sends: it goes to a stand-in on this machine, never to the real one. */
@@ -185,8 +192,10 @@ export async function sandboxPlatform(options: {
   }
   try {
     // Everything here lives by the sandbox's time: deadlines and signatures as well as schedules.
-    const clock = { ...systemClock, now: sandbox.clock.now }
-    const cloud = await connect(config, { env, clock, random: Math.random, createTransport, redactor: options.redactor })
+    const { monotonic = systemClock.monotonic } = options
+    const clock = { ...systemClock, now: sandbox.clock.now, monotonic }
+    const onAttempt = options.onAttempt === undefined ? {} : { onAttempt: options.onAttempt }
+    const cloud = await connect(config, { env, clock, random: Math.random, createTransport, redactor: options.redactor, ...onAttempt })
     const platform = await withKernel(config, cloud, {
       env,
       redactor: options.redactor,

@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { CloudWriter } from '#cloud/cloud.ts'
-import type { Decision } from '#shared/pure/step.ts'
 import type { Config } from '#shared/runtime/config.ts'
 import type { FetchText } from '#shared/runtime/fetch-text.ts'
 import type { Kernel } from '#shared/runtime/kernel.ts'
 import type { Log } from '#shared/runtime/log.ts'
 import type { WaitClock } from '#shared/runtime/look-ahead.ts'
 import type { NotifyPort } from '#shared/runtime/notify/notify-port.ts'
-import { countsText, failureSentence, hasFailed, type RunReport, reportsOf } from '#shared/runtime/report.ts'
+import { failureSentence, hasFailed, type RunReport, reportsOf } from '#shared/runtime/report.ts'
 import type { RunOptions } from '#shared/runtime/run.ts'
 import type { Store } from '#shared/safety/store.ts'
 import { seenRun } from './cut-short.ts'
-import { decisionList, hiddenText, type ListOptions } from './decision-list.ts'
+import type { ListOptions } from './decision-list.ts'
 import type { HookRunner, WorkedOff } from './hook-runner.ts'
 import type { LocalFunction } from './local-function.ts'
-import { localTime, machineZone } from './local-time.ts'
+import { machineZone } from './local-time.ts'
+import { createRunLines, type RunLines } from './run-lines.ts'
 import { lastTrigger, nextTrigger, type ScheduleExpression } from './schedule-expression.ts'
 
 export interface RunnerOptions {
@@ -33,6 +33,10 @@ export interface RunnerOptions {
   readonly now: () => number
   /** Waits; ends early when the signal is aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Does what is work until it sleeps, for a time that passes faster meanwhile; just does it when absent. */
+  readonly work?: (<T>(run: () => Promise<T>) => Promise<T>) | undefined
+  /** How often the time is looked at while waiting: a sandbox's clock may be moved meanwhile; 500 ms when absent. */
+  readonly lookMs?: number | undefined
   readonly log: Log
   readonly print: (line: string) => void
   readonly signal: AbortSignal
@@ -42,6 +46,10 @@ export interface RunnerOptions {
   readonly list?: () => ListOptions
   /** Zone of the times that are printed; this machine's when absent. */
   readonly zone?: string
+  /** What prints runs; as they end, each with its decisions, when absent. */
+  readonly lines?: RunLines | undefined
+  /** Told of every run of a schedule as soon as it is over. */
+  readonly onReport?: ((report: RunReport) => void) | undefined
 }
 
 /** How a function stands in this process. */
@@ -78,34 +86,29 @@ export interface Runner {
    * Runs each function whenever its schedule fires, and again for what becomes due before it fires next, until the signal is aborted.
    * No function waits for another. Of several triggers that were missed only the last one runs: a run looks at what should be
    * true now. Meanwhile it works on events as they come.
+   *
+   * @param untilMs ends at this instant with everything done that was due before it; goes on for ever when absent
    */
-  keepTicking(): Promise<void>
+  keepTicking(untilMs?: number): Promise<void>
   status(): readonly RunnerStatus[]
   /** Prints a run that was made for an event, like those of the schedules. */
   show(report: RunReport): void
 }
 
-/** How often the time is looked at while waiting: a sandbox's clock may be moved meanwhile. */
-const lookMs = 500
+const defaultLookMs = 500
 
 /** A function of which so many triggers in a row were not run is not well. */
 const missedTriggers = 3
 
-/**
- * Makes a runner. Each decision is printed once, and again when it comes out differently; what repeats is counted, also when
- * nobody looked at its target in between. Whether it is the same says what is done to what and the reason's code: a sentence
- * with times in it is another one at every run. A change that was made is printed each time it was made.
- */
+/** Makes a runner. Nothing runs until it is told to. */
 export function createRunner(options: RunnerOptions): Runner {
   const { functions, config, cloud, kernel, store, fetchText, notify, hooks, now, log, print, signal } = options
-  const zone = options.zone ?? machineZone()
-  /** What was printed last of each target of a function. A run that did not look at a target changes nothing about it. */
-  const printed = new Map<string, Map<string, ReadonlySet<string>>>()
+  const { work = (run) => run(), lookMs = defaultLookMs } = options
+  const lines = options.lines ?? createRunLines({ print, zone: options.zone ?? machineZone(), list: options.list })
   const last = new Map<string, RunReport>()
   const next = new Map<string, number>()
   /** The latest time that was looked at for a function; an earlier one means that the clock was set back. */
   const looked = new Map<string, number>()
-  let isGapDue = false
   const waitClock: WaitClock = { now, sleep: async (ms) => await options.sleep(ms, signal) }
 
   const plan = (name: string, schedules: readonly ScheduleExpression[], afterMs: number): void => {
@@ -126,9 +129,10 @@ export function createRunner(options: RunnerOptions): Runner {
     let isDone = true
     const show = (report: RunReport): void => {
       const seen = seenRun(report, signal)
-      if (reports.length > 0) isGapDue = true
-      printReport(seen.report, seen.isCutShort)
+      if (reports.length > 0) lines.gap()
+      lines.show(seen.report, seen.isCutShort)
       last.set(name, seen.report)
+      options.onReport?.(seen.report)
       reports.push(seen.report)
       isDone &&= !seen.isCutShort
     }
@@ -153,27 +157,6 @@ export function createRunner(options: RunnerOptions): Runner {
     return { reports, isDone }
   }
 
-  const printReport = (report: RunReport, isCutShort: boolean): void => {
-    const shownBefore = printed.get(report.function) ?? new Map<string, ReadonlySet<string>>()
-    const fresh = report.decisions.filter(
-      (decision) => decision.outcome === 'Applied' || shownBefore.get(decision.target)?.has(likenessOf(decision)) !== true,
-    )
-    for (const [target, decisions] of Map.groupBy(report.decisions, ({ target: name }) => name)) {
-      shownBefore.set(target, new Set(decisions.map(likenessOf)))
-    }
-    printed.set(report.function, shownBefore)
-    if (isGapDue) print('')
-    isGapDue = false
-    const shown = decisionList(fresh, options.list?.())
-    const repeated = report.decisions.length - fresh.length
-    const notes = [...(repeated > 0 ? [`${repeated} as before`] : []), hiddenText(shown)].filter((note) => note !== '').join('; ')
-    const what = report.failure === undefined ? countsText(report.counts) : failureSentence(report.failure)
-    if (!isCutShort || report.decisions.length > 0) {
-      print(`${localTime(report.now, zone)}  ${report.function}  ${what}${notes === '' ? '' : ` (${notes})`}`)
-    }
-    for (const line of shown.lines) print(line)
-  }
-
   /** Why a function is not well, if so. */
   const problemOf = ({ function: { name }, schedules }: RunnerOptions['functions'][number]): string | undefined => {
     const report = last.get(name)
@@ -189,7 +172,7 @@ export function createRunner(options: RunnerOptions): Runner {
   }
 
   /** Runs one function whenever it is due, until the signal is aborted. */
-  const keepRunning = async (entry: RunnerOptions['functions'][number]): Promise<void> => {
+  const keepRunning = async (entry: RunnerOptions['functions'][number], untilMs: number): Promise<void> => {
     const { name } = entry.function
     while (!signal.aborted) {
       const nowMs = now()
@@ -197,42 +180,46 @@ export function createRunner(options: RunnerOptions): Runner {
       if (nowMs < (looked.get(name) ?? nowMs)) plan(name, entry.schedules, nowMs)
       looked.set(name, nowMs)
       const dueAt = next.get(name)
-      if (dueAt !== undefined && dueAt <= nowMs) {
+      if (dueAt !== undefined && dueAt <= nowMs && dueAt < untilMs) {
         plan(name, entry.schedules, nowMs)
-        if ((await run(entry, nowMs, { waitClock })) !== undefined) isGapDue = true
+        if ((await run(entry, nowMs, { waitClock })) !== undefined) lines.gap()
+      } else if (nowMs >= untilMs) {
+        return
       } else {
-        await options.sleep(Math.max(1, Math.min(lookMs, (dueAt ?? Number.POSITIVE_INFINITY) - nowMs)), signal)
+        await options.sleep(Math.max(1, Math.min(lookMs, (dueAt ?? Number.POSITIVE_INFINITY) - nowMs, untilMs - nowMs)), signal)
       }
     }
   }
 
   for (const { function: fn, schedules } of functions) plan(fn.name, schedules, now())
   return {
-    runOnce: async () => {
-      const reports: RunReport[] = []
-      let isDone = true
-      for (const entry of functions) {
-        if (signal.aborted) {
-          isDone = false
-          break
+    runOnce: async () =>
+      await work(async () => {
+        const reports: RunReport[] = []
+        let isDone = true
+        for (const entry of functions) {
+          if (signal.aborted) {
+            isDone = false
+            break
+          }
+          const nowMs = now()
+          looked.set(entry.function.name, nowMs)
+          plan(entry.function.name, entry.schedules, nowMs)
+          const ran = await run(entry, nowMs, { fresh: true })
+          reports.push(...(ran?.reports ?? []))
+          isDone &&= ran?.isDone !== false
         }
-        const nowMs = now()
-        looked.set(entry.function.name, nowMs)
-        plan(entry.function.name, entry.schedules, nowMs)
-        const ran = await run(entry, nowMs, { fresh: true })
-        reports.push(...(ran?.reports ?? []))
-        isDone &&= ran?.isDone !== false
-      }
-      const events = signal.aborted ? undefined : await hooks?.workOff()
-      isDone &&= !signal.aborted || hooks === undefined
-      isGapDue = reports.length > 0
-      return { reports, isDone, events: events ?? { tries: 0, failed: 0 } }
-    },
-    keepTicking: async () => {
-      await Promise.all([...functions.map(keepRunning), hooks?.keepWorking()])
+        const events = signal.aborted ? undefined : await hooks?.workOff()
+        isDone &&= !signal.aborted || hooks === undefined
+        if (reports.length > 0) lines.gap()
+        return { reports, isDone, events: events ?? { tries: 0, failed: 0 } }
+      }),
+    keepTicking: async (untilMs = Number.POSITIVE_INFINITY) => {
+      const loops = functions.map((entry) => work(() => keepRunning(entry, untilMs)))
+      await Promise.all([...loops, hooks?.keepWorking(untilMs)])
     },
     show: (report) => {
-      if (report.decisions.length > 0 || report.failure !== undefined) printReport(report, false)
+      if (report.decisions.length > 0 || report.failure !== undefined) lines.show(report, false)
     },
     status: () =>
       functions.map((entry) => {
@@ -253,9 +240,4 @@ export function createRunner(options: RunnerOptions): Runner {
 
 function isoOf(ms: number): string {
   return new Date(ms).toISOString()
-}
-
-/** The same for two decisions between which nobody would see a difference. */
-function likenessOf({ target, outcome, before, after, reason }: Decision): string {
-  return JSON.stringify([target, outcome, before, after, reason.code])
 }

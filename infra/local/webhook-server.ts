@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import type { StatusApi } from '#infra/status/status-api.ts'
 import { answerWithinMs, maxBodyBytes } from '#shared/runtime/webhook-desk.ts'
 
 /** One route of a function, and what answers. */
@@ -25,9 +26,10 @@ const closeTimeoutMs = answerWithinMs + 500
 
 /**
  * Serves the functions' webhooks the way API Gateway does (payload version 2), `GET /healthz` (503 when something is not ok),
- * and `GET /`, which says what there is. Listens on loopback unless a host is given. A path that is unknown, or none, is 404; a
- * body that is too large is answered 413 without being read to its end; an error inside a function is told to `onError`, with the
- * method and the path of the route and nothing of the address that was asked for, and answered 500 without its text.
+ * and the status of the process where there is one (else `GET /` says what there is). Listens on loopback unless a host is given. A path
+ * that is unknown, or none, is 404; a body that is too large is answered 413 without being read to its end; an error inside a function is
+ * told to `onError`, with the method and the path of the route and nothing of the address that was asked for, and answered 500 without
+ * its text.
  *
  * A path of its own goes before one that ends in `{name}`. Nothing here compares what stands in its place with a secret: that is
  * for the function, which does it in constant time.
@@ -41,6 +43,8 @@ export async function startWebhookServer(options: {
   readonly onError: (route: string, error: unknown) => void
   /** How long a sender may take to send a whole request, which is answered 408 then; 10 s when absent. */
   readonly requestTimeoutMs?: number
+  /** Answers `/`, and what else is about the status of the process; without it `/` says what there is, and the rest is unknown. */
+  readonly status?: StatusApi
 }): Promise<WebhookServer> {
   const matches = matcherOf(options.routes)
   const requestTimeout = options.requestTimeoutMs ?? defaultRequestTimeoutMs
@@ -69,6 +73,16 @@ export async function startWebhookServer(options: {
       const health = await options.health()
       response.writeHead(health.ok ? 200 : 503, { 'content-type': 'application/json' }).end(`${JSON.stringify(health)}\n`)
       return
+    }
+    if (route === undefined && target !== undefined && options.status !== undefined) {
+      const { method = 'GET', headers } = request
+      const answer = await options.status.answer({ method, ...target, headers, body: async () => await readBody(request) })
+      if (answer !== undefined) {
+        // What was not read of a body would be taken for the next request.
+        if (!request.complete && method !== 'GET' && method !== 'HEAD') response.setHeader('connection', 'close')
+        response.writeHead(answer.status, answer.headers).end(answer.body)
+        return
+      }
     }
     if (route === undefined && request.method === 'GET' && target?.path === '/') {
       sendText(response, 200, contents(options.routes))

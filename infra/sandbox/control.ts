@@ -78,6 +78,7 @@ const Push = z.strictObject({
   architecture: z.exactOptional(z.string()),
   os: z.exactOptional(z.string()),
   dockerVersion: z.exactOptional(z.string()),
+  broken: z.exactOptional(z.literal(true)),
 })
 
 const help = {
@@ -88,7 +89,8 @@ const help = {
   'GET /_sandbox/faults': 'the rules and what they fired',
   'POST /_sandbox/faults': '{"add": rule} | {"remove": id} | {"clear": true} | {"storm": {"seed", "probability", "match"?}}',
   'POST /_sandbox/rates': '{"enabled": true | false}',
-  'POST /_sandbox/push': '{"repo": "namespace/name", "tag": "v1", "content"?: "same text, same image"}',
+  'POST /_sandbox/push':
+    '{"repo": "namespace/name", "tag": "v1", "content"?: "same text, same image", "broken"?: true (no node can pull it)}',
 }
 
 /**

@@ -23,6 +23,8 @@ export interface PushedImage {
   readonly architecture?: string
   readonly os?: string
   readonly dockerVersion?: string
+  /** No node can pull it, as when a layer is missing. */
+  readonly broken?: true
 }
 
 /**
@@ -101,6 +103,7 @@ function contentOf(image: PushedImage, now: number): TcrContent {
     architecture: image.architecture ?? 'amd64',
     os: image.os ?? 'linux',
     dockerVersion: image.dockerVersion ?? '20.10.7',
+    ...(image.broken === true ? { broken: true } : {}),
   }
 }
 
@@ -124,7 +127,9 @@ export function resolveImage(world: World, reference: string): TcrContent | unde
 
 /** Whether a node could pull the reference. Images of other registries always can be: the sandbox does not model those. */
 export function imageExists(world: World, reference: string): boolean {
-  return !reference.startsWith(`${registryServer}/`) || resolveImage(world, reference) !== undefined
+  if (!reference.startsWith(`${registryServer}/`)) return true
+  const content = resolveImage(world, reference)
+  return content !== undefined && content.broken !== true
 }
 
 /** Takes tags away, each only itself: others with equal content stay. Names that are not there are passed over. */

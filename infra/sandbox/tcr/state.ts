@@ -62,6 +62,8 @@ export interface TcrContent {
   readonly architecture: string
   readonly os: string
   readonly dockerVersion: string
+  /** The registry has it, and no node can pull it. */
+  readonly broken?: true
 }
 
 export interface TcrTag {

@@ -159,11 +159,59 @@ describe('start without options', () => {
     for (const holder of holders) holder.close()
     expect(code).toBe(0)
     expect(out).toMatch(/^Port 8781 was taken; the sandbox uses \d+ instead\.$/m)
+    expect(out).toMatch(/^Look {4}http:\/\/127\.0\.0\.1:\d+\/ .*\nWatch {3}people live on this sandbox/m)
     expect(out).toMatch(/^Port 8780 was taken; status and webhooks use \d+ instead\.$/m)
     expect(out).toMatch(/steered at http:\/\/127\.0\.0\.1:\d+\/_sandbox\./)
     expect(out).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+ {2}cron-scaler {2}Applied \d+.*superseded/)
     expect(out).toMatch(/\ncron-scaler {2}Applied +cls-/)
   })
+})
+
+describe('the time of the sandbox', () => {
+  it.each([
+    [['--speed', '0'], '--speed takes a whole number from 1 to 3600, not "0"'],
+    [['--speed', '4000'], '--speed takes a whole number from 1 to 3600, not "4000"'],
+    [['--speed', 'max'], '--speed takes a whole number from 1 to 3600, not "max"'],
+    [['--speed', '1.5'], '--speed takes a whole number from 1 to 3600, not "1.5"'],
+    [['--speed', '600', '--config', 'x.yaml'], '--speed and --quiet-world are about the sandbox'],
+    [['--quiet-world', '--config', 'x.yaml'], '--speed and --quiet-world are about the sandbox'],
+    [['--speed', '600', '--once'], '--speed is for what goes on; --once ends before any time has passed'],
+    [['--host-name', 'https://status.example'], '--host-name takes a name alone'],
+    [['--host-name', 'status.example:8443'], '--host-name takes a name alone'],
+  ])('refuses %j', async (words, text) => {
+    const { code, err } = await runWords(['start', ...words])
+    expect(err).toContain(text)
+    expect(code).toBe(1)
+  })
+
+  /** Starts it, and ends it when the lines have said all of these. */
+  async function lively(words: readonly string[], until: readonly RegExp[]) {
+    const stop = new AbortController()
+    const lines: string[] = []
+    const ran = await runWords(['start', '--port', '0', '--sandbox-port', '0', ...words], {
+      signal: stop.signal,
+      onOut: (line) => {
+        lines.push(line)
+        if (until.every((pattern) => lines.some((one) => pattern.test(one)))) stop.abort(new Stopped('SIGINT', 130))
+      },
+    })
+    return { ...ran, lines }
+  }
+
+  it('passes fast: minutes of a life come in seconds, by the hour, and the functions answer to it', async () => {
+    const seen = [
+      /\(in the sandbox\) somebody pushed shop\/storefront:v2\.4\.8/,
+      /redeploy-hook {2}Applied.*storefront:v2\.4\.8/,
+      /\(in the sandbox\) Alertmanager says that PodsWaitForCores in production fires/,
+      /alarm-scaler {2}Applied/,
+      /in the sandbox\) somebody gave \d schedules in production the hours of an office/,
+    ]
+    const { code, lines, out } = await lively(['--speed', '3600'], seen)
+    expect(code).toBe(0)
+    expect(out).toMatch(/time passes 3600 times faster: a day takes 24 s/)
+    expect(lines).toContainEqual(expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:00 \S+$/))
+    expect(lines.at(-1)).toBe('Stopped.')
+  }, 60_000)
 })
 
 describe('relative paths', () => {

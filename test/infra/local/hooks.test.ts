@@ -229,9 +229,7 @@ describe('13: a webhook here', () => {
     expect((await fetch(`${url}/hooks/${name}/header`, { headers: { 'x-token': secret } })).status).toBe(404)
     expect(errors).toEqual([`${name}: the source signed has no secret, so it has no route.`])
     expect(lines).toContain(`2 webhooks at ${url}.`)
-    const contents = await (await fetch(url)).text()
-    expect(contents).toContain(`POST /hooks/${name}/path/{token}`)
-    expect(contents).not.toMatch(/signed|path-secret/)
+    expect(await (await fetch(url)).text()).not.toContain(pathSecret)
   })
 
   it('turns senders away whose secret cannot be read, and says why at the start', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#cloud/clock.ts'
 import { createLocalQueue, type LocalQueue, type LocalQueueOptions } from '#infra/local/local-queue.ts'
+import { createVirtualTime } from '#infra/local/virtual-time.ts'
 import { silentLog } from '#shared/runtime/log.ts'
 import type { Process, Processed, QueuedEvent } from '#shared/runtime/queue-definition.ts'
 import { createInbox, type Inbox } from '#shared/safety/inbox.ts'
@@ -239,5 +240,32 @@ describe('keepWorking', () => {
   it('ends with a bug, instead of going on as if nothing had happened', async () => {
     const inbox = { ...inboxOn(openMemoryStore(new MemoryDisk())), function: name, take: () => Promise.reject(new TypeError('a bug')) }
     await expect(queueOn(inbox as unknown as Inbox, done).keepWorking()).rejects.toThrow('a bug')
+  })
+})
+
+describe('in virtual time', () => {
+  it('tries again when it is due, looks as often as it is told, and ends at an instant', async () => {
+    const time = createVirtualTime({ startMs: start, speed: Number.POSITIVE_INFINITY })
+    const inbox = inboxOn(openMemoryStore(new MemoryDisk()))
+    await accept(inbox, 'a')
+    const tries: number[] = []
+    const queue = queueOn(
+      inbox,
+      () => {
+        tries.push((time.now() - start) / 1000)
+        return tries.length < 4 ? { kind: 'failed', code: 'no', text: 'not yet' } : done()
+      },
+      { now: time.now, sleep: time.sleep, work: time.work, lookMs: 5000 },
+    )
+    await queue.keepWorking(start + 10 * minute)
+    expect(tries).toHaveLength(4)
+    for (const [place, waitSeconds] of [10, 20, 40].entries()) {
+      const gap = (tries[place + 1] ?? 0) - (tries[place] ?? 0)
+      // It is looked for every five seconds.
+      expect(gap).toBeGreaterThanOrEqual(waitSeconds)
+      expect(gap).toBeLessThan(waitSeconds + 10)
+    }
+    expect(time.now()).toBeGreaterThanOrEqual(start + 10 * minute)
+    expect(printed.filter((line) => line.endsWith('done'))).toHaveLength(1)
   })
 })
