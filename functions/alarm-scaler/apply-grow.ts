@@ -22,25 +22,26 @@ export async function applyGrow(change: GrowChange, key: string, desk: PoolDesk,
   if (there !== undefined && there.key === key && there.state !== 'asking') {
     return { outcome: 'NoChange', reason: { code: 'already-applied', text: `the lease ${there.id} is ${there.state} already` } }
   }
-  const asking = there?.state === 'asking' && there.key === key ? seen : await reserve(change, key, desk, seen, now)
-  if (asking === undefined) return skipped('world-changed', `the record has no lease ${change.lease.id}`)
+  const asking = await reserve(change, key, desk, seen, now)
   if (isResult(asking)) return asking
   const lease = leaseIn(asking, change)
   if (lease === undefined) return skipped('world-changed', `the record has no lease ${change.lease.id}`)
-  if (there?.state === 'asking' && (await wasAsked(lease, asking, desk))) {
+  const isFirst = there === undefined
+  if (!isFirst && (await wasAsked(lease, asking, desk))) {
     return { outcome: 'NoChange', reason: { code: 'already-applied', text: `the nodes of the lease ${lease.id} were asked for already` } }
   }
   const labels = settings.pools.find(({ name }) => name === change.pool)?.labels ?? {}
   const { cloud, cluster, options } = desk
-  const answer = await mechanisms[lease.mechanism.kind].ask({ cloud, cluster, options, lease, labels })
+  const answer = await mechanisms[lease.mechanism.kind].ask({ cloud, cluster, options, lease, labels, record: asking.record, isFirst })
   if (answer.kind === 'refused' && answer.code === ('busy' satisfies RefusalCode)) {
     // It passes in a moment: the lease goes on asking, and the next look asks again.
     return held('group-busy', `${lease.mechanism.name} is busy, and is asked again: ${answer.text}`)
   }
-  const kept = await desk.change((record) => answeredIn(record, lease.id, answer, now), { stored: asking })
-  if (answer.kind === 'refused') return failed('mechanism-refused', refusalText(lease, answer, kept))
+  if (answer.kind === 'refused' && answer.code === ('moved' satisfies RefusalCode)) desk.forget()
+  const lost = await desk.keep((record) => answeredIn(record, lease.id, answer, now), { stored: asking })
+  if (answer.kind === 'refused') return failed('mechanism-refused', refusalText(lease, answer, lost))
   // What could not be written down is not lost: the nodes are found by the next look, whoever they are for is in the record already.
-  return { outcome: 'Applied', ...(isResult(kept) && kept.reason !== undefined ? { reason: unkept(kept.reason) } : {}) }
+  return { outcome: 'Applied', ...(lost === undefined ? {} : { reason: unkept(lost) }) }
 }
 
 function leaseIn(stored: StoredPool | undefined, change: GrowChange): Lease | undefined {
@@ -69,8 +70,8 @@ function answeredIn(record: Parameters<typeof recordAfter>[1], ...rest: [string,
   return record === undefined ? { misfit: { text: 'the pool has no record any more' } } : recordAnswered(record, ...rest)
 }
 
-function refusalText(lease: Lease, { code, text }: Reason, kept: StepResult | StoredPool): string {
-  const more = isResult(kept) ? ` (that could not be written down: ${kept.reason?.text ?? ''})` : ''
+function refusalText(lease: Lease, { code, text }: Reason, lost: Reason | undefined): string {
+  const more = lost === undefined ? '' : ` (that could not be written down: ${lost.text})`
   return `${lease.mechanism.name} gives none (${code}): ${text}${more}`
 }
 

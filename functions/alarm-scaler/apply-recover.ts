@@ -1,14 +1,11 @@
 import { CloudError } from '#cloud/errors.ts'
 import { DeleteClusterInstances } from '#cloud/generated/tke/delete-cluster-instances.ts'
 import { DeleteClusterVirtualNode } from '#cloud/generated/tke/delete-cluster-virtual-node.ts'
-import { KubeError } from '#cloud/kube.ts'
 import type { StepResult } from '#shared/pure/step.ts'
-import type { RemoveChange, RestoreBoundsChange, StopRecoveryChange } from './change.ts'
-import { ClusterReading, readMachines } from './cluster-reading.ts'
-import type { Bounds, PoolRecord } from './lease.ts'
+import type { RemoveChange, StopRecoveryChange } from './change.ts'
+import { readMachines } from './cluster-reading.ts'
+import type { PoolRecord } from './lease.ts'
 import { liveNode, nodeOfMachine, podsOn, uncordon } from './live-node.ts'
-import { setBounds } from './mechanisms/scaling-group.ts'
-import { statusLagMs } from './mechanisms.ts'
 import { failed, held, isResult, type PoolDesk, skipped, unreadable } from './pool-desk.ts'
 import { recordAfter } from './record-after.ts'
 
@@ -31,9 +28,9 @@ export async function applyRemove(change: RemoveChange, key: string, desk: PoolD
   if (obstacle !== undefined) return obstacle
   const refused = change.nodePool === undefined ? await deleteMachine(change, desk) : await deleteVirtual(change, change.nodePool, desk)
   if (refused !== undefined) return refused
-  const kept = await desk.change((there) => recordAfter(change, there, key, now), { stored })
+  const lost = await desk.keep((there) => recordAfter(change, there, key, now), { stored })
   // The node is gone in any case, and the next look sees that.
-  return { outcome: 'Applied', ...(isResult(kept) && kept.reason !== undefined ? { reason: kept.reason } : {}) }
+  return { outcome: 'Applied', ...(lost === undefined ? {} : { reason: { code: lost.code, text: lost.text } }) }
 }
 
 /** Why a node is not to go at this moment, by the node itself. */
@@ -88,59 +85,6 @@ async function deleteVirtual({ instanceId, force }: RemoveChange, nodePool: stri
     if (error.kind !== 'cloud.not-found') throw error
   }
   return undefined
-}
-
-/**
- * Sets the bounds of a group on the way back, and writes down what they are now. Bounds that the cluster autoscaler has seen differ from
- * what we had set are somebody else's by now, and stay. Set twice, they are the same.
- */
-export async function applyRestoreBounds(change: RestoreBoundsChange, key: string, desk: PoolDesk, now: number): Promise<StepResult> {
-  const { group, from, to } = change
-  const stored = await desk.read()
-  if (stored?.problem !== undefined) return unreadable(stored.problem)
-  const after = recordAfter(change, stored?.record, key, now)
-  if ('misfit' in after) return skipped('world-changed', after.misfit.text)
-  const set = stored?.record?.bases.find((base) => base.group === group)?.set
-  if (set === undefined) return skipped('world-changed', `the record knows nothing of scaling group ${group} any more`)
-  if (!isSame(set, from)) return skipped('world-changed', `the bounds of scaling group ${group} were set to ${shown(set)} since`)
-  const status = await new ClusterReading(desk.cluster).autoscalerStatus({ ...desk, now })
-  const said = (status?.lastSeenMs ?? 0) > set.atMs + statusLagMs ? status?.groups.find(({ name }) => name === group) : undefined
-  if (said !== undefined && !isSame(said, from) && !isSame(said, to)) {
-    return held(
-      'bounds-changed',
-      `scaling group ${group} is at ${shown(said)} by now, and was set to ${shown(from)} here: somebody else has changed it`,
-    )
-  }
-  try {
-    await setBounds(desk, group, to)
-  } catch (error) {
-    if (!(error instanceof CloudError) || error.kind !== 'cloud.conflict') throw error
-    return held('group-busy', `scaling group ${group} is busy, and is set later: ${error.message}`)
-  }
-  // Set again they are the same: the next look does that, and writes it down.
-  const unkept = (code: string, text: string) => ({
-    reason: { code, text: `scaling group ${group} was set to ${shown(to)}, and that could not be written down: ${text}` },
-  })
-  try {
-    const kept = await desk.change((record) => recordAfter(change, record, key, now), { stored })
-    if (!isResult(kept)) return { outcome: 'Applied' }
-    const { code = 'conflict', text = '' } = kept.reason ?? {}
-    return { ...kept, ...unkept(code, text) }
-  } catch (error) {
-    // Of one that may have arrived the kernel finds out.
-    if (!(error instanceof KubeError) || error.kind === 'kube.unavailable' || error.kind === 'kube.bad-answer') throw error
-    return { outcome: 'Failed', ...unkept(error.kind, error.message) }
-  }
-}
-
-type Range = Pick<Bounds, 'min' | 'max'>
-
-function isSame(one: Range, other: Range): boolean {
-  return one.min === other.min && one.max === other.max
-}
-
-function shown({ min, max }: Range): string {
-  return `${min} to ${max}`
 }
 
 /** Opens the nodes again that were closed for a lease, and holds it as before: first the nodes, for what is not open is of no use. */

@@ -1,4 +1,5 @@
 import type { StepResult } from '#shared/pure/step.ts'
+import { restoreForKept } from './apply-bounds.ts'
 import type { ReleaseChange, TrackChange } from './change.ts'
 import { nodesLeft } from './lease.ts'
 import { type LiveNode, liveNode, patchNode } from './live-node.ts'
@@ -32,7 +33,7 @@ async function mark({ kube }: PoolDesk, live: LiveNode, leaseId: string): Promis
 
 /**
  * Lets the nodes of a lease go their way, or lets them be given back. Those that somebody keeps lose our marks, so that the cluster
- * autoscaler may look after them again and nobody takes them for leased ones.
+ * autoscaler may look after them again and nobody takes them for leased ones; and the floor that was raised for them goes down again.
  */
 export async function applyRelease(change: ReleaseChange, key: string, desk: PoolDesk, now: number): Promise<StepResult> {
   const stored = await desk.read()
@@ -45,6 +46,9 @@ export async function applyRelease(change: ReleaseChange, key: string, desk: Poo
     if (live?.node.leaseId !== change.leaseId) continue
     await patchNode(desk.kube, live, { metadata: { labels: { [leaseLabel]: null }, annotations: { [scaleDownDisabledAnnotation]: null } } })
   }
-  const kept = await desk.change((record) => recordAfter(change, record, key, now), { stored })
+  const restored =
+    change.bounds === true && lease !== undefined && stored !== undefined ? await restoreForKept(lease, stored, desk, now) : stored
+  if (restored !== undefined && isResult(restored)) return restored
+  const kept = await desk.change((record) => recordAfter(change, record, key, now), { stored: restored })
   return isResult(kept) ? kept : { outcome: 'Applied' }
 }

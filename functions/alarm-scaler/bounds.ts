@@ -1,10 +1,9 @@
 import type { RestoreBoundsChange } from './change.ts'
 import { type Bounds, type GroupBase, isOpen, type Lease } from './lease.ts'
 import { leaseStay, leaseStep, place } from './lease-step.ts'
-import { statusLagMs } from './mechanisms.ts'
 import type { AlarmStep } from './plan-step.ts'
 import type { PoolContext } from './pool-context.ts'
-import { freshWanted, owedIn } from './sizing.ts'
+import { freshWanted, owedIn, statusLagMs } from './sizing.ts'
 import type { GroupView } from './view.ts'
 import { count } from './words.ts'
 
@@ -27,9 +26,10 @@ function heldGroup(lease: Lease, { view, leases }: PoolContext): Held | undefine
 }
 
 /** The bounds that somebody else has set since we did; the autoscaler says so. */
-function foreignBounds({ bounds }: GroupView, { set }: GroupBase): Bounds | undefined {
+function foreignBounds({ bounds }: GroupView, { set, aimed }: GroupBase): Bounds | undefined {
   if (bounds?.source !== 'autoscaler' || bounds.atMs === undefined || bounds.atMs <= set.atMs + statusLagMs) return undefined
-  return bounds.min === set.min && bounds.max === set.max ? undefined : bounds
+  const isOurs = [set, aimed].some((own) => own?.min === bounds.min && own.max === bounds.max)
+  return isOurs ? undefined : bounds
 }
 
 /**

@@ -103,6 +103,8 @@ const Drain = z.strictObject({
   by: z.enum(['evict', 'platform']),
   /** Of a virtual node. */
   nodePool: z.optional(Text),
+  /** It goes in any case: it is closed again when somebody has opened it meanwhile. */
+  isOrdered: z.optional(z.boolean()),
 })
 
 /** Gives one leased node back. Holds only while no pod is on it that has to go elsewhere, unless it never was ready (`force`). */
@@ -159,7 +161,7 @@ const RestoreBounds = z.strictObject({
 /** The metric was read again and is still on its bad side: the lease goes on. Changes nothing but the record. */
 const Extend = z.strictObject({ kind: z.literal('extend'), ...pool, leaseId: LeaseId, expiresAtMs: Instant, leaseMs: Count })
 
-/** Somebody gives the nodes of a lease back now, or keeps them for good. Changes nothing but the record. */
+/** Somebody gives the nodes of a lease back now, or keeps them for good. Changes the record, marks on nodes and the group's bounds. */
 const Release = z.strictObject({
   kind: z.literal('release'),
   ...pool,
@@ -167,6 +169,8 @@ const Release = z.strictObject({
   /** They stay, and nobody takes them away any more. */
   keep: z.boolean(),
   by: Text,
+  /** The bounds of its scaling group go back first, where no other lease holds them up: who keeps nodes keeps no floor under them. */
+  bounds: z.optional(z.boolean()),
 })
 
 /** Ends a lease. Changes nothing but the record. */

@@ -85,6 +85,11 @@ export class ClusterReadings {
     return known
   }
 
+  /** Lets a cluster be read anew. */
+  forget(cluster: string): void {
+    this.#clusters.delete(cluster)
+  }
+
   /** How many nodes a cluster of the look's region may have. */
   async maxNodes(region: string, { cloud, now, options }: Look): Promise<number> {
     const kept = this.#quotas.get(region) ?? new Kept<number>(quotaKeptForMs)

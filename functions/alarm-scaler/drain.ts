@@ -20,6 +20,9 @@ export async function applyDrain(change: DrainChange, key: string, desk: PoolDes
   const { kube, cloud, cluster, options } = desk
   const live = await liveNode(kube, change)
   if (live === undefined) return skipped('world-changed', `${change.nodeName} is not a node of ${change.instanceId} any more`)
+  const isOpened = change.attempt > 1 && !live.node.unschedulable && (live.node.drainedFor === change.leaseId || !change.wasOpen)
+  if (isOpened && change.isOrdered !== true)
+    return skipped('world-changed', `somebody has opened ${change.nodeName} since it was closed; the next look sees to that`)
   const noted = await desk.change((record) => recordAfter(change, record, key, now))
   if (isResult(noted)) return noted
   if (!live.node.unschedulable) await cordon(kube, live, change.leaseId)

@@ -7,6 +7,7 @@ import type { AlarmStep } from './plan-step.ts'
 import type { PoolContext } from './pool-context.ts'
 import type { ReasonCode } from './reason.ts'
 import { canBeStopped, freshAlarm, inOrderOfGoing, mayGo, recoveryOf, stuckOn, stuckText, whyStays } from './recovery.ts'
+import { isReady } from './sizing.ts'
 import { removeStep } from './tracking.ts'
 import type { PoolNode } from './view.ts'
 import { count, instant } from './words.ts'
@@ -14,7 +15,8 @@ import { count, instant } from './words.ts'
 /**
  * Goes on giving the nodes of a lease back: the group's floor first, so that it replaces none; then node after node is cordoned, emptied
  * and given back; last the group's ceiling, and the lease ends. A new alarm or pods without a place stop it midway, and the nodes are
- * opened again, unless somebody has asked for it or the nodes never were ready. So does a node that is not empty by the deadline.
+ * opened again, unless somebody has asked for it or the nodes never were ready. So does a person who opens one of them, and a node that is
+ * not empty by the deadline.
  */
 export function giveBack(lease: Lease, context: PoolContext): readonly AlarmStep[] {
   const stopped = canBeStopped(lease) ? whyStop(lease, context) : undefined
@@ -29,6 +31,8 @@ export function giveBack(lease: Lease, context: PoolContext): readonly AlarmStep
   const floor = floorMove(lease, context, 0, Math.min(nodes.length, shrink?.room ?? nodes.length))
   if (floor !== 'done') return ['step' in floor ? floor.step : floor.wait]
   const going = nodes.map((node) => ({ node, drain: lease.nodes.find(({ instanceId }) => instanceId === node.instanceId)?.drain }))
+  const opened = canBeStopped(lease) ? going.find((one) => wasOpened(lease, one)) : undefined
+  if (opened !== undefined) return [leftOpen(lease, context, opened)]
   const gone = going.filter((one) => isDrained(one) || wasNever(lease, one)).map(({ node }) => node)
   const late = going.find((one) => !gone.includes(one.node) && isLate(lease, context, one))
   const removals = gone.map((node) => {
@@ -54,6 +58,11 @@ interface Going {
 
 function isDrained({ node, drain }: Going): boolean {
   return drain !== undefined && node.unschedulable && node.podCount === 0
+}
+
+/** Somebody has opened it since it was closed for the lease, or since it was found to be closed. */
+function wasOpened({ id }: Lease, { node, drain }: Going): boolean {
+  return drain !== undefined && !node.unschedulable && (node.drainedFor === id || !drain.cordonedByUs)
 }
 
 /** It never was ready, is not now, and nothing of anybody's runs there. */
@@ -82,6 +91,14 @@ function whyStop(lease: Lease, context: PoolContext): AlarmStep | undefined {
   const times = timesBefore(lease, 'pods-pending') + 1
   const text = `${count(pendingPods, 'pod')} without a place: its nodes stay`
   return stopStep(lease, context, { code: 'pods-pending', text }, times, retryAfter(times))
+}
+
+/** Somebody wants a node to take pods, and knows why. */
+function leftOpen(lease: Lease, context: PoolContext, { node }: Going): AlarmStep {
+  const times = timesBefore(lease, 'node-opened') + 1
+  const retryMs = retryAfter(times)
+  const text = `somebody has opened ${nameOf(node)} while it was being emptied; it stays, and is tried again after ${formatDuration(retryMs)}: \`longshore leases release\` gives it back now, and with --keep never`
+  return stopStep(lease, context, { code: 'node-opened', text }, times, retryMs)
 }
 
 /** A node could not be emptied in time. */
@@ -139,6 +156,7 @@ function drainStep(lease: Lease, context: PoolContext, { node, drain }: Going): 
     wasOpen: drain?.cordonedByUs ?? !node.unschedulable,
     by,
     ...(nodePool === undefined ? {} : { nodePool }),
+    ...(canBeStopped(lease) ? {} : { isOrdered: true }),
   }
   const since = drain === undefined ? '' : ` since ${instant(drain.sinceMs)}`
   const [first] = node.blockers
@@ -166,7 +184,7 @@ function startDrains(lease: Lease, context: PoolContext, going: readonly Going[]
   const steps: AlarmStep[] = []
   const leaving = [...draining]
   for (const node of waiting) {
-    if (leaving.length >= most) break
+    if (leaving.length >= most || leavesNone(context, [...leaving, node])) break
     const verdict = isAsked ? undefined : whyStays(lease, context, [...leaving, node])
     if (verdict !== undefined) return [...steps, verdict]
     leaving.push(node)
@@ -176,6 +194,13 @@ function startDrains(lease: Lease, context: PoolContext, going: readonly Going[]
   if (rest === 0 || steps.length > 0) return steps
   const text = `${count(rest, 'node')} wait for ${count(leaving.length, 'node')} that are being emptied`
   return [leaseStay(context, lease, 'no-change', { code: 'drain-waits', text })]
+}
+
+/** Whether pods on several nodes that go would find no node of the pool that takes them: then one goes after the other. */
+function leavesNone({ view }: PoolContext, leaving: readonly PoolNode[]): boolean {
+  if (leaving.length < 2 || leaving.every(({ podCount }) => podCount === 0)) return false
+  const going = new Set(leaving.map(({ instanceId }) => instanceId))
+  return !view.nodes.some((node) => isReady(node) && !node.unschedulable && !going.has(node.instanceId))
 }
 
 /** Nodes that nobody can empty are all that is left: they stay for now, or wait for somebody where somebody has asked for it. */

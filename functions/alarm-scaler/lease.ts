@@ -157,6 +157,8 @@ export const Lease = z.looseObject({
   outcome: z.optional(LeaseOutcome),
   nodes: z.array(LeaseNode),
   askedAtMs: Instant,
+  /** While `asking`: when it was asked for again. */
+  triedAtMs: z.optional(Instant),
   provisionUntilMs: Instant,
   /** Since when all its nodes are there. */
   heldSinceMs: z.optional(Instant),
@@ -166,6 +168,8 @@ export const Lease = z.looseObject({
   recovery: z.optional(Recovery),
   /** The last time that giving back had to be broken off. */
   setback: z.optional(Setback),
+  /** The last steps that have written it, see `markOf`: who cannot know whether his write arrived finds it here. */
+  written: z.optional(z.array(Text)),
 })
 
 export type Lease = z.infer<typeof Lease>
@@ -177,6 +181,8 @@ export const GroupBase = z.looseObject({
   before: Bounds,
   /** Bounds as we have set them last, and when: others than these are somebody else's. */
   set: z.looseObject({ min: Count, max: Count, atMs: Instant }),
+  /** Bounds that we were about to set after that: whether it came to it nobody has written down, and they are nobody else's. */
+  aimed: z.optional(z.looseObject({ min: Count, max: Count })),
 })
 
 export type GroupBase = z.infer<typeof GroupBase>
@@ -204,6 +210,24 @@ export const PoolRecord = z.looseObject({
 })
 
 export type PoolRecord = z.infer<typeof PoolRecord>
+
+/** How many steps a lease remembers: more than can be in doubt at the same time. */
+const mostWritten = 16
+
+/** What a lease remembers of a step that has written it: the beginning of its key. */
+function markOf(key: string): string {
+  return key.slice(key.lastIndexOf(':') + 1).slice(0, 16)
+}
+
+/** A lease that a step has written. */
+export function writtenBy(lease: Lease, key: string): Lease {
+  return { ...lease, written: [...(lease.written ?? []), markOf(key)].slice(-mostWritten) }
+}
+
+/** Whether a step has written a lease, as far as it remembers. */
+export function wasWrittenBy({ written = [] }: Lease, key: string): boolean {
+  return written.includes(markOf(key))
+}
 
 export function isOpen(lease: Lease): boolean {
   return lease.state !== 'closed'

@@ -7,7 +7,7 @@ import { mechanismName } from './policy.ts'
 import type { PoolContext } from './pool-context.ts'
 import type { ReasonCode } from './reason.ts'
 import { runInstancePara } from './run-order.ts'
-import { freshWanted, isAutoscaled, owedIn } from './sizing.ts'
+import { freshWanted, isAutoscaled, owedIn, statusLagMs } from './sizing.ts'
 import type { GroupView, PoolView } from './view.ts'
 import { count, instant } from './words.ts'
 
@@ -161,9 +161,6 @@ export function boundsNow({ id, bounds }: GroupView, { record }: PoolView): Boun
   const isNewer = bounds?.source === 'autoscaler' && bounds.atMs !== undefined && bounds.atMs > set.atMs + statusLagMs
   return isNewer ? { min: bounds.min, max: bounds.max } : { min: set.min, max: set.max }
 }
-
-/** The autoscaler may not have seen yet what was set this long before it spoke. */
-export const statusLagMs = 60_000
 
 /** The most machines that one call buys or takes. */
 const largestCall = 100

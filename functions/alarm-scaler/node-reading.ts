@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import type { KubeObject } from '#cloud/kube.ts'
 import { parseMilli, parseQuantity } from '#shared/pure/quantity.ts'
-import { instanceLabel, leaseLabel, scaleDownDisabledAnnotation } from './node-marks.ts'
+import { drainAnnotation, instanceLabel, leaseLabel, scaleDownDisabledAnnotation } from './node-marks.ts'
 import type { Resources } from './view.ts'
 
 /** What the platform puts on a node to say where it comes from. */
@@ -34,6 +34,10 @@ export interface ReadNode {
   /** All that the machine has. */
   readonly cores: number
   readonly allocatable: Resources
+  /** What else pods can ask for there, such as GPUs and places for pods, by its name. */
+  readonly extras: Readonly<Record<string, number>>
+  /** The lease that it was closed for; whoever opens it again leaves that there. */
+  readonly drainedFor?: string | undefined
 }
 
 const Node = z.object({
@@ -87,7 +91,14 @@ export function readNode(object: KubeObject): ReadNode | undefined {
       cpuMilli: parseMilli(node.status?.allocatable?.cpu ?? '0') ?? 0,
       memoryBytes: parseQuantity(node.status?.allocatable?.memory ?? '0') ?? 0,
     },
+    extras: extrasOf(node.status?.allocatable ?? {}),
+    ...(annotations[drainAnnotation] === undefined ? {} : { drainedFor: annotations[drainAnnotation] }),
   }
+}
+
+/** Resources other than cores and memory. */
+export function extrasOf({ cpu: _cpu, memory: _memory, ...rest }: Readonly<Record<string, string>>): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(rest).map(([name, amount]) => [name, parseQuantity(amount) ?? 0]))
 }
 
 /** `qcloud:///<zone>/ins-…`. */

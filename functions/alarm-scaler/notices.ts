@@ -31,6 +31,7 @@ const deeds = new Map<string, Exclude<Telling, false>>(
     'settled-for-less': { what: 'has got fewer nodes than it asked for', severity: 'warning' },
     'arrived-late': { what: 'gives back nodes that came when nobody waited for them any more', severity: 'warning' },
     'drain-deadline': { what: 'keeps a node that could not be emptied in time', severity: 'warning' },
+    'node-opened': { what: 'keeps a node that somebody has opened again', severity: 'info' },
     'given-back': { what: 'has given back what it had got for an alarm', severity: 'info' },
   } satisfies Partial<Record<ReasonCode, Telling>>),
 )
@@ -45,6 +46,7 @@ const stays = new Map<string, Telling>(
     'confirm-unreadable': { what: 'does not change: what would confirm it cannot be read', severity: 'warning' },
     'bounds-changed': { what: 'keeps the bounds that somebody else has set', severity: 'warning' },
     'lease-unknown': { what: 'is the mark on nodes that nobody takes away', severity: 'warning' },
+    'cluster-gone': { what: 'has leased nodes that nobody gives back any more', severity: 'warning' },
     'recovery-disabled': { what: 'could be given back', severity: 'info' },
     'would-retrigger': { what: 'stays: without it an alarm would come again', severity: 'info' },
     'pool-min': { what: 'stays: the pool keeps a least size', severity: 'info' },

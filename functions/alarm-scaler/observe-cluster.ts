@@ -6,11 +6,12 @@ import type { ClusterReading, Look, ReadGroup, ReadMachine } from './cluster-rea
 import type { MechanismSettings } from './event.ts'
 import { isComing, isOpen, type Lease } from './lease.ts'
 import type { ReadNode } from './node-reading.ts'
-import { couldTake, type Place, type ReadPod, whyStuck } from './pod-reading.ts'
+import { type ReadPod, whyStuck } from './pod-reading.ts'
 import type { Members } from './policy.ts'
 import { type NodeLoad, nodesOf } from './pool-nodes.ts'
 import type { StoredPool } from './pool-store.ts'
 import type { AutoscalerView, GroupView, PoolView, VirtualPoolView } from './view.ts'
+import { waitingPods } from './waiting-pods.ts'
 
 /** What somebody wants to know of one pool. */
 export interface PoolInterest {
@@ -46,7 +47,7 @@ export async function observePool(reading: ClusterReading, interest: PoolInteres
       pool,
       ...(await seen(reading, interest, look, leases)),
       ...recordIn(stored),
-      comingElsewhere: comingIn(pools, pool),
+      comingElsewhere: comingIn(pools, pool, await reading.machines(look)),
     }
   } catch (error) {
     if (!(error instanceof KubeError || error instanceof CloudError)) throw error
@@ -63,12 +64,19 @@ function recordIn(stored: StoredPool | undefined): Pick<PoolView, 'record'> {
   return stored?.record === undefined ? {} : { record: { value: stored.record, resourceVersion: stored.resourceVersion } }
 }
 
-/** Nodes that open leases of other pools still wait for: they will take room that the platform counts by cluster. */
-function comingIn(pools: readonly StoredPool[], pool: string): number {
+/**
+ * Machines that open leases of other pools still wait for, also those whose names their record knows and that were not among the machines
+ * when these were read: they will take room that the platform counts by cluster. Virtual nodes take none.
+ */
+function comingIn(pools: readonly StoredPool[], pool: string, machines: readonly ReadMachine[]): number {
+  const there = new Set(machines.map(({ instanceId }) => instanceId))
   return pools
     .filter((one) => one.pool !== pool)
-    .flatMap(({ record }) => record?.leases.filter(isComing) ?? [])
-    .reduce((sum, { wanted, nodes }) => sum + Math.max(0, wanted - nodes.length), 0)
+    .flatMap(({ record }) => record?.leases.filter((lease) => isComing(lease) && lease.mechanism.kind !== 'virtual-nodes') ?? [])
+    .reduce((sum, { wanted, nodes }) => {
+      const settled = nodes.filter(({ instanceId, removedAtMs }) => removedAtMs !== undefined || there.has(instanceId))
+      return sum + Math.max(0, wanted - settled.length)
+    }, 0)
 }
 
 async function seen(
@@ -99,7 +107,7 @@ async function seen(
   const own = nodesOf({ of, leases, nodes, machines, members, virtualNodes, loads })
   return {
     nodes: own.members,
-    pendingPods: pendingIn(pods, placesOf(own.nodes, interest, groups?.rows ?? [])),
+    pendingPods: waitingPods(pods, { of, mechanisms, nodes: own.nodes, groups: groups?.rows ?? [] }, look.now),
     groups: (groups?.rows ?? []).map((group) => groupView(group, members.get(group.id) ?? [], groups?.status, mechanisms, nodes)),
     virtualPools: namedPools.map(({ id, state, subnets }): VirtualPoolView => ({ id, state, subnets })),
     spares: spares.filter(({ name }) => names.some((glob) => matchesGlob(glob, name))),
@@ -196,26 +204,6 @@ function blockersOf(
       const budget = budgets.find(({ covers, allowed }) => allowed < 1 && covers(pod))
       return budget === undefined ? [] : [{ pod: name, why: `PodDisruptionBudget ${budget.name} allows none of its pods to go` }]
     })
-}
-
-/** What empty nodes of the pool are like: as those that it has, or where it has none as those that would come. */
-function placesOf(nodes: readonly ReadNode[], { of }: PoolInterest, groups: readonly ReadGroup[]): readonly Place[] {
-  if (nodes.length > 0) {
-    return nodes.map(({ labels: { 'kubernetes.io/hostname': _own, ...labels }, taints, allocatable }) => ({
-      labels,
-      // What a node says of itself now, an empty new one would not.
-      taints: taints.filter(({ key }) => !key.startsWith('node.kubernetes.io/')),
-      allocatable,
-    }))
-  }
-  const labels = of?.labels ?? {}
-  const ofGroups = groups.filter(({ id }) => of?.groups.includes(id) === true)
-  if (ofGroups.length === 0) return [{ labels, taints: [] }]
-  return ofGroups.map((group) => ({ labels: { ...group.labels, ...labels }, taints: [] }))
-}
-
-function pendingIn(pods: readonly ReadPod[], places: readonly Place[]): number {
-  return pods.filter((pod) => pod.hasNoPlace && places.some((place) => couldTake(place, pod))).length
 }
 
 function different(values: readonly (string | undefined)[]): readonly string[] {

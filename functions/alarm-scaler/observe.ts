@@ -10,6 +10,7 @@ import type { Episode } from './episode.ts'
 import { recallEpisodes } from './episode-memory.ts'
 import type { Policy, Settings } from './event.ts'
 import { isOpen } from './lease.ts'
+import { type LeasedCluster, recallLeased } from './leased-clusters.ts'
 import { licenceOf, recallHeadroom } from './licence-reading.ts'
 import { type LookState, lastLook, pendingPools } from './look-memory.ts'
 import { observePool, type PoolInterest } from './observe-cluster.ts'
@@ -24,6 +25,8 @@ export interface Seen extends Observed {
   readonly due: readonly string[]
   /** Present when everything was looked at: what is remembered of that. */
   readonly look?: RecalledLook<LookState> | undefined
+  /** What was known of clusters with open leases; present at ticks. */
+  readonly leased?: readonly LeasedCluster[] | undefined
 }
 
 /**
@@ -32,20 +35,24 @@ export interface Seen extends Observed {
  */
 export async function observe(cloud: CloudReader, config: AlarmScalerConfig, now: number, around: ObserveAround): Promise<Seen> {
   const { settings } = config
-  const [look, pending, episodes] = await Promise.all([
+  const [look, pending, episodes, leased] = await Promise.all([
     lastLook.recall(around.memory),
     pendingPools.recall(around.memory),
     recallEpisodes(around.memory),
+    recallLeased(around.memory),
   ])
   const due = [...pending].filter(([, atMs]) => atMs <= now).map(([pool]) => pool)
   const firing = episodes.filter(({ state }) => state === 'firing')
   const readings = new ClusterReadings()
   if (around.fresh === true || isDue(look.state.fullMs, settings.reconcileEvery, now)) {
     const seen = await see(cloud, config, now, around, { readings, episodes, pools: 'all' })
-    return { ...seen, due, look: { ...look, state: { format: 1, fullMs: now } } }
+    const forsaken = leased
+      .filter(({ cluster, pools }) => pools.length > 0 && !config.clusters.some(({ id }) => id === cluster))
+      .map(({ cluster, pools, atMs }) => ({ cluster, pools, seenAtMs: atMs }))
+    return { ...seen, due, leased, ...(forsaken.length === 0 ? {} : { forsaken }), look: { ...look, state: { format: 1, fullMs: now } } }
   }
   const pools = [...new Set([...due, ...poolsFor(firing, config)])]
-  return { ...(await see(cloud, config, now, around, { readings, episodes, pools })), due }
+  return { ...(await see(cloud, config, now, around, { readings, episodes, pools })), due, leased }
 }
 
 /** Looks at some pools and at nothing else: what an event makes. Looks within a few seconds may share what they read. */

@@ -12,9 +12,9 @@ import { isFor } from './policy.ts'
 import { isFresh, type PoolContext, poolContext } from './pool-context.ts'
 import { decideRecovery } from './recovery.ts'
 import type { Suggestion } from './suggestion.ts'
-import { follow } from './tracking.ts'
+import { follow, giveUp } from './tracking.ts'
 import type { Observed } from './view.ts'
-import { count } from './words.ts'
+import { count, instant } from './words.ts'
 
 /**
  * Decides what becomes of every pool that was looked at: how its leases go on, and whether it grows. What is there is the truth, and an
@@ -24,7 +24,12 @@ import { count } from './words.ts'
  * settings that cannot work. Steps come sorted by target; within one pool in the order in which they are carried out.
  */
 export function plan(observed: Observed, config: AlarmConfig, now: number): AlarmStep[] {
-  return [...poolSteps(observed, config, now).flatMap(({ steps }) => steps), ...strangers(observed, config), ...faults(config)]
+  return [
+    ...poolSteps(observed, config, now).flatMap(({ steps }) => steps),
+    ...strangers(observed, config),
+    ...forsaken(observed),
+    ...faults(config),
+  ]
 }
 
 /** What somebody is asked to agree to, by the same decisions: for notices with links. */
@@ -71,28 +76,37 @@ function leaseSteps(lease: Lease, context: PoolContext): readonly AlarmStep[] {
     return step === undefined ? [] : [step]
   }
   const followed = follow(lease, context)
-  if (lease.state === 'asking' && followed?.every(({ verdict }) => verdict !== 'change') === true) return [goOnAsking(lease, context)]
+  if (lease.state === 'asking' && followed?.every(({ verdict }) => verdict !== 'change') === true) return goOnAsking(lease, context)
   if (followed !== undefined) return followed
   return lease.state === 'recovering' ? giveBack(lease, context) : [decideRecovery(lease, context)]
 }
 
+/** For so long the same is asked for again when nobody knows whether it was. */
+const askingMs = 5 * 60_000
+/** So long after a call nobody is at it any more: a claim lasts for two minutes, and its owner is waited for for another one. */
+const underWayMs = 4 * 60_000
+
 /**
  * What was written down and perhaps never asked for is asked for, as long as its policy would still ask: what has become of the alarm since
- * counts, for it is paid for only now.
+ * counts, for it is paid for only now. Else it is given up as soon as nobody can be at it any more, so that other alarms have their turn.
  */
-function goOnAsking(lease: Lease, context: PoolContext): AlarmStep {
+function goOnAsking(lease: Lease, context: PoolContext): readonly AlarmStep[] {
   const { claims, now, view } = context
-  const isWanted = claims.some(
-    (claim) =>
-      claim.policy.name === lease.policy &&
-      claim.policy.mode !== 'observe' &&
-      claim.episode.id === lease.episode.id &&
-      isFresh(claim, now) &&
-      confirmed(claim.policy, view, context.capacity(claim.policy).inService).is === 'true',
-  )
-  if (isWanted) return askAgain(context, lease)
-  const text = `whether ${count(lease.wanted, 'node')} were asked for is not known, and its alarm does not ask for them any more: it ends when its time is over`
-  return leaseStay(context, lease, 'no-change', { code: 'being-asked', text })
+  const isWanted =
+    now - lease.askedAtMs < askingMs &&
+    claims.some(
+      (claim) =>
+        claim.policy.name === lease.policy &&
+        claim.policy.mode !== 'observe' &&
+        claim.episode.id === lease.episode.id &&
+        isFresh(claim, now) &&
+        confirmed(claim.policy, view, context.capacity(claim.policy).inService).is === 'true',
+    )
+  if (isWanted) return [askAgain(context, lease)]
+  const untilMs = (lease.triedAtMs ?? lease.askedAtMs) + underWayMs
+  if (now >= untilMs) return giveUp(lease, context)
+  const text = `whether ${count(lease.wanted, 'node')} were asked for is not known, and they are not asked for again: it ends at ${instant(untilMs)}, when nobody can be at it any more`
+  return [leaseStay(context, lease, 'no-change', { code: 'being-asked', text })]
 }
 
 function orphans({ arrivals, target }: PoolContext): readonly AlarmStep[] {
@@ -117,6 +131,14 @@ function strangers({ episodes }: Observed, config: AlarmConfig): readonly AlarmS
     if (isKnown) return []
     const text = `no policy is for the alarm ${episode.name} of ${episode.source}`
     return [stayStep(`alarm ${episode.source}/${episode.name}`, 'skipped', 'no-policy', text, { before: episode.name, about: episode.id })]
+  })
+}
+
+/** Clusters with open leases that are not looked at: told at every look at everything, for their nodes cost money until somebody sees to it. */
+function forsaken({ forsaken: clusters = [] }: Observed): readonly AlarmStep[] {
+  return clusters.map(({ cluster, pools, seenAtMs }) => {
+    const text = `${cluster} is not among the clusters of the configuration any more, and had open leases of ${pools.join(', ')} at ${instant(seenAtMs)}: nobody gives their nodes back. Put it back until they have ended, or release them there with \`longshore leases release\` before you take it out`
+    return stayStep(cluster, 'held', 'cluster-gone', text)
   })
 }
 

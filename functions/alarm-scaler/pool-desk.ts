@@ -1,6 +1,7 @@
 import type { CloudReader, CloudWriter, SendOptions } from '#cloud/cloud.ts'
+import { CloudError } from '#cloud/errors.ts'
 import { KubeError, type KubeWriter, kubeWriter } from '#cloud/kube.ts'
-import type { StepResult } from '#shared/pure/step.ts'
+import type { Reason, StepResult } from '#shared/pure/step.ts'
 import type { ClusterReadings } from './cluster-reading.ts'
 import type { PoolRecord } from './lease.ts'
 import { NotedCloud } from './noted-cloud.ts'
@@ -97,9 +98,40 @@ export class PoolDesk {
     )
   }
 
+  /** What was read of the cluster a moment ago has turned out to be old: whoever looks next reads it again. */
+  forget(): void {
+    this.#readings?.forget(this.cluster)
+  }
+
+  /**
+   * Writes down what has been done already. Answers why it could not, which undoes nothing of it. Throws what leaves open whether it was
+   * written: of that the kernel finds out.
+   */
+  async keep(
+    change: (record: PoolRecord | undefined) => RecordReading,
+    seen: { readonly stored: StoredPool | undefined },
+  ): Promise<Unkept | undefined> {
+    try {
+      const kept = await this.change(change, seen)
+      return isResult(kept) ? { outcome: kept.outcome, code: kept.reason?.code ?? 'conflict', text: kept.reason?.text ?? '' } : undefined
+    } catch (error) {
+      if (!(error instanceof KubeError || error instanceof CloudError) || isInDoubt(error)) throw error
+      return { outcome: 'Failed', code: error.kind, text: error.message }
+    }
+  }
+
   #tell(stored: StoredPool): void {
     this.#readings?.of(this.cluster).knowsPool(this.#namespace, stored)
   }
+}
+
+/** Why something could not be written down: what its step would be that does nothing else, and the reason. */
+export interface Unkept extends Reason {
+  readonly outcome: StepResult['outcome']
+}
+
+function isInDoubt({ kind }: KubeError | CloudError): boolean {
+  return kind === 'kube.unavailable' || kind === 'kube.bad-answer' || kind === 'cloud.unknown-outcome'
 }
 
 /** Whether a change of the record came to nothing. */

@@ -116,6 +116,7 @@ function poolNode(known: Known, loads: ReadonlyMap<string, NodeLoad>): PoolNode 
     ...(groupId === undefined ? {} : { groupId }),
     ...(virtualPoolId === undefined ? {} : { virtualPoolId }),
     ...(leaseId === undefined ? {} : { leaseId }),
+    ...(node?.drainedFor === undefined ? {} : { drainedFor: node.drainedFor }),
     cores: node?.cores ?? 0,
     allocatable: node?.allocatable ?? { cpuMilli: 0, memoryBytes: 0 },
     ...(loads.get(node?.name ?? '') ?? nothing),

@@ -22,6 +22,7 @@ export type ReasonCode =
   | 'node-empty'
   | 'node-never-ready'
   | 'drain-deadline'
+  | 'node-opened'
   | 'fired-again'
   | 'pods-pending'
   | 'pods-stuck'
@@ -88,6 +89,7 @@ export type ReasonCode =
   | 'pool-min'
   | 'bounds-changed'
   | 'lease-unknown'
+  | 'cluster-gone'
   // invalid
   | 'cluster-unknown'
   | 'cluster-ambiguous'

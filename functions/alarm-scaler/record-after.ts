@@ -1,5 +1,15 @@
 import type { AlarmChange, NewLease } from './change.ts'
-import { type GroupBase, isOpen, keptClosedMs, type Lease, type LeaseNode, nodesLeft, type PoolRecord } from './lease.ts'
+import {
+  type Bounds,
+  type GroupBase,
+  isOpen,
+  keptClosedMs,
+  type Lease,
+  type LeaseNode,
+  nodesLeft,
+  type PoolRecord,
+  writtenBy,
+} from './lease.ts'
 
 /** Why a change does not fit the record as it is right before the write: somebody was faster. */
 export interface Misfit {
@@ -12,15 +22,17 @@ export type RecordReading = { readonly record: PoolRecord } | { readonly misfit:
  * The record after a change, or why the change does not fit it. Every change of a record goes through here, on the record as it was read
  * right before the write. `key` is the step's, `now` the run's. Pure.
  *
- * `grow` writes the lease as `asking`; with a lease that is asking already the record stays as it is, for the call goes on there. What the
- * mechanism then answered is `recordAnswered`. Leases that were closed 48 hours ago or longer are left out.
+ * `grow` writes the lease as `asking`; one that is asking already stays so, and says when it was tried again. What the mechanism then answered
+ * is `recordAnswered`. Leases that were closed 48 hours ago or longer are left out.
  */
 export function recordAfter(change: AlarmChange, before: PoolRecord | undefined, key: string, now: number): RecordReading {
   if (change.kind === 'grow') {
     const { lease: asked, ordinal, provisionMs, leaseMs } = change
     const record = before ?? { version: 1, cluster: change.cluster, pool: change.pool, ordinal: 0, bases: [], leases: [] }
     const there = record.leases.find(({ id }) => id === asked.id)
-    if (there?.state === 'asking' && there.key === key) return { record }
+    if (there?.state === 'asking' && there.key === key) {
+      return { record: { ...record, leases: record.leases.map((one) => (one === there ? { ...one, triedAtMs: now } : one)) } }
+    }
     if (there !== undefined) return misfit(`the lease ${asked.id} is there already and ${there.state}`)
     if (record.ordinal !== ordinal) {
       return misfit(`the pool has had ${record.ordinal} leases by now, and ${ordinal} when this was decided: somebody else has grown it`)
@@ -36,10 +48,10 @@ export function recordAfter(change: AlarmChange, before: PoolRecord | undefined,
   if (lease === undefined) return misfit(`the record has no lease ${change.leaseId} any more`)
   const after = leaseAfter(change, lease, now)
   if ('misfit' in after) return after
-  const leases = before.leases.map((one) => (one.id === lease.id ? after.lease : one))
+  const leases = before.leases.map((one) => (one.id === lease.id ? writtenBy(after.lease, key) : one))
   const bases =
     change.kind === 'restore-bounds'
-      ? before.bases.map((base) => (base.group === change.group ? { ...base, set: { ...change.to, atMs: now } } : base))
+      ? basesAfter(before, change.group, ({ aimed: _aimed, ...base }) => ({ ...base, set: { ...change.to, atMs: now } }))
       : before.bases
   return { record: tidied({ ...before, leases, bases }, now) }
 }
@@ -133,6 +145,15 @@ function basesWith(record: PoolRecord, { mechanism: { group }, before, bounds }:
   const known = record.bases.find((base) => base.group === group)
   const base: GroupBase = { group, before: known?.before ?? before.bounds, set: { ...bounds, atMs: now } }
   return [...record.bases.filter((one) => one.group !== group), base]
+}
+
+function basesAfter({ bases }: PoolRecord, group: string, change: (base: GroupBase) => GroupBase): GroupBase[] {
+  return bases.map((base) => (base.group === group ? change(base) : base))
+}
+
+/** The record before the bounds of a group are set: whoever reads them elsewhere then knows by whom. Pure. */
+export function recordAimed(record: PoolRecord, group: string, { min, max }: Pick<Bounds, 'min' | 'max'>): PoolRecord {
+  return { ...record, bases: basesAfter(record, group, (base) => ({ ...base, aimed: { min, max } })) }
 }
 
 /** Without what a lease had set that came to nothing. */

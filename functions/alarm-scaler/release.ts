@@ -35,9 +35,17 @@ export function planRelease(observed: Observed, config: AlarmConfig, { leaseId, 
     if (lease.state === 'recovering' && lease.recovery?.why === 'released') {
       return stay('no-change', 'recovery-waits', 'its nodes are being given back already')
     }
-    const change: ReleaseChange = { kind: 'release', ...place(context, lease), keep, by }
+    const { group } = lease.mechanism
+    const change: ReleaseChange = {
+      kind: 'release',
+      ...place(context, lease),
+      keep,
+      by,
+      ...(keep && group !== undefined ? { bounds: true } : {}),
+    }
     const text = keep ? `${by} keeps its nodes` : `${by} gives its nodes back before its time`
-    const after = `lease ${lease.id} ${keep ? 'closed (kept)' : 'recovering (released)'}`
+    const bounds = change.bounds === true ? `; the bounds of scaling group ${group} as before, if no other lease holds them up` : ''
+    const after = `lease ${lease.id} ${keep ? `closed (kept)${bounds}` : 'recovering (released)'}`
     // One that was broken off may be asked for again.
     return [leaseStep(context, lease, change, [keep, lease.state, lease.setback?.atMs ?? 0], { code: 'release', text }, { after })]
   }

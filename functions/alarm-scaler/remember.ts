@@ -3,6 +3,7 @@ import type { MemoryWriter } from '#shared/runtime/memory.ts'
 import type { AlarmChange } from './change.ts'
 import type { Settings } from './event.ts'
 import { isOpen } from './lease.ts'
+import { keepLeased } from './leased-clusters.ts'
 import { lastLook, pendingPools } from './look-memory.ts'
 import type { Seen } from './observe.ts'
 
@@ -23,6 +24,9 @@ export async function remember(facts: Facts, memory: MemoryWriter): Promise<void
   const looks = nextLooks(facts)
   for (const name of new Set([...looks.keys(), ...observed.pools.map(({ pool }) => pool), ...observed.due])) {
     await pendingPools.keep(memory, name, looks.get(name), now)
+  }
+  if (observed.leased !== undefined) {
+    await keepLeased(memory, observed.leased, { views: observed.pools, isWhole: observed.look !== undefined }, now)
   }
   if (observed.look !== undefined) await lastLook.keep(memory, observed.look)
 }

@@ -4,7 +4,7 @@ import type { Step } from '#shared/pure/step.ts'
 import type { Doubt, Settlement } from '#shared/safety/settle-claim.ts'
 import { type AlarmChange, type GrowChange, leaseIdOf, type RemoveChange, type TrackChange } from './change.ts'
 import { readMachines, readVirtualNodes } from './cluster-reading.ts'
-import type { Lease, PoolRecord } from './lease.ts'
+import { type Lease, type PoolRecord, wasWrittenBy } from './lease.ts'
 import { mechanisms } from './mechanisms/all-mechanisms.ts'
 import type { AlarmScalerConfig } from './observe.ts'
 import { readPool } from './pool-store.ts'
@@ -17,8 +17,9 @@ interface Place {
 }
 
 /**
- * Says by reading whether a step's writes have arrived. Most of them end with the pool's record, which tells: a lease that is where the step
- * would take it has been taken there, and each step fits only the state before it, so that what is found not to be done may be done again.
+ * Says by reading whether a step's writes have arrived. Most of them end with the pool's record, which tells: a lease remembers which steps
+ * have written it last, and one that is where the step would take it has been taken there. Each step fits only the state before it, so that
+ * what is found not to be done may be done again.
  *
  * Of a lease that is asking, nodes, machines or bounds tell whether the mechanism was asked; of one that is to be given back, whether the
  * node is still there. A record that cannot be understood does not tell. Throws KubeError and CloudError when nothing can be read.
@@ -39,7 +40,7 @@ export async function settle(
   const lease = record?.leases.find(({ id }) => id === leaseIdOf(change))
   if (record === undefined || lease === undefined) return 'not-applied'
   if (change.kind === 'grow') return await settleGrow(key, place, { record, lease, sinceMs: startedAt })
-  return isOnRecord(change, lease, record) ? 'applied' : 'not-applied'
+  return wasWrittenBy(lease, key) || isOnRecord(change, lease, record) ? 'applied' : 'not-applied'
 }
 
 async function settleGrow(

@@ -23,6 +23,9 @@ export interface Stock {
   readonly surplus: number
 }
 
+/** The autoscaler may not have seen yet what was done this long before it spoke. */
+export const statusLagMs = 60_000
+
 /** How long the autoscaler's word counts. */
 const statusGoodForMs = 10 * 60_000
 
@@ -82,12 +85,18 @@ export function owedIn(group: string, view: PoolView, arrivals: Arrivals, except
   return leases.reduce((sum, lease) => sum + owedBy(lease, arrivals.of(lease)), 0)
 }
 
-/** What a group wants, as far as that was said lately and after what we have asked it for. */
+/**
+ * What a group wants, as far as that was said lately and after what we have asked it for; without machines of its leases that have gone
+ * since, or so shortly before that the autoscaler may have spoken of them.
+ */
 export function freshWanted({ id, wanted, bounds }: GroupView, { record }: PoolView, now: number): number | undefined {
   const setAtMs = record?.value.bases.find(({ group }) => group === id)?.set.atMs ?? Number.NEGATIVE_INFINITY
   const saidAtMs = bounds?.source === 'autoscaler' ? bounds.atMs : undefined
   if (wanted === undefined || saidAtMs === undefined || saidAtMs <= setAtMs || now - saidAtMs > statusGoodForMs) return undefined
-  return wanted
+  const gone = (record?.value.leases ?? []).flatMap(({ mechanism, nodes }) =>
+    mechanism.group === id ? nodes.filter(({ removedAtMs }) => removedAtMs !== undefined && removedAtMs > saidAtMs - statusLagMs) : [],
+  )
+  return Math.max(0, wanted - gone.length)
 }
 
 /** The autoscaler, where it looks after a group and has shown itself lately. */

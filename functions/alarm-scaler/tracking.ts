@@ -116,10 +116,20 @@ function trackStep(
   })
 }
 
+/** A lease of which nobody knows whether it was asked for, and that nobody waits for any more: as if its deadline had passed. */
+export function giveUp(lease: Lease, context: PoolContext): readonly AlarmStep[] {
+  return overdue(lease, context, sightOf(lease, context), context.now - lease.askedAtMs)
+}
+
 /** The deadline has passed, and not all that was asked for is ready. */
-function overdue(lease: Lease, context: PoolContext, sight: Sight): readonly AlarmStep[] {
+function overdue(
+  lease: Lease,
+  context: PoolContext,
+  sight: Sight,
+  waitedMs = lease.provisionUntilMs - lease.askedAtMs,
+): readonly AlarmStep[] {
   const { there, ready } = sight
-  const waited = formatDuration(lease.provisionUntilMs - lease.askedAtMs)
+  const waited = formatDuration(waitedMs)
   const isGroup = lease.mechanism.group !== undefined
   if (ready.length === 0) {
     const { state } = lease

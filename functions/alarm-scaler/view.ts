@@ -12,6 +12,16 @@ export interface Observed {
   readonly pools: readonly PoolView[]
   /** Suggestions that somebody has agreed to. */
   readonly approvals: readonly Approval[]
+  /** Clusters that had open leases and that the configuration does not know any more; present when everything was looked at. */
+  readonly forsaken?: readonly Forsaken[] | undefined
+}
+
+/** A cluster with open leases that nobody looks at any more. */
+export interface Forsaken {
+  readonly cluster: string
+  readonly pools: readonly string[]
+  /** When its leases were seen last. */
+  readonly seenAtMs: number
 }
 
 /** Somebody agreed to a suggestion. */
@@ -85,6 +95,8 @@ export interface PoolNode {
   readonly virtualPoolId?: string | undefined
   /** The lease that its label names. */
   readonly leaseId?: string | undefined
+  /** The lease that it was closed for; stays there when somebody else opens it. */
+  readonly drainedFor?: string | undefined
   readonly cores: number
   readonly allocatable: Resources
   /** By the pods on it. */

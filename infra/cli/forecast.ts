@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { asReader } from '#cloud/client.ts'
@@ -19,7 +18,9 @@ import { createRedactor } from '#shared/runtime/redact.ts'
 import { makePlan } from '#shared/runtime/run.ts'
 import { columns } from './columns.ts'
 import { type Command, type CommandIo, UsageError } from './command.ts'
-import { configPathOf, fileTrouble, isZone, parseInstant, parseWhole } from './words.ts'
+import { fileSize, writeWhole } from './license-file.ts'
+import { checkOutput, pageOutput } from './output-file.ts'
+import { configPathOf, isZone, parseInstant, parseWhole } from './words.ts'
 
 /** What runs now says little about a day that is further away. */
 const mostDays = 31
@@ -28,7 +29,8 @@ const dayMs = 86_400_000
 
 export const forecast: Command = {
   summary: 'say whether there will be nodes, addresses, quota and licence for what the schedules will ask for',
-  help: `Usage: longshore forecast [--days 1 | --until 2026-11-26] [--zone Asia/Shanghai] [--json | --html FILE] [--config FILE | --sandbox]
+  help: `Usage: longshore forecast [--days 1 | --until 2026-11-26] [--zone Asia/Shanghai] [--json | --html FILE]
+                          [--config FILE | --sandbox]
 
 Translates the schedules of the next hours into what they will need, and compares it with what there is. For each cluster and civil
 day, each at its worst instant: pods and how many find a place, cores and memory that they request, nodes (those that are there and
@@ -39,8 +41,8 @@ Sizes come from the code that decides. Pods are put as a scheduler would: by req
 selectors, required node affinity, taints, the number of pods of a node, and that no two of a kind share a node where they ask for
 that. What it takes for granted and does not reckon with stands at the end of what it prints.
 
---days is at most ${mostDays}; --until is a date (its beginning in the zone) or an instant. --zone is the zone in which days are counted; the
-function's own when absent. --json prints everything. --html writes one file that needs nothing else. Nothing is changed.
+--days is at most ${mostDays}; --until is a date (its beginning in the zone) or an instant. --zone is the zone in which days are
+counted; the function's own when absent. --json prints everything. --html writes one file that needs nothing else. Nothing is changed.
 With --sandbox it is the sandbox's clusters, where license-meter measures once first.
 
 cron-scaler makes the same forecast once a day when its settings have \`forecast: { at: "16:00" }\`, and tells what will be short.
@@ -72,6 +74,9 @@ Example: longshore forecast --sandbox --days 2`,
     const days = values.days === undefined ? 1 : parseWhole(values.days, '--days', 1, mostDays)
     if (values.until !== undefined) untilOf(values.until, 'UTC')
 
+    const page = values.html === undefined ? undefined : resolve(io.cwd, values.html)
+    if (page !== undefined) await checkOutput(page, pageOutput)
+
     const redactor = createRedactor()
     const print = (line: string): void => io.out(redactor.text(line))
     const platform: Platform =
@@ -91,18 +96,10 @@ Example: longshore forecast --sandbox --days 2`,
         },
       })
       if (values.json === true) print(JSON.stringify(jsonOf(made), null, 2))
-      else if (values.html === undefined) for (const line of textLines(made, nameOf)) print(line)
+      else if (page === undefined) for (const line of textLines(made, nameOf)) print(line)
       else {
-        const path = resolve(io.cwd, values.html)
-        const page = redactor.text(forecastPage(made.forecast, made.notes, nameOf))
-        await writeFile(path, page).catch((error: unknown) => {
-          if (!(error instanceof Error && 'code' in error)) throw error
-          throw new Error(
-            `the page cannot be written to ${path}: ${fileTrouble(error)}. Name a file in a folder that exists and may be written to`,
-            { cause: error },
-          )
-        })
-        print(`${path}: ${Math.ceil(page.length / 1024)} KiB. Open it in a browser. ${verdictText(made.forecast, nameOf)}`)
+        const bytes = await writeWhole(page, [redactor.text(forecastPage(made.forecast, made.notes, nameOf))])
+        print(`${page}: ${fileSize(bytes)}. Open it in a browser. ${verdictText(made.forecast, nameOf)}`)
       }
       return exitCode(made.forecast)
     } finally {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { lstat, open, rename, rm } from 'node:fs/promises'
 import { fileTrouble } from './words.ts'
 
 /** So many characters go to the disk at once. */
@@ -7,11 +7,13 @@ const pieceLength = 256 * 1024
 
 /**
  * Writes a file piece by piece and puts it in its place when it is whole, so that whoever reads it never sees half of it; what was there
- * stays when something goes wrong. Answers how many bytes it has. Throws a sentence when it cannot be written.
+ * stays when something goes wrong. A link or a device is never replaced: as root, `/dev/null` would be a file from then on. Answers how
+ * many bytes it has. Throws a sentence when it cannot be written.
  */
 export async function writeWhole(path: string, pieces: AsyncIterable<string> | Iterable<string>): Promise<number> {
   const newPath = `${path}.${randomUUID()}.new`
   try {
+    if (await isNoFile(path)) throw new Error(`${path} is not written: it is a link or a device, and no file. Name a file`)
     const file = await open(newPath, 'wx')
     let bytes = 0
     try {
@@ -34,6 +36,17 @@ export async function writeWhole(path: string, pieces: AsyncIterable<string> | I
     throw new Error(`${path} cannot be written: ${fileTrouble(error)}. Name a file in a folder that exists and may be written to`, {
       cause: error,
     })
+  }
+}
+
+/** Whether there is something else than a file; a folder is told by the system itself. */
+async function isNoFile(path: string): Promise<boolean> {
+  try {
+    const there = await lstat(path)
+    return !there.isFile() && !there.isDirectory()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
   }
 }
 

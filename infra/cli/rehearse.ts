@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { asReader } from '#cloud/client.ts'
 import { schedulesOf } from '#infra/local/local-function.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
-import { readConfig, sandboxPlatform } from '#infra/local/platform.ts'
+import { readConfig } from '#infra/local/platform.ts'
 import { movedInto, type RecordedEvent, recordedEvents } from '#infra/rehearse/recorded-events.ts'
 import type { Rehearsal } from '#infra/rehearse/rehearsal.ts'
 import { rehearse as goThrough, type RehearseOptions } from '#infra/rehearse/rehearse.ts'
+import { sandboxSnapshot } from '#infra/rehearse/sandbox-snapshot.ts'
 import { parseSnapshot, type Snapshot, SnapshotError } from '#infra/rehearse/snapshot.ts'
-import { takeSnapshot } from '#infra/rehearse/take-snapshot.ts'
 import { rehearsalPage } from '#infra/report/rehearsal-page.ts'
 import {
   dayTable,
@@ -28,13 +27,18 @@ import { createRedactor } from '#shared/runtime/redact.ts'
 import { columns } from './columns.ts'
 import { type Command, type CommandIo, stoppedCode, UsageError } from './command.ts'
 import { fileSize, writeWhole } from './license-file.ts'
+import { checkOutput, pageOutput } from './output-file.ts'
 import { createProgress } from './progress.ts'
 import { readEvent } from './read-event.ts'
 import { configPathOf, counted, fileTrouble, isZone, parseWhole } from './words.ts'
 
 const mostDays = 92
+/** Whoever made the file chose the names in it: none of them moves a terminal's cursor. */
+const controls = /[\p{Cc}\u2028\u2029]+/gu
 /** A text of V8 cannot be longer. */
 const mostBytes = 500 * 1024 * 1024
+/** What Node says of a file that is longer, and of one of more than 2 GiB. */
+const tooLarge: ReadonlySet<string> = new Set(['ERR_STRING_TOO_LONG', 'ERR_FS_FILE_TOO_LARGE'])
 
 export const rehearse: Command = {
   summary: 'go through days to come on a snapshot, and show what would be scaled, bought, deleted and deployed',
@@ -90,6 +94,7 @@ Example: longshore rehearse --sandbox --hours 1`,
     if (values.sandbox === true && file !== undefined) throw new UsageError('--sandbox makes a snapshot of its own: leave the file out')
     if (values.speed !== undefined && values.speed !== 'max')
       throw new UsageError(`--speed takes "max" and nothing else, not "${values.speed}": nobody waits in a rehearsal`)
+    if (values.html === '') throw new UsageError('--html takes the file to write, such as week.html')
     const hours = hoursOf(values.days, values.hours)
     const show = values.show === undefined ? 40 : parseWhole(values.show, '--show', 0, 1_000_000)
     const seed = values.seed === undefined ? 1 : parseWhole(values.seed, '--seed', 0, 2 ** 31 - 1)
@@ -97,8 +102,9 @@ Example: longshore rehearse --sandbox --hours 1`,
     if (!isZone(zone)) throw new UsageError(`--zone: this machine knows no time zone "${zone}"; write its IANA name, such as Asia/Shanghai`)
 
     // What can be wrong with a file is found before anything takes its time.
+    if (values.html !== undefined) await checkOutput(resolve(io.cwd, values.html), pageOutput)
     const content = values.events === undefined ? undefined : { events: await readEvent(resolve(io.cwd, values.events)) }
-    const snapshot = file === undefined ? await ofSandbox(seed, io) : await readSnapshot(resolve(io.cwd, file))
+    const snapshot = file === undefined ? await sandboxSnapshot({ seed, folder: io.cwd }) : await readSnapshot(resolve(io.cwd, file))
     const config = await configFor(snapshot, values.config, io)
     const { events, weeks } = await eventsOf(content, snapshot, config)
     const redactor = createRedactor()
@@ -119,7 +125,7 @@ Example: longshore rehearse --sandbox --hours 1`,
     }).finally(() => progress.end())
     const print = (line: string): void => io.out(redactor.text(line))
     if (values.json === true) print(JSON.stringify(jsonOf(result, weeks), null, 2))
-    else for (const line of linesOf(result, { show, weeks, name: file ?? 'a sandbox' })) print(line)
+    else for (const line of linesOf(result, { show, weeks, name: file ?? 'a sandbox' })) print(line.replace(controls, ' '))
     if (values.html !== undefined) {
       const bytes = await writeWhole(resolve(io.cwd, values.html), [rehearsalPage(result)])
       io.err(`${values.html} is written: ${fileSize(bytes)}.`)
@@ -144,7 +150,7 @@ async function readSnapshot(path: string): Promise<Snapshot> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
-    const why = error.code === 'ERR_STRING_TOO_LONG' ? `it is larger than ${fileSize(mostBytes)}` : fileTrouble(error)
+    const why = tooLarge.has(String(error.code)) ? `it is larger than ${fileSize(mostBytes)}` : fileTrouble(error)
     throw new Error(`the snapshot ${path} cannot be read: ${why}`, { cause: error })
   }
   try {
@@ -152,15 +158,6 @@ async function readSnapshot(path: string): Promise<Snapshot> {
   } catch (error) {
     if (!(error instanceof SnapshotError)) throw error
     throw new SnapshotError(`the snapshot ${path} cannot be used: ${error.message}`, { cause: error })
-  }
-}
-
-async function ofSandbox(seed: number, io: CommandIo): Promise<Snapshot> {
-  const platform = await sandboxPlatform({ cwd: io.cwd, redactor: createRedactor(), sandbox: { port: 0, seed } })
-  try {
-    return await takeSnapshot({ cloud: asReader(platform.cloud), config: platform.config, source: 'sandbox', now: platform.now() })
-  } finally {
-    await platform.close()
   }
 }
 

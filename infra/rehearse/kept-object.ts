@@ -194,6 +194,50 @@ const keptOfSpecs: Readonly<Record<string, readonly string[]>> = {
   CronJob: ['schedule', 'suspend', 'concurrencyPolicy', 'startingDeadlineSeconds', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit'],
 }
 
+/** Of the status of workloads, autoscalers and budgets the figures; of a condition its messages are left out, for they quote whatever went wrong. */
+const keptOfStatuses = [
+  'observedGeneration',
+  'replicas',
+  'readyReplicas',
+  'availableReplicas',
+  'unavailableReplicas',
+  'updatedReplicas',
+  'fullyLabeledReplicas',
+  'terminatingReplicas',
+  'currentReplicas',
+  'desiredReplicas',
+  'currentRevision',
+  'updateRevision',
+  'collisionCount',
+  'currentNumberScheduled',
+  'desiredNumberScheduled',
+  'numberAvailable',
+  'numberMisscheduled',
+  'numberReady',
+  'numberUnavailable',
+  'updatedNumberScheduled',
+  'active',
+  'succeeded',
+  'failed',
+  'ready',
+  'startTime',
+  'completionTime',
+  'lastScaleTime',
+  'lastScheduleTime',
+  'lastSuccessfulTime',
+  'currentHealthy',
+  'desiredHealthy',
+  'disruptionsAllowed',
+  'expectedPods',
+] as const
+const keptOfCondition = ['type', 'status', 'reason', 'lastTransitionTime', 'lastUpdateTime', 'lastProbeTime', 'observedGeneration'] as const
+
+function statusOf(status: JsonObject): JsonObject {
+  const conditions = listAt(status, 'conditions').filter(isJsonObject)
+  const kept = picked(status, keptOfStatuses)
+  return conditions.length === 0 ? kept : { ...kept, conditions: conditions.map((one) => picked(one, keptOfCondition)) }
+}
+
 /** What is asked for besides the object itself. */
 export interface KeepOptions {
   readonly variants: Variants
@@ -214,7 +258,7 @@ export function keptObject(object: JsonObject, options: KeepOptions): JsonObject
 
 function partsOf(object: JsonObject, kind: string, options: KeepOptions): JsonObject | undefined {
   const [spec, status] = [objectAt(object, 'spec'), objectAt(object, 'status')]
-  const withStatus = (parts: JsonObject): JsonObject => (status === undefined ? parts : { ...parts, status })
+  const withStatus = (parts: JsonObject): JsonObject => (status === undefined ? parts : { ...parts, status: statusOf(status) })
   switch (kind) {
     case 'Namespace':
       return {}

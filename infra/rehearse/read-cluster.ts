@@ -20,7 +20,7 @@ import type { ClusterConfig } from '#shared/runtime/definition.ts'
 import { type KeepOptions, keptObject, plainJson, Variants } from './kept-object.ts'
 import type { SnapshotCluster, SnapshotGroup, SnapshotKind, SnapshotMachine, SnapshotObject, SnapshotVirtualPool } from './snapshot.ts'
 import { SnapshotObject as ObjectShape } from './snapshot.ts'
-import { byName, instantOf } from './snapshot-order.ts'
+import { byName, instantOf, seenTime } from './snapshot-order.ts'
 import { switchIn } from './switch-place.ts'
 
 /** A kind of objects that is read whole. The first version that the cluster serves is taken. */
@@ -101,7 +101,7 @@ export async function readCluster({ cloud, config, cluster, note }: ReadClusterO
           role: row.InstanceRole === 'WORKER' ? 'WORKER' : 'MASTER_ETCD',
           state: row.InstanceState === 'running' || row.InstanceState === 'failed' ? row.InstanceState : 'initializing',
           reason: row.FailedReason ?? '',
-          createdAt: instantOf(timeOf(row.CreatedTime) ?? 0),
+          createdAt: instantOf(seenTime(row.CreatedTime) ?? 0),
           labels: wordsOf(row.InstanceAdvancedSettings?.Labels),
           ...(group === undefined ? {} : { group }),
         }
@@ -109,7 +109,7 @@ export async function readCluster({ cloud, config, cluster, note }: ReadClusterO
       .toSorted((one, other) => byName(one.id, other.id)),
     groups: groupRows
       .map((row): SnapshotGroup => {
-        const createdMs = timeOf(row.CreatedTime)
+        const createdMs = seenTime(row.CreatedTime)
         const known = bounds.get(row.AutoScalingGroupId)
         return {
           id: row.AutoScalingGroupId,
@@ -125,7 +125,7 @@ export async function readCluster({ cloud, config, cluster, note }: ReadClusterO
     spares: spares
       .filter((row) => row.Usable === true)
       .map((row) => {
-        const createdMs = timeOf(row.CreatedTime)
+        const createdMs = seenTime(row.CreatedTime)
         const chargeType = (['PREPAID', 'POSTPAID_BY_HOUR', 'CDHPAID'] as const).find((one) => one === row.InstanceChargeType)
         return {
           id: row.InstanceId,
@@ -148,7 +148,7 @@ function factsOf(
   region: string,
 ): Pick<SnapshotCluster, 'id' | 'region' | 'name' | 'version' | 'os' | 'type' | 'arch' | 'runtime' | 'createdAt' | 'network'> {
   const network = row.ClusterNetworkSettings
-  const createdMs = timeOf(row.CreateTime)
+  const createdMs = seenTime(row.CreateTime)
   return {
     id: row.ClusterId,
     region,
@@ -184,7 +184,7 @@ async function readVirtualPools(cloud: CloudReader, cluster: string, send: SendO
       labels: wordsOf(Labels),
       taints: (Taints ?? []).map(({ Key = '', Value = '', Effect = '' }) => ({ key: Key, value: Value, effect: Effect })),
       nodes: Nodes.flatMap((node) => {
-        const createdMs = timeOf(node.CreatedTime)
+        const createdMs = seenTime(node.CreatedTime)
         if (node.Name === undefined) return []
         const facts = { name: node.Name, subnet: node.SubnetId ?? '', phase: node.Phase ?? '' }
         return [createdMs === undefined ? facts : { ...facts, createdAt: instantOf(createdMs) }]
@@ -328,11 +328,6 @@ function boundsOf(objects: readonly SnapshotObject[]): ReadonlyMap<string, NonNu
       { min, max: Math.max(min, max), ...(wanted === undefined ? {} : { wanted }) },
     ]),
   )
-}
-
-function timeOf(text: string | null | undefined): number | undefined {
-  const ms = Date.parse(text ?? '')
-  return Number.isNaN(ms) ? undefined : ms
 }
 
 function wordsOf(labels: readonly Label[] | null | undefined): Record<string, string> {

@@ -69,8 +69,14 @@ const WrittenScaling = z.strictObject({
     replicas: z.int().check(z.minimum(0), z.maximum(10_000)),
   }),
 })
+/** The end of the year 9999: later instants have no date that could be written. */
+const latestMs = 253_402_300_799_999
+
 /** A request to a webhook as API Gateway hands it over, with the time at which it came. */
-const Received = z.looseObject({ requestContext: z.looseObject({ timeEpoch: z.number() }), rawPath: z.string() })
+const Received = z.looseObject({
+  requestContext: z.looseObject({ timeEpoch: z.int().check(z.minimum(0), z.maximum(latestMs)) }),
+  rawPath: z.string(),
+})
 
 const forms = 'a request of API Gateway, {"at": …, "alert": {…}}, {"at": …, "push": {…}} or {"at": …, "scale": {…}}'
 

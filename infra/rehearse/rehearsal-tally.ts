@@ -1,4 +1,4 @@
-import { civilOf, startOfDate } from '#shared/pure/civil.ts'
+import { civilOf, dateOfDay, dayNumber, startOfDate } from '#shared/pure/civil.ts'
 import type { Decision, Outcome } from '#shared/pure/step.ts'
 import { type FunctionName, functionNames } from '#shared/runtime/definition.ts'
 import { countOutcomes, type RunReport } from '#shared/runtime/report.ts'
@@ -56,6 +56,11 @@ export class Tally {
     this.#events.push({ atMs, text, ...(trouble === undefined ? {} : { trouble }) })
   }
 
+  /** How many events have happened. */
+  get happenings(): number {
+    return this.#events.length
+  }
+
   /** What was counted. Texts go through `redact`: until then they are as the functions wrote them. */
   result(watch: WorldWatch, redact: (text: string) => string): Pick<Rehearsal, 'days' | 'decisions' | 'failures' | 'events'> {
     return {
@@ -74,7 +79,9 @@ export class Tally {
 
   #dayResult(functions: ReadonlyMap<FunctionName, Count>, index: number, { nodes, removed, images }: WorldWatch): RehearsalDay {
     const [fromMs = 0, untilMs = 0] = [this.#edges[index], this.#edges[index + 1]]
-    const isHere = ({ atMs }: { readonly atMs: number }): boolean => atMs >= fromMs && atMs < untilMs
+    // The end itself belongs to the last day: what is seen there is in the sums, too.
+    const isLast = index === this.#days.length - 1
+    const isHere = ({ atMs }: { readonly atMs: number }): boolean => atMs >= fromMs && (isLast || atMs < untilMs)
     const counts: FunctionDay[] = functionNames.flatMap((name) => {
       const count = functions.get(name)
       return count === undefined ? [] : [{ function: name, ...count }]
@@ -126,8 +133,10 @@ export class Tally {
 /** The instants at which the civil days of a period begin, with its own beginning and its end. */
 export function dayStartsOf(fromMs: number, untilMs: number, zone: string): readonly number[] {
   const starts = [fromMs]
-  for (let day = 1; ; day += 1) {
-    const startMs = startOfDate(civilOf(fromMs + day * 86_400_000, zone), zone)
+  const { year, month, day: first } = civilOf(fromMs, zone)
+  // By dates, not by so many hours: a day of 23 would be passed over.
+  for (let day = dayNumber(year, month, first) + 1; ; day += 1) {
+    const startMs = startOfDate(dateOfDay(day), zone)
     if (startMs >= untilMs) return [...starts, untilMs]
     if (startMs > (starts.at(-1) ?? 0)) starts.push(startMs)
   }

@@ -160,7 +160,7 @@ async function goThrough(options: RehearseOptions, time: RehearsalTime): Promise
       ),
       entitledCores: { ...world.tke.licence.entitledCores },
       ...tally.result(watch, (text) => redactor.text(text)),
-      eventsAfter: events.filter(({ atMs }) => atMs >= untilMs).length,
+      eventsAfter: events.length - tally.happenings,
       deadEvents: inboxes.dead(),
       curves: watch.curves,
       cores: [...watch.cores].map(([region, changes]) => ({ region, changes })),

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { clip } from '#shared/pure/clip.ts'
 
 /** What a file with a snapshot says it is. A later version of the format gets another number, and readers refuse what they do not know. */
 export const snapshotFormat = 'longshore-snapshot'
@@ -10,6 +11,8 @@ const Instant = z.string().check(
 )
 const Count = z.int().check(z.minimum(0))
 const Text = z.string().check(z.maxLength(4096))
+/** A name by which something is found again. No platform has such a thing, and an object of JavaScript cannot hold one of that name. */
+const Name = Text.check(z.refine((text) => text !== '__proto__', { error: 'is a name that nothing has' }))
 const Words = z.record(z.string(), Text)
 const ClusterId = z.string().check(z.regex(/^cls-[a-z0-9-]{1,60}$/, { error: 'is no id of a cluster' }))
 
@@ -31,17 +34,17 @@ export const SnapshotKind = z.strictObject({
 
 /** A machine of a cluster. What its node tells (size, zone, address) stands with the node. */
 export const SnapshotMachine = z.strictObject({
-  id: Text,
+  id: Name,
   role: z.enum(['WORKER', 'MASTER_ETCD']),
   state: z.enum(['initializing', 'running', 'failed']),
   reason: Text,
   createdAt: Instant,
   labels: Words,
-  group: z.optional(Text),
+  group: z.optional(Name),
 })
 
 export const SnapshotGroup = z.strictObject({
-  id: Text,
+  id: Name,
   status: Text,
   cordoned: z.boolean(),
   labels: Words,
@@ -51,19 +54,19 @@ export const SnapshotGroup = z.strictObject({
 })
 
 export const SnapshotVirtualPool = z.strictObject({
-  id: Text,
+  id: Name,
   name: Text,
   state: Text,
   cordoned: z.boolean(),
-  subnets: z.array(Text),
+  subnets: z.array(Name),
   labels: Words,
   taints: z.array(z.strictObject({ key: Text, value: Text, effect: Text })),
-  nodes: z.array(z.strictObject({ name: Text, subnet: Text, phase: Text, createdAt: z.optional(Instant) })),
+  nodes: z.array(z.strictObject({ name: Name, subnet: Name, phase: Text, createdAt: z.optional(Instant) })),
 })
 
 export const SnapshotCluster = z.strictObject({
   id: ClusterId,
-  region: Text,
+  region: Name,
   name: Text,
   version: z.string().check(z.regex(/^\d+\.\d+/, { error: 'is no version of Kubernetes' })),
   os: Text,
@@ -72,12 +75,12 @@ export const SnapshotCluster = z.strictObject({
   runtime: Text,
   createdAt: z.optional(Instant),
   network: z.strictObject({
-    vpc: Text,
+    vpc: Name,
     podRange: Text,
     podsPerNode: Count,
     services: Count,
     /** Pods have addresses of these subnets, where there are any. */
-    subnets: z.array(Text),
+    subnets: z.array(Name),
   }),
   scaleDown: z.boolean(),
   machines: z.array(SnapshotMachine),
@@ -85,7 +88,7 @@ export const SnapshotCluster = z.strictObject({
   virtualPools: z.array(SnapshotVirtualPool),
   spares: z.array(
     z.strictObject({
-      id: Text,
+      id: Name,
       name: Text,
       cores: Count,
       memoryGib: Count,
@@ -99,7 +102,7 @@ export const SnapshotCluster = z.strictObject({
 })
 
 export const SnapshotTag = z.strictObject({
-  name: Text,
+  name: Name,
   digest: Text,
   image: Text,
   bytes: Count,
@@ -113,7 +116,7 @@ export const SnapshotTag = z.strictObject({
 const Lifecycle = z.strictObject({ type: z.enum(['keep_last_days', 'keep_last_nums']), value: Count })
 
 export const SnapshotRepository = z.strictObject({
-  name: Text,
+  name: Name,
   public: z.boolean(),
   createdAt: Instant,
   lifecycle: z.optional(Lifecycle),
@@ -121,7 +124,7 @@ export const SnapshotRepository = z.strictObject({
 })
 
 export const SnapshotTrigger = z.strictObject({
-  name: Text,
+  name: Name,
   repository: Text,
   method: z.enum(['all', 'taglist', 'regex']),
   expression: Text,
@@ -135,7 +138,7 @@ export const SnapshotTrigger = z.strictObject({
 
 /** What QueryOverage and CollectAllCore say of a region, and what the configuration says is paid for. */
 export const SnapshotLicence = z.strictObject({
-  region: Text,
+  region: Name,
   version: Text,
   unit: Text,
   over: z.optional(z.boolean()),
@@ -160,9 +163,15 @@ export const Snapshot = z.strictObject({
   /** What could not be read, and why. */
   problems: z.array(z.strictObject({ where: Text, text: Text })),
   passMeans: z.enum(['within', 'over']),
-  quotas: z.array(z.strictObject({ region: Text, clusters: Count, nodesPerCluster: Count })),
+  quotas: z.array(z.strictObject({ region: Name, clusters: Count, nodesPerCluster: Count })),
   licence: z.array(SnapshotLicence),
-  clusters: z.array(SnapshotCluster),
+  clusters: z
+    .array(SnapshotCluster)
+    .check(
+      z.refine((clusters) => new Set(clusters.map(({ id }) => id)).size === clusters.length, {
+        error: 'has the same cluster more than once',
+      }),
+    ),
   registry: z.strictObject({
     lifecycle: z.optional(Lifecycle),
     repositories: z.array(SnapshotRepository),
@@ -204,11 +213,34 @@ export function parseSnapshot(text: string): Snapshot {
     throw new SnapshotError(
       `it is of version ${String(head.version)} of the format, and this is a reader of version ${snapshotVersion}; take the snapshot again with the version of Longshore that reads it`,
     )
+  if (isDeeper(value, mostDepth)) throw new SnapshotError(`it is nested more than ${mostDepth} deep, which no snapshot is; take it again`)
   const parsed = z.safeParse(Snapshot, value)
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
+  throw new SnapshotError(`${firstIssue(parsed.error)}; take the snapshot again`)
+}
+
+/** The same snapshot, of which is certain that it can be read back: whoever takes one finds out now, and not when he needs it. */
+export function readable(snapshot: Snapshot): Snapshot {
+  const parsed = z.safeParse(Snapshot, snapshot)
+  if (parsed.success) return snapshot
+  throw new SnapshotError(`what was read does not fit into a snapshot: ${firstIssue(parsed.error)}`)
+}
+
+function firstIssue({ issues: [issue] }: z.core.$ZodError): string {
   const where = issue === undefined ? '' : issue.path.map(String).join('.')
-  throw new SnapshotError(`${where === '' ? 'it' : where}: ${issue?.message ?? 'is not as it should be'}; take the snapshot again`)
+  return clip(`${where === '' ? 'it' : where}: ${issue?.message ?? 'is not as it should be'}`)
+}
+
+/** Objects of a cluster are some twenty levels deep. */
+const mostDepth = 100
+
+function isDeeper(value: unknown, most: number): boolean {
+  let level: readonly unknown[] = [value]
+  for (let depth = 0; depth <= most; depth += 1) {
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
+    if (level.length === 0) return false
+  }
+  return true
 }
 
 /** From this depth on a part stands on one line, so that whoever compares two files sees lines and not one long text. */

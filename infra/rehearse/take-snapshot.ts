@@ -14,11 +14,12 @@ import { pages } from '#cloud/pages.ts'
 import { definition as licenseMeter } from '#functions/license-meter/definition.ts'
 import type { Settings as LicenceSettings } from '#functions/license-meter/event.ts'
 import { numberOf } from '#shared/licence/decimal.ts'
+import { clip } from '#shared/pure/clip.ts'
 import { matchesGlob } from '#shared/pure/glob.ts'
-import { parsePlatformTime } from '#shared/pure/platform-time.ts'
 import { type Config, functionConfig } from '#shared/runtime/config.ts'
 import { type Note, readCluster } from './read-cluster.ts'
 import {
+  readable,
   type Snapshot,
   type SnapshotLicence,
   type SnapshotRepository,
@@ -26,7 +27,7 @@ import {
   snapshotFormat,
   snapshotVersion,
 } from './snapshot.ts'
-import { byName, instantOf } from './snapshot-order.ts'
+import { byName, instantOf, seenTime } from './snapshot-order.ts'
 
 export interface TakeOptions {
   /** Only ever asked to read. */
@@ -35,12 +36,16 @@ export interface TakeOptions {
   readonly source: Snapshot['source']
   /** Epoch milliseconds. */
   readonly now: number
+  /** Takes what is secret out of a text; what the platform says of a call that it refuses may quote anything. */
+  readonly redact?: (text: string) => string
+  /** Aborted when nobody wants the picture any more: then it throws the signal's reason. */
+  readonly signal?: AbortSignal
   /** Told what is read next, for people who wait. */
   readonly onProgress?: (text: string) => void
 }
 
-/** Zone of the times that the registry gives without one. */
-const registryZone = 'Asia/Shanghai'
+/** So many characters of what the platform said are kept. */
+const mostProblem = 2_000
 
 /** What nobody finds in a snapshot, for whoever has to say whether it may leave the house. */
 export const whatIsLeftOut: readonly string[] = [
@@ -58,15 +63,13 @@ export const whatIsLeftOut: readonly string[] = [
  * stops nothing else; a cluster that cannot be read at all is not in it. The order of everything is fixed.
  */
 export async function takeSnapshot(options: TakeOptions): Promise<Snapshot> {
-  const { cloud, config, source, now, onProgress } = options
+  const { cloud, config, source, now, onProgress, signal, redact = (text: string) => text } = options
   const problems: { where: string; text: string }[] = []
   const note: Note = (where, error) => {
-    if (typeof error === 'string') {
-      problems.push({ where, text: error })
-      return
-    }
-    if (!(error instanceof CloudError || error instanceof KubeError)) throw error
-    problems.push({ where, text: error.message })
+    // A call that was broken off says nothing of the platform.
+    signal?.throwIfAborted()
+    if (!(typeof error === 'string' || error instanceof CloudError || error instanceof KubeError)) throw error
+    problems.push({ where: clip(where), text: clip(redact(typeof error === 'string' ? error : error.message), mostProblem) })
   }
   const region = config.platform.region ?? ''
   const clusters: Snapshot['clusters'] = []
@@ -93,7 +96,7 @@ export async function takeSnapshot(options: TakeOptions): Promise<Snapshot> {
   }
   onProgress?.('registry')
   const registry = await readRegistry(cloud, note)
-  return {
+  return readable({
     format: snapshotFormat,
     version: snapshotVersion,
     source,
@@ -107,7 +110,7 @@ export async function takeSnapshot(options: TakeOptions): Promise<Snapshot> {
     licence,
     clusters: clusters.toSorted((one, other) => byName(one.id, other.id)),
     registry,
-  }
+  })
 }
 
 async function readLicence(
@@ -213,8 +216,7 @@ function tagOf(row: TagInfo): SnapshotRepository['tags'][number] {
 
 /** A time as the registry writes it; the beginning of time where it cannot be read. */
 function timeOf(text: string | null): string {
-  const iso = Date.parse(text ?? '')
-  return instantOf(parsePlatformTime(text ?? '', registryZone) ?? (Number.isNaN(iso) ? 0 : iso))
+  return instantOf(seenTime(text) ?? 0)
 }
 
 function lifecycleOf({ StrategyInfo }: AutoDelStrategyInfoResp, repository: string | undefined): SnapshotRepository['lifecycle'] {

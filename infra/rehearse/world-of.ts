@@ -2,6 +2,7 @@ import { isJsonObject, type Json, type JsonObject, listAt, objectAt, stringAt } 
 import { createKubernetesState, getObject, putObject } from '#infra/sandbox/kubernetes/objects.ts'
 import type { KubernetesState } from '#infra/sandbox/kubernetes/state.ts'
 import { createRandom } from '#infra/sandbox/random.ts'
+import { PlatformFault } from '#infra/sandbox/reducer.ts'
 import { newWorld } from '#infra/sandbox/seeds/new-world.ts'
 import { addNamespace } from '#infra/sandbox/tcr/namespaces.ts'
 import { addRepository } from '#infra/sandbox/tcr/repositories.ts'
@@ -45,7 +46,7 @@ export function worldOf(snapshot: Snapshot, seed = 1): RebuiltWorld {
   for (const { region, clusters, nodesPerCluster } of snapshot.quotas) {
     world.tke.quotas[region] = { maxClusters: clusters, maxNodesPerCluster: nodesPerCluster }
   }
-  placeRegistry(world, snapshot, takenMs)
+  placeRegistry(world, snapshot, takenMs, notes)
   for (const cluster of snapshot.clusters) placeCluster(world, cluster, { takenMs, random, notes })
   placeLicence(world, snapshot, { takenMs, random, notes })
   placeTriggers(world, snapshot)
@@ -66,7 +67,7 @@ interface Around {
   readonly notes: Set<string>
 }
 
-function placeRegistry(world: World, { registry }: Snapshot, takenMs: number): void {
+function placeRegistry(world: World, { registry }: Snapshot, takenMs: number, notes: Set<string>): void {
   const { limits } = world.tcr
   registerUser(world, takenMs)
   limits.repo = Math.max(limits.repo, registry.repositories.length + 100)
@@ -76,8 +77,8 @@ function placeRegistry(world: World, { registry }: Snapshot, takenMs: number): v
   const rows: { readonly tag: TcrTag; readonly put: (row: number) => void }[] = []
   for (const { name, public: isPublic, createdAt, lifecycle, tags } of registry.repositories) {
     const namespace = name.split('/')[0] ?? ''
-    if (world.tcr.namespaces[namespace] === undefined) addNamespace(world, namespace, Date.parse(createdAt))
-    const repository = addRepository(world, name, Date.parse(createdAt), { public: isPublic })
+    const repository = placedRepository(world, namespace, name, { createdMs: Date.parse(createdAt), isPublic, notes })
+    if (repository === undefined) continue
     if (lifecycle !== undefined) repository.lifecycle = { ...lifecycle, createdAt: takenMs }
     for (const tag of tags) {
       const placed: TcrTag = {
@@ -108,6 +109,23 @@ function placeRegistry(world: World, { registry }: Snapshot, takenMs: number): v
   for (const [index, { put }] of rows.toSorted((one, other) => one.tag.pushedAt - other.tag.pushedAt).entries()) put(index + 1)
   world.tcr.nextTagRow = rows.length + 1
   if (registry.lifecycle !== undefined) world.tcr.globalLifecycles[world.account.uin] = { ...registry.lifecycle, createdAt: takenMs }
+}
+
+/** Undefined, and noted, for one of a name that the sandbox's registry does not take. */
+function placedRepository(
+  world: World,
+  namespace: string,
+  name: string,
+  { createdMs, isPublic, notes }: { readonly createdMs: number; readonly isPublic: boolean; readonly notes: Set<string> },
+): ReturnType<typeof addRepository> | undefined {
+  try {
+    if (!Object.hasOwn(world.tcr.namespaces, namespace)) addNamespace(world, namespace, createdMs)
+    return addRepository(world, name, createdMs, { public: isPublic })
+  } catch (error) {
+    if (!(error instanceof PlatformFault)) throw error
+    notes.add(`The repository ${name} is left out: ${error.message}`)
+    return undefined
+  }
 }
 
 const triggerKinds: readonly (readonly [TcrWorkloadType, string])[] = [
@@ -201,6 +219,11 @@ function placeCluster(world: World, seen: SnapshotCluster, around: Around): void
   ])
   placeSubnets(world, seen, [...subnets].filter((id) => id !== '').toSorted(), [...nodes.values()].flatMap(zoneOf))
   for (const machine of seen.machines) placeMachine(world, cluster, machine, nodes.get(machine.id), takenMs)
+  const guessed = seen.machines.filter(({ id }) => stringAt(nodes.get(id), 'status', 'capacity', 'cpu') === undefined).length
+  if (guessed > 0)
+    notes.add(
+      `${seen.id}: the size of ${guessed === 1 ? 'one machine' : `${guessed} machines`} could not be seen, for there is no node of it: ${plainSize.cores} cores and ${plainSize.memoryGib} GiB each are taken here.`,
+    )
   for (const spare of seen.spares) {
     if (world.tke.machines[spare.id] !== undefined) continue
     const size = { cores: spare.cores || plainSize.cores, memoryGib: spare.memoryGib || plainSize.memoryGib }
@@ -244,6 +267,8 @@ function placeCluster(world: World, seen: SnapshotCluster, around: Around): void
     }
   }
   const state = createKubernetesState({ version: seen.version, clusterId: seen.id, now: takenMs })
+  // The sandbox makes uids of its count of changes: those of a snapshot of a sandbox would be given again, and two sets would own a pod.
+  state.revision = firstRevision
   world.kubernetes[seen.id] = state
   placeObjects(state, seen, takenMs, notes)
   const foreign = [...new Set(seen.objects.flatMap((object) => hostsIn(plainObject(object))))].filter(
@@ -251,6 +276,9 @@ function placeCluster(world: World, seen: SnapshotCluster, around: Around): void
   )
   for (const host of foreign) notes.add(`Images of ${host} can always be pulled here: the sandbox knows only those of ${registryServer}.`)
 }
+
+/** More changes than any sandbox has seen when a snapshot is taken of it. */
+const firstRevision = 1_000_000_000
 
 const instanceLabel = 'cloud.tencent.com/node-instance-id'
 const typeLabels = ['node.kubernetes.io/instance-type', 'beta.kubernetes.io/instance-type']
@@ -535,16 +563,18 @@ function plainObject(object: SnapshotObject): JsonObject {
 }
 
 function placeObjects(state: KubernetesState, seen: SnapshotCluster, takenMs: number, notes: Set<string>): void {
-  for (const definition of definitionsOf(seen.kinds)) putObject(state, definition, takenMs)
-  for (const object of seen.objects) {
-    const plain = plainObject(object)
+  for (const plain of [...definitionsOf(seen.kinds), ...seen.objects.map(plainObject)]) {
     try {
       putObject(state, revisionFor(state, plain), takenMs)
     } catch (error) {
       // The sandbox checks objects as a server does, and throws a plain Error which says what it has against this one.
       if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) throw error
-      const { namespace = '', name } = object.metadata
-      notes.add(`${seen.id}: ${object.kind} ${namespace === '' ? '' : `${namespace}/`}${name} is left out: ${error.message}`)
+      const [kind = '', namespace = '', name = ''] = [
+        stringAt(plain, 'kind'),
+        stringAt(plain, 'metadata', 'namespace'),
+        stringAt(plain, 'metadata', 'name'),
+      ]
+      notes.add(`${seen.id}: ${kind} ${namespace === '' ? '' : `${namespace}/`}${name} is left out: ${error.message}`)
     }
   }
 }

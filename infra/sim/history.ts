@@ -75,6 +75,8 @@ export interface Effect extends Doer {
   /** Whether somebody had opted the object out, or was deleting it, right before. */
   readonly wasOptedOut: boolean
   readonly wasDeleting: boolean
+  /** Of the cron-scaler: paths of what it changed that is none of its business. */
+  readonly strays?: readonly string[] | undefined
   /** Of images: what was removed or brought back. */
   readonly images?: ImageEffect | undefined
   /** Of the redeploy-hook: what a write did to a workload. */

@@ -7,6 +7,7 @@ import { plantedBugs } from './planted/planted-bugs.ts'
 import { keepPlantedSeeds } from './planted/planted-seeds.ts'
 import { keepPlantedTable } from './planted/planted-table.ts'
 import { runSeed, violationText } from './seed-run.ts'
+import { daysText } from './week/week-days.ts'
 import { help, type Order, readWords, UsageError } from './words.ts'
 
 type OrderOf<Kind extends Order['kind']> = Extract<Order, { readonly kind: Kind }>
@@ -17,6 +18,7 @@ async function replay({ seed, of, withTrace }: OrderOf<'replay'>): Promise<boole
   const trace = run.history.text()
   if (withTrace) process.stdout.write(trace)
   for (const violation of run.violations) process.stdout.write(violationText(run, violation))
+  if (run.days !== undefined) process.stdout.write(`${daysText(run.days)}\n`)
   process.stdout.write(
     `${coverageText(run.coverage)}\ntrace of ${run.history.all.length} lines, sha256 ${createHash('sha256').update(trace).digest('hex')}\n`,
   )
@@ -28,8 +30,9 @@ async function many({ first, count, of, threads = Math.min(4, availableParalleli
   const onSeed = (done: number, violations: number): void => {
     if (process.stderr.isTTY && done % every === 0) process.stderr.write(`${done} of ${count} seeds, violations ${violations}\n`)
   }
-  const { texts, coverage } = await runManySeeds({ first, count, of, threads, onSeed })
+  const { texts, coverage, days } = await runManySeeds({ first, count, of, threads, onSeed })
   for (const text of texts) process.stdout.write(text)
+  if (days.length > 0) process.stdout.write(`${daysText(days)}\n`)
   process.stdout.write(`${coverageText(coverage)}\n`)
   return total(count, texts.length)
 }

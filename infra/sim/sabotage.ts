@@ -33,6 +33,8 @@ export type MeterDefinition = typeof meterDefinition
 
 /** Puts something else in the place of parts of the product, to see whether the checks notice. */
 export interface Sabotage {
+  /** The functions of a week that have it; all when absent. */
+  readonly only?: readonly string[]
   readonly config?: (config: Config) => Config
   /** What a process thinks the store is. */
   readonly store?: (store: Store) => Store

@@ -42,6 +42,8 @@ export interface Scenario {
   /** The most that two clocks ever differ. */
   readonly clocksApartMs: number
   readonly deliveries: readonly Delivery[]
+  /** When functions that webhooks start look what was left in their inbox; each minute when absent. */
+  readonly sweeps?: readonly number[] | undefined
   /** When the last run begins, if it is on time. */
   readonly lastTickMs: number
   readonly jumps: readonly { readonly atMs: number; readonly machine: number; readonly skewMs: number }[]
@@ -461,7 +463,7 @@ function drawAlarmScenario(seed: number, chance: Chance): Scenario {
 }
 
 /** Answers to one kind of call get lost again and again: whether it was carried out has to be found out by reading. */
-function drawLostPurchases(chance: Chance, { startMs, quietMs }: { readonly startMs: number; readonly quietMs: number }): Storm[] {
+export function drawLostPurchases(chance: Chance, { startMs, quietMs }: { readonly startMs: number; readonly quietMs: number }): Storm[] {
   if (!chance.isTrue(0.35)) return []
   const action = chance.one([
     'CreateClusterInstances',
@@ -603,7 +605,7 @@ function drawGuard(
 }
 
 /** The clocks of half the worlds are right; others are off by seconds, or by up to ten minutes, and jump. */
-function drawClocks(
+export function drawClocks(
   chance: Chance,
   facts: { readonly of: SimFunction; readonly startMs: number; readonly quietMs: number; readonly machineCount: number },
 ): Pick<Scenario, 'machines' | 'jumps' | 'clocksApartMs'> {
@@ -625,7 +627,7 @@ function drawClocks(
   return { machines, jumps, clocksApartMs: Math.max(...skews) - Math.min(...skews) }
 }
 
-function drawDeliveries(
+export function drawDeliveries(
   chance: Chance,
   facts: { readonly ticks: readonly number[]; readonly quiet: readonly number[]; readonly machineCount: number },
 ): Delivery[] {
@@ -657,7 +659,7 @@ function drawDelay(chance: Chance, late: number): number {
   return chance.isTrue(0.8) ? chance.magnitude(2_000, 240_000) : chance.magnitude(60_000, 1_500_000)
 }
 
-function drawStorms(chance: Chance, { startMs, quietMs }: { readonly startMs: number; readonly quietMs: number }): Storm[] {
+export function drawStorms(chance: Chance, { startMs, quietMs }: { readonly startMs: number; readonly quietMs: number }): Storm[] {
   const storms: Storm[] = []
   for (
     let count = chance.weighed([
@@ -778,7 +780,7 @@ function drawSwitchings(
   return switchings.toSorted((left, right) => left.atMs - right.atMs)
 }
 
-function drawTrouble(
+export function drawTrouble(
   chance: Chance,
 ): Pick<Scenario, 'latency' | 'cutChance' | 'freezeChance' | 'hurryChance' | 'hasTimeLimit' | 'needsApproval'> {
   return {

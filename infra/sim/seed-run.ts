@@ -8,18 +8,24 @@ import { type Coverage, coverageOf } from './coverage.ts'
 import type { History } from './history.ts'
 import { runLicenseSeed } from './license/run-license-seed.ts'
 import { runHookSeed } from './redeploy/run-hook-seed.ts'
-import { drawScenario, type SimFunction } from './scenario.ts'
+import { drawScenario } from './scenario.ts'
+import type { SimWorld } from './sim-world.ts'
 import { type SimulateOptions, simulate } from './simulation.ts'
+import { runWeekSeed } from './week/run-week-seed.ts'
+import type { WeekDay } from './week/week-days.ts'
 
 export interface SeedRun {
   readonly seed: number
   readonly violations: readonly Violation[]
   readonly coverage: Coverage
   readonly history: History
+  /** Of a week: what happened on each day. */
+  readonly days?: readonly WeekDay[] | undefined
 }
 
 /** Lives through the scenario of a seed and checks what happened. */
-export async function runSeed(seed: number, of: SimFunction, options: SimulateOptions = {}): Promise<SeedRun> {
+export async function runSeed(seed: number, of: SimWorld, options: SimulateOptions = {}): Promise<SeedRun> {
+  if (of === 'week') return await runWeekSeed(seed, options)
   if (of === 'redeploy-hook') return await runHookSeed(seed, options)
   if (of === 'license-meter') return await runLicenseSeed(seed, options)
   if (of === 'alarm-scaler') {

@@ -7,5 +7,5 @@ const { seeds, of } = readJob(workerData)
 for (const seed of seeds) {
   const run = await runSeed(seed, of)
   const texts = run.violations.map((violation) => violationText(run, violation))
-  parentPort?.postMessage({ seed, texts, coverage: run.coverage })
+  parentPort?.postMessage({ seed, texts, coverage: run.coverage, days: run.days ?? [] })
 }

@@ -1,3 +1,4 @@
+import { recordAnnotation } from '#functions/cron-scaler/record.ts'
 import { advanceWorld } from '#infra/sandbox/advance.ts'
 import type { CallRecord } from '#infra/sandbox/call-journal.ts'
 import { createSandboxClock } from '#infra/sandbox/clock.ts'
@@ -9,6 +10,7 @@ import { getObject, listObjects, putObject, removeObject } from '#infra/sandbox/
 import type { KubeObject } from '#infra/sandbox/kubernetes/shapes.ts'
 import { createSandboxCore, type Exchange, exchangeApi } from '#infra/sandbox/server.ts'
 import type { ReceivedCall } from '#infra/sandbox/verify-signature.ts'
+import type { SharedWorld } from './common-ground.ts'
 import type { EventLoop } from './event-loop.ts'
 import type { Doer, History } from './history.ts'
 import { ImageWatch } from './images/image-watch.ts'
@@ -29,6 +31,7 @@ import {
   targetNameOf,
   targetOfPath,
 } from './stage-world.ts'
+import { isOfApi, straysOf } from './strays.ts'
 
 /** What a ForwardRequest asks a cluster for. */
 export interface Forwarded {
@@ -65,11 +68,24 @@ export class SimPlatform {
   /** The truth about images, in worlds of the image-cleaner. */
   readonly images: ImageWatch | undefined
 
-  constructor(scenario: Scenario, loop: EventLoop, history: History) {
+  constructor(
+    scenario: Scenario,
+    { loop, history, shared }: { readonly loop: EventLoop; readonly history: History; readonly shared?: SharedWorld | undefined },
+  ) {
     this.#scenario = scenario
     this.#loop = loop
     this.#history = history
     const { images } = scenario
+    if (shared !== undefined) {
+      this.core = shared.coreFor(() => {
+        this.images?.allow(false)
+        this.images?.lookAtTags()
+        this.#look()
+        this.images?.look()
+      })
+      this.images = images === undefined ? undefined : new ImageWatch(this.core.world, images, loop, history)
+      return
+    }
     const world = images === undefined ? stageWorld(scenario) : stageImages(scenario, images)
     this.images = images === undefined ? undefined : new ImageWatch(world, images, loop, history)
     const clock = createSandboxClock({ source: () => loop.now })
@@ -255,6 +271,7 @@ export class SimPlatform {
         nominalMs: mark?.nominalMs ?? Number.NaN,
         wasOptedOut: stringAt(before, 'metadata', 'annotations', 'longshore.dev/opt-out') === 'true',
         wasDeleting: before?.metadata.deletionTimestamp !== undefined,
+        ...(before === undefined ? {} : { strays: straysOf(before, after, isOfSize) }),
       },
     })
     this.#look()
@@ -272,6 +289,12 @@ function isRefusal({ reply, ending }: Exchange): boolean {
   const body = stringAt(parseJson(reply.body), 'Response', 'ResponseBody')
   if (body === undefined) return reply.status !== 200
   return !/^\{"(?:kind|apiVersion|metadata)"/.test(body) || body.includes('"kind":"Status"')
+}
+
+/** What the cron-scaler may write, and what the API itself writes because of it. */
+function isOfSize(path: string): boolean {
+  const isSize = path === '/spec/replicas' || path === '/spec/minReplicas' || path === '/spec/maxReplicas'
+  return isSize || path === `/metadata/annotations/${recordAnnotation}` || isOfApi(path)
 }
 
 function sizeTextOfTarget(target: SimTarget, object: KubeObject | undefined): string {

@@ -20,13 +20,14 @@ import { type RunReport, runIdOf } from '#shared/runtime/report.ts'
 import { type RunOptions, runSchedule } from '#shared/runtime/run.ts'
 import { setSwitch } from '#shared/safety/kill-switch-store.ts'
 import { createPlanDocument, matchPlan, type PlanDocument } from '#shared/safety/plan-document.ts'
-import { MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/store-memory.ts'
+import { type MemoryDisk, openMemoryStore, type StoreCall } from '#shared/safety/store-memory.ts'
 import { Chance } from './chance.ts'
+import { type CommonGround, newGround } from './common-ground.ts'
 import { createDirectTransport, type Wire, type WireFate } from './direct-transport.ts'
 import { drawStoreFate, drawWireFate } from './draw-fate.ts'
-import { EventLoop } from './event-loop.ts'
+import type { EventLoop } from './event-loop.ts'
 import { createFaultyStore, type StoreFate } from './faulty-store.ts'
-import { changesOf, type Doer, History, type PlannedStep, type PlannedTag, type WriteCall } from './history.ts'
+import { changesOf, type Doer, type History, type PlannedStep, type PlannedTag, type WriteCall } from './history.ts'
 import { drawImageDeed, type ImageDeed, quarantineRepository } from './images/image-scene.ts'
 import { relativeProbe } from './relative-probe.ts'
 import type { Cleaner, Review, Sabotage } from './sabotage.ts'
@@ -38,6 +39,8 @@ import { warmUp } from './warm-up.ts'
 
 export interface SimulateOptions {
   readonly sabotage?: Sabotage | undefined
+  /** How long a week is, in days: seven when absent. */
+  readonly days?: number | undefined
   /** Takes the place of chance: what becomes of the n-th run, counted from 1 over all processes. */
   readonly fatesOfRun?: ((run: number) => readonly Fate[]) | undefined
 }
@@ -124,13 +127,15 @@ function reviewOf(document: PlanDocument): Review {
   return (steps) => new Set(matchPlan(document, steps).approved)
 }
 
-class Simulation {
+/** Lives through a world of a function that only a schedule starts. */
+export class Simulation {
   readonly #scenario: Scenario
   readonly #options: SimulateOptions
   readonly #loop: EventLoop
   readonly #history: History
   readonly #platform: SimPlatform
-  readonly #disk = new MemoryDisk()
+  readonly #disk: MemoryDisk
+  readonly #ground: CommonGround
   readonly #machines: Machine[]
   readonly #chance: Chance
   readonly #fates: Chance
@@ -142,17 +147,16 @@ class Simulation {
   readonly #placesOfRuns: number[] = []
   #configs: readonly Config[] = []
   #version: ConfigVersion | undefined
-  #calls = 0
-  #wireCount = 0
-  #runs = 0
   #bug: unknown
 
-  constructor(scenario: Scenario, options: SimulateOptions) {
+  constructor(scenario: Scenario, options: SimulateOptions, ground = newGround(scenario.startMs)) {
+    this.#ground = ground
+    this.#disk = ground.disk
     this.#scenario = scenario
     this.#options = options
-    this.#loop = new EventLoop(scenario.startMs)
-    this.#history = new History(scenario.startMs)
-    this.#platform = new SimPlatform(scenario, this.#loop, this.#history)
+    this.#loop = ground.loop
+    this.#history = ground.history
+    this.#platform = new SimPlatform(scenario, { loop: this.#loop, history: this.#history, shared: ground.shared })
     this.#chance = new Chance(scenario.seed, 'simulation')
     this.#fates = this.#chance.of('fates')
     this.#wires = this.#chance.of('wires')
@@ -172,19 +176,32 @@ class Simulation {
   }
 
   async run(): Promise<Simulated> {
-    const { startMs, lastTickMs } = this.#scenario
-    this.#configs = await readConfigs(this.#scenario)
+    await this.prepare()
+    await this.#loop.runUntil(this.#scenario.lastTickMs + afterwardsMs)
+    return this.outcome()
+  }
+
+  /** Writes everything that is going to happen into the loop. */
+  async prepare(): Promise<void> {
+    const { config } = this.#ground.shared ?? {}
+    this.#configs = config === undefined ? await readConfigs(this.#scenario) : [config]
     this.#setVersion(0)
-    this.#note(`a world begins at ${new Date(startMs).toISOString()}`)
+    this.#note(`a world begins at ${new Date(this.#scenario.startMs).toISOString()}`)
     this.#arrange()
-    await this.#loop.runUntil(lastTickMs + afterwardsMs)
+  }
+
+  get platform(): SimPlatform {
+    return this.#platform
+  }
+
+  outcome(): Simulated {
     if (this.#bug !== undefined) throw this.#bug
     return {
       scenario: this.#scenario,
       history: this.#history,
       platform: this.#platform,
       disk: this.#disk,
-      lastTickMs,
+      lastTickMs: this.#scenario.lastTickMs,
       journalKey: this.#scenario.hasJournalKey ? journalSecret : undefined,
       sabotage: this.#options.sabotage ?? {},
       placesOfRuns: this.#placesOfRuns,
@@ -366,8 +383,7 @@ class Simulation {
     const { config } = version
     const scenario = this.#scenario
     const isQuiet = this.#loop.now >= scenario.quietMs
-    this.#runs += 1
-    const run = this.#runs
+    const run = this.#ground.numbers.run()
     const owner = `${process.name}/${run}`
     const doer = { process: process.name, owner }
     machine.isBusy = true
@@ -580,10 +596,9 @@ class Simulation {
     return {
       send: async <A extends Action>(action: A, request: RequestOf<A>, options?: SendOptions): Promise<ResponseOf<A>> => {
         if (action.effect === 'read') return await client.send(action, request, options)
-        this.#calls += 1
         const { method, path, body } = callFacts(action, request)
         const call: WriteCall = {
-          id: this.#calls,
+          id: this.#ground.numbers.call(),
           process: process.name,
           owner: process.owner,
           method,
@@ -633,8 +648,7 @@ class Simulation {
   #open(request: WireRequest, process: SimProcess, openCalls: readonly WriteCall[]): Wire {
     const forwarded = forwardedOf(request)
     const doer = { process: process.name, owner: process.owner }
-    this.#wireCount += 1
-    const wireId = this.#wireCount
+    const wireId = this.#ground.numbers.wire()
     const wanted = forwarded ?? factsOfBody(request)
     const call = openCalls.find((open) => open.path === wanted.path && open.body === wanted.body && open.method === wanted.method)
     const callId = call?.id ?? 0

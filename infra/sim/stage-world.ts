@@ -55,12 +55,24 @@ export function stageWorld(scenario: Scenario): World {
     for (const [index, target] of scenario.targets.entries()) {
       if (target.cluster !== clusterId) continue
       for (const object of objectsOf(target)) putObject(state, object, putMs)
-      const rules = scenario.rules.filter((rule) => rule.target === index && rule.source === 'hpc')
-      if (rules.length > 0) putObject(state, scalerOf(target, rules), putMs)
+      putScaler(world, scenario, index, putMs)
     }
   }
   if (scenario.guard.killSwitch === 'configMap') setSwitchMap(world, scenario, 'run', putMs)
   return world
+}
+
+/** Puts the HPC object of a target, if it has one. */
+function putScaler(world: World, { targets, rules }: Scenario, index: number, putMs: number): void {
+  const target = targets[index]
+  const own = rules.filter((rule) => rule.target === index && rule.source === 'hpc')
+  if (target !== undefined && own.length > 0) putObject(clusterOf(world, target.cluster), scalerOf(target, own), putMs)
+}
+
+/** Puts the HPC objects of all targets into clusters that are there already. */
+export function putScalers(world: World, scenario: Scenario, putMs: number): void {
+  for (const clusterId of scenario.clusterIds) putObject(clusterOf(world, clusterId), scalerDefinition(scalerGroup), putMs)
+  for (const index of scenario.targets.keys()) putScaler(world, scenario, index, putMs)
 }
 
 export function clusterOf(world: World, clusterId: string): KubernetesState {

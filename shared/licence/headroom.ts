@@ -69,20 +69,28 @@ export function readHeadroom(value: unknown): Headroom | undefined {
 
 /**
  * How many cores may still be used in a region: the least that any limit leaves which a product counts under, or any limit at all when no
- * product is named. `unknown` as soon as one of those limits is not known.
+ * product is named. `unknown` as soon as one of those limits is not known. Where no product is named, one that nobody uses and nobody has an
+ * entitlement for says nothing: it would hide how much is left of those that are used.
  */
 export function freeCores(headroom: Headroom | undefined, region: string, product?: string): number | 'unlimited' | 'unknown' {
   const own = headroom?.regions[region]
   if (own === undefined) return 'unknown'
   const lines = Object.entries(own.products).filter(([metric]) => product === undefined || isAbout(metric, product))
   if (lines.length === 0) return 'unknown'
+  const telling = product === undefined ? lines.filter(([, line]) => !isIdle(line)) : lines
+  if (telling.length === 0) return 'unknown'
   let least: number | 'unlimited' = 'unlimited'
-  for (const [, { entitled, free }] of lines) {
+  for (const [, { entitled, free }] of telling) {
     if (entitled === 'unlimited') continue
     if (free === undefined) return 'unknown'
     least = least === 'unlimited' ? Number(free) : Math.min(least, Number(free))
   }
   return least
+}
+
+/** Of a product that nobody uses, and of which nobody has said how much may be used. */
+function isIdle({ entitled, free, used }: HeadroomLine): boolean {
+  return entitled !== 'unlimited' && free === undefined && used !== undefined && Number(used) === 0
 }
 
 function isAbout(metric: string, product: string): boolean {

@@ -12,6 +12,10 @@ export interface Ask {
   readonly lease: Lease
   /** Labels that nodes of the pool have, for those that are made. */
   readonly labels: Readonly<Record<string, string>>
+  /** The pool's record with the lease in it. */
+  readonly record?: PoolRecord | undefined
+  /** Nobody can have asked for the nodes of the lease before. */
+  readonly isFirst?: boolean | undefined
 }
 
 /** Where it is looked for nodes that may have been asked for. */

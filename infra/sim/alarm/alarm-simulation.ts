@@ -14,6 +14,7 @@ import { FetchError, type FetchText } from '#shared/runtime/fetch-text.ts'
 import { createMemory } from '#shared/runtime/memory.ts'
 import { openMemoryStore } from '#shared/safety/store-memory.ts'
 import type { Chance } from '../chance.ts'
+import type { CommonGround } from '../common-ground.ts'
 import type { EventFunction } from '../events/event-function.ts'
 import { EventSimulation } from '../events/event-simulation.ts'
 import type { PlannedStep } from '../history.ts'
@@ -69,7 +70,8 @@ const alarmScaler: EventFunction<Settings, Seen, AlarmChange, Tools> = {
 
 type Change = AlarmChange
 
-class AlarmSimulation extends EventSimulation<Settings, Seen, Change, Tools> {
+/** Lives through a world of alarms. */
+export class AlarmSimulation extends EventSimulation<Settings, Seen, Change, Tools> {
   protected readonly world: AlarmWorld
   readonly #scene: AlarmScene
   readonly #rivals: Chance
@@ -81,17 +83,29 @@ class AlarmSimulation extends EventSimulation<Settings, Seen, Change, Tools> {
   readonly #spoiled = new Map<number, KubeObject>()
   readonly #cordoned = new Set<string>()
 
-  constructor(scenario: Scenario, scene: AlarmScene, options: SimulateOptions) {
-    super({ scenario, options, of: alarmScaler, matter: 'simulation of alarms', lostNudges: scene.lostNudges })
+  constructor(scenario: Scenario, scene: AlarmScene, options: SimulateOptions, ground?: CommonGround) {
+    super({ scenario, options, of: alarmScaler, matter: 'simulation of alarms', lostNudges: scene.lostNudges, ground })
     this.#scene = scene
     const findStep = (key: string) => this.#steps.get(key)
-    this.world = new AlarmWorld(scenario, scene, { loop: this.loop, history: this.history, findStep })
+    this.world = new AlarmWorld(scenario, scene, { loop: this.loop, history: this.history, findStep, shared: ground?.shared })
     this.#rivals = this.chance.of('rivals')
   }
 
   async run(): Promise<SimulatedAlarm> {
     await this.#meter()
-    const lived = await this.live()
+    return this.#with(await this.live())
+  }
+
+  /** Writes everything into the loop, which somebody else lets run; so is what the license-meter finds out somebody else's matter. */
+  async prepare(): Promise<void> {
+    await this.begin()
+  }
+
+  outcome(): SimulatedAlarm {
+    return this.#with(this.left())
+  }
+
+  #with(lived: Omit<Simulated, 'platform'>): SimulatedAlarm {
     return { ...lived, scene: this.#scene, platform: this.world, world: this.world, cordoned: this.#cordoned }
   }
 
@@ -199,6 +213,8 @@ class AlarmSimulation extends EventSimulation<Settings, Seen, Change, Tools> {
     const nodes = sight.members.filter(({ nodeName }) => nodeName !== undefined)
     const node = nodes[pick % Math.max(1, nodes.length)]
     const group = world.tke.clusters[pool.cluster]?.asGroups[pool.group]
+    // What it wants from now on it does not get before now.
+    if (group !== undefined) group.nextActivityMs = Math.max(group.nextActivityMs, now)
     let text = ''
     switch (deed) {
       case 'cordon':
@@ -223,10 +239,12 @@ class AlarmSimulation extends EventSimulation<Settings, Seen, Change, Tools> {
       case 'bounds': {
         if (group === undefined || group.settles !== null) return
         const min = Math.max(0, group.minSize + (pick % 3) - 1)
+        const wanted = group.desiredSize
         group.minSize = min
         group.maxSize = Math.max(min, group.maxSize + (Math.floor(pick / 3) % 3) - 1)
         group.desiredSize = Math.min(group.maxSize, Math.max(group.minSize, group.desiredSize))
-        this.world.watch.boundsSet(pool.group, { min: group.minSize, max: group.maxSize }, now, false)
+        for (let place = group.desiredSize; place < wanted; place += 1) this.world.watch.taken(pool.group)
+        this.world.watch.boundsSet(pool.group, { min: group.minSize, max: group.maxSize, size: sight.group.size }, now, false)
         text = `${pool.group} ${group.minSize} to ${group.maxSize}`
         break
       }

@@ -8,6 +8,7 @@ import { parseJson, stringAt } from '#infra/sandbox/kubernetes/json.ts'
 import { getObject } from '#infra/sandbox/kubernetes/objects.ts'
 import { createSandboxCore, type Exchange, exchangeApi } from '#infra/sandbox/server.ts'
 import type { ReceivedCall } from '#infra/sandbox/verify-signature.ts'
+import type { SharedWorld } from '../common-ground.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { EventWorld } from '../events/event-function.ts'
 import type { History } from '../history.ts'
@@ -17,7 +18,7 @@ import { clusterOf, setSwitchMap, switchMap } from '../stage-world.ts'
 import type { AlarmEffect, AlarmWrite, SimNode } from './alarm-effect.ts'
 import type { AlarmScene, SimPool } from './alarm-scene.ts'
 import { type GroupSight, NodeWatch, type PoolSight } from './node-watch.ts'
-import { recordsIn, stateOfLease } from './pool-records.ts'
+import { garbled, leasesOf, recordsIn, stateOfLease } from './pool-records.ts'
 import { stageAlarm } from './stage-alarm.ts'
 
 /** Finds the change that a key stands for, and what its plan says of it. */
@@ -46,18 +47,21 @@ export class AlarmWorld implements EventWorld {
   constructor(
     scenario: Scenario,
     scene: AlarmScene,
-    { loop, history, findStep }: { readonly loop: EventLoop; readonly history: History; readonly findStep: FindStep },
+    {
+      loop,
+      history,
+      findStep,
+      shared,
+    }: { readonly loop: EventLoop; readonly history: History; readonly findStep: FindStep; readonly shared?: SharedWorld | undefined },
   ) {
     this.#scenario = scenario
     this.#scene = scene
     this.#loop = loop
     this.#history = history
     this.#findStep = findStep
-    const world = stageAlarm(scenario, scene)
-    const clock = createSandboxClock({ source: () => loop.now })
-    const core = createSandboxCore({ seed: scenario.seed, world, clock })
-    this.core = { ...core, advance: () => this.#advance() }
-    this.watch = new NodeWatch(world, scene)
+    const core = shared?.coreFor(() => this.look()) ?? ownCore(scenario, scene, loop)
+    this.core = shared === undefined ? { ...core, advance: () => this.#advance() } : core
+    this.watch = new NodeWatch(core.world, scene)
   }
 
   #advance(): void {
@@ -68,7 +72,19 @@ export class AlarmWorld implements EventWorld {
   /** Sees how everything is now. */
   look(): void {
     this.#before = this.watch.look(this.#loop.now)
-    this.#recordsBefore = recordsIn(this.core.world, this.#scene.pools)
+    const records = recordsIn(this.core.world, this.#scene.pools)
+    for (const pool of this.#scene.pools) {
+      const text = records.get(pool.name)
+      // Of what cannot be read nobody knows anything new.
+      if (text === this.#recordsBefore.get(pool.name) || text === garbled) continue
+      const open = leasesOf(this.core.world, pool).filter(({ state, mechanism }) => state !== 'closed' && mechanism === 'scaling-group')
+      this.watch.leased(
+        pool.group,
+        open.map(({ id }) => id),
+        this.#loop.now,
+      )
+    }
+    this.#recordsBefore = records
   }
 
   get sights(): readonly PoolSight[] {
@@ -117,7 +133,7 @@ export class AlarmWorld implements EventWorld {
       const kind = change?.kind === 'grow' ? 'grow' : 'bounds'
       if (kind === 'grow') this.watch.askedGroup(group, nodes, leaseId, this.#loop.now)
       else this.watch.calledOff(group, Math.max(0, was.desired - is.desired))
-      this.watch.boundsSet(group, { min: is.min, max: is.max }, this.#loop.now, true)
+      this.watch.boundsSet(group, { min: is.min, max: is.max, size: is.size }, this.#loop.now, true)
       this.#tell(record, sender, { ...facts, kind, ids: [], nodes })
     } else if (forwarded !== undefined) {
       this.#compareForwarded(record, forwarded, sender, facts)
@@ -246,6 +262,11 @@ export class AlarmWorld implements EventWorld {
       for (const id of ids) this.core.faults.remove(id)
     }
   }
+}
+
+function ownCore(scenario: Scenario, scene: AlarmScene, loop: EventLoop): SandboxCore {
+  const clock = createSandboxClock({ source: () => loop.now })
+  return createSandboxCore({ seed: scenario.seed, world: stageAlarm(scenario, scene), clock })
 }
 
 function allOf(sights: readonly PoolSight[]): readonly SimNode[] {

@@ -93,13 +93,14 @@ function bounds(facts: AlarmFacts, index: number): Violation[] {
   const since = (all[first]?.atMs ?? 0) - 60_000
   const known = [wanted, ...all.slice(0, first).filter(({ atMs }, place) => (all[place + 1]?.atMs ?? 0) >= since || atMs >= since)]
   // A ceiling is not set below what is there: what was bought in place of a machine that somebody took is nobody's lease.
-  const isHeldUp = facts.hasAlarmDeed(index, -1, facts.all.length, 'delete-node', 'group-size')
-  if (isHeldUp && sight.group.min === wanted?.min && sight.group.max === sight.group.size) return []
-  // A lease that stays with the last node (see `left`) has its bounds put back with its end. Until then only the ceiling is up, to what was
-  // asked for, and no floor is that would keep a machine or buy one.
+  const isHeldUp = facts.scene.platform.hasAutoscaler || facts.hasAlarmDeed(index, -1, facts.all.length, 'delete-node', 'group-size')
+  if (isHeldUp && sight.group.min === wanted?.min && sight.group.max === all.at(-1)?.size) return []
+  // A lease that stays with the last node (see `left`) has its bounds put back with its end. Until then the ceiling is up, to what was asked
+  // for, and the floor at most to what is there: it keeps the machine of the lease, and buys none.
   const isOpen = leasesOf(facts.world.core.world, pool).some(({ state }) => state !== 'closed')
   const isAsked = all.slice(first).some(({ max }) => max === sight.group.max)
-  if (sight.members.length === 1 && isOpen && isAsked && sight.group.min === wanted?.min) return []
+  const isFloorLow = sight.group.min <= Math.max(wanted?.min ?? 0, sight.group.size)
+  if (sight.members.length === 1 && isOpen && isAsked && isFloorLow) return []
   if (wanted === undefined || known.some((one) => one !== undefined && sight.group.min === one.min && sight.group.max === one.max))
     return []
   const text = `${pool.group} is at ${sight.group.min} to ${sight.group.max} at the end, and was at ${wanted.min} to ${wanted.max} before anything was asked of it`
@@ -116,7 +117,8 @@ function unheard(facts: AlarmFacts, index: number): Violation[] {
   const episode = series?.episodes.find(({ isLast }) => isLast)
   if (pool === undefined || policy === undefined || episode === undefined || policy.mode !== 'enforce') return []
   if (facts.grown.some(({ alarm, at }) => alarm.pool === index && at >= episode.fromMs)) return []
-  if (whyUnanswered(facts, index) !== undefined || wasCapped(facts, `${pool.cluster}/${pool.name}`, episode.fromMs)) return []
+  if (whyUnanswered(facts, index, episode.fromMs) !== undefined || wasCapped(facts, `${pool.cluster}/${pool.name}`, episode.fromMs))
+    return []
   return [
     problem('alarm-unanswered', `nothing was added for the last alarm of ${pool.name} (${policy.name})`, [
       `${pool.cluster}/${pool.name}`,
@@ -138,7 +140,7 @@ function wasCapped(facts: AlarmFacts, target: string, sinceMs: number): boolean 
 }
 
 /** What rightly keeps a pool from growing for the last alarm. */
-function whyUnanswered(facts: AlarmFacts, index: number): string | undefined {
+function whyUnanswered(facts: AlarmFacts, index: number, sinceMs: number): string | undefined {
   const pool = facts.scene.pools[index]
   const sight = facts.world.sights[index]
   const policy = facts.scene.policies.find((one) => one.pool === index)
@@ -153,11 +155,11 @@ function whyUnanswered(facts: AlarmFacts, index: number): string | undefined {
     return 'a cap is full'
   if (sight.members.length === 0 && policy.confirm === 'requests') return 'nothing is left that pods could ask for'
   if (sight.members.length >= pool.max || own.some(({ alarm }) => alarm.members.length + alarm.nodes >= pool.max)) return 'the pool is full'
-  const workers = facts.world.sights.reduce(
-    (total, one, other) => total + (facts.scene.pools[other]?.cluster === pool.cluster ? one.members.length : 0),
-    0,
-  )
-  if (workers >= maxNodes - policy.quotaReserve - 2) return 'the quota is used up'
+  const isHere = (other: number): boolean => facts.scene.pools[other]?.cluster === pool.cluster
+  const left = facts.world.sights.reduce((total, one, other) => total + (isHere(other) ? one.members.length : 0), 0)
+  // What another pool of the cluster has got for its last alarm may be gone again by the end.
+  const then = facts.grown.flatMap(({ alarm, at }) => (isHere(alarm.pool) && at >= sinceMs ? [alarm.workers.length + alarm.nodes] : []))
+  if (Math.max(left, ...then) >= maxNodes - policy.quotaReserve - 2) return 'the quota is used up'
   if (policy.guardsLicence && !isMetered) return 'nobody knows how much is licensed'
   if (policy.guardsLicence && entitledCores !== undefined) {
     const asked = facts.scene.pools.flatMap((_, other) => facts.leasesOf(other)).reduce((total, { wanted }) => total + wanted, 0)

@@ -137,13 +137,23 @@ function levelOf(facts: AlarmFacts, { content, takenPlace }: Heard, step: AlarmS
   return reached.add ?? Math.max(1, Math.ceil((step.alarm.members.length * (reached.addPercent ?? 0)) / 100))
 }
 
-/** Nodes that somebody took away since its run looked are bought again where a floor is set. */
-function vanishedSince(facts: AlarmFacts, { alarm, run, place }: AlarmStep): number {
+/**
+ * Nodes that somebody took away since its run looked are bought again where a floor is set. So are those of an earlier lease of the group
+ * that came and went before anybody has seen them: as far as anybody knows it still waits for them.
+ */
+function vanishedSince(facts: AlarmFacts, { alarm, run, place, at: ms }: AlarmStep): number {
   const name = facts.scene.pools[alarm.pool]?.name
+  const waiting = facts.grown.filter(
+    (one) => alarm.mechanism === 'scaling-group' && isBefore(one, alarm, place) && facts.leaseAt(one.alarm.lease).endedMs > ms,
+  )
+  const since = Math.min(run?.place ?? 0, ...waiting.map((one) => one.place))
   return facts.alarmDeeds.filter(
-    ([at, deed]) =>
-      deed.pool === name && at > (run?.place ?? 0) && at < place && ['delete-node', 'group-size', 'bounds'].includes(deed.deed),
+    ([at, deed]) => deed.pool === name && at > since && at < place && ['delete-node', 'group-size', 'bounds'].includes(deed.deed),
   ).length
+}
+
+function isBefore({ alarm, place }: AlarmStep, { pool, lease }: AlarmStep['alarm'], until: number): boolean {
+  return alarm.mechanism === 'scaling-group' && alarm.pool === pool && alarm.lease !== lease && place < until
 }
 
 /** Nodes that were there, or on their way, when its run began. */
@@ -255,7 +265,11 @@ function overCaps(facts: AlarmFacts): Violation[] {
         count: sum(before.filter((one) => step.at - one.at < 60 * minuteMs - facts.simulated.scenario.clocksApartMs)),
         limit: policy.caps.hour,
       },
-      { name: 'day', count: sum(before), limit: policy.caps.day },
+      {
+        name: 'day',
+        count: sum(before.filter((one) => step.at - one.at < 24 * 60 * minuteMs - facts.simulated.scenario.clocksApartMs)),
+        limit: policy.caps.day,
+      },
     ]
     return counts.flatMap(({ name, count, limit }) => {
       if (count <= limit + extra) return []

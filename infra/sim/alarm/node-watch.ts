@@ -31,6 +31,15 @@ export interface PoolSight {
   readonly pendingSinceMs: number | undefined
 }
 
+/** Bounds of a group, and how many machines it had when they were set. */
+interface SetBounds {
+  readonly min: number
+  readonly max: number
+  readonly atMs: number
+  readonly isOurs: boolean
+  readonly size: number
+}
+
 interface Growth {
   readonly group: string
   readonly lease: string
@@ -55,7 +64,9 @@ export class NodeWatch {
   /** How many pods the fullest node had, by pool, from one instant on. */
   readonly #fullest: { readonly atMs: number; readonly pods: number }[][]
   readonly #taken = new Map<string, number>()
-  readonly #bounds = new Map<string, { readonly min: number; readonly max: number; readonly atMs: number; readonly isOurs: boolean }[]>()
+  readonly #bounds = new Map<string, SetBounds[]>()
+  /** When leases of a group were on record and open. */
+  readonly #leased = new Map<string, { readonly lease: string; readonly fromMs: number; untilMs: number }[]>()
 
   constructor(world: World, scene: AlarmScene) {
     this.#world = world
@@ -64,7 +75,7 @@ export class NodeWatch {
     this.#waits = scene.pools.map(() => [])
     this.#fullest = scene.pools.map(() => [])
     for (const sight of this.sightsNow(0)) for (const { id } of sight.members) this.#seen.add(id)
-    for (const { group, bounds } of scene.pools) this.#bounds.set(group, [{ ...bounds, atMs: 0, isOurs: false }])
+    for (const { group, bounds, inGroup } of scene.pools) this.#bounds.set(group, [{ ...bounds, atMs: 0, isOurs: false, size: inGroup }])
   }
 
   /** Looks at everything; what has come to groups meanwhile is put down to those who asked for it first. */
@@ -213,22 +224,33 @@ export class NodeWatch {
     this.#taken.set(group, (this.#taken.get(group) ?? 0) + 1)
   }
 
-  boundsSet(group: string, bounds: { readonly min: number; readonly max: number }, atMs: number, isOurs: boolean): void {
+  boundsSet(group: string, bounds: Omit<SetBounds, 'atMs' | 'isOurs'>, atMs: number, isOurs: boolean): void {
     this.#bounds.get(group)?.push({ ...bounds, atMs, isOurs })
   }
 
   /** The bounds of a group, one after the other. */
-  boundsOf(group: string): readonly { readonly min: number; readonly max: number; readonly atMs: number; readonly isOurs: boolean }[] {
+  boundsOf(group: string): readonly SetBounds[] {
     return this.#bounds.get(group) ?? []
+  }
+
+  /** Which leases of a group are on record and open now. */
+  leased(group: string, open: readonly string[], atMs: number): void {
+    const all = this.#leased.get(group) ?? []
+    for (const one of all) if (one.untilMs === Number.POSITIVE_INFINITY && !open.includes(one.lease)) one.untilMs = atMs
+    const known = new Set(all.filter(({ untilMs }) => untilMs === Number.POSITIVE_INFINITY).map(({ lease }) => lease))
+    const begun = open.filter((lease) => !known.has(lease)).map((lease) => ({ lease, fromMs: atMs, untilMs: Number.POSITIVE_INFINITY }))
+    this.#leased.set(group, [...all, ...begun])
   }
 
   /**
    * Whether a node was added under a lease. Of machines of a group nobody knows which one was bought for whom: those are ours that came
-   * after we had first asked for some.
+   * after we had first asked for some, or while a lease was on record, of which nobody can tell whether it was asked for.
    */
   isOurs({ lease, group, addedMs }: SimNode): boolean {
     if (lease !== undefined) return true
-    return group !== undefined && this.#growths.some((one) => one.group === group && one.atMs <= addedMs)
+    if (group === undefined) return false
+    if (this.#growths.some((one) => one.group === group && one.atMs <= addedMs)) return true
+    return (this.#leased.get(group) ?? []).some(({ fromMs, untilMs }) => fromMs <= addedMs && addedMs <= untilMs)
   }
 
   /** Nodes that growths have asked a group for so far. */

@@ -6,6 +6,9 @@ import type { World } from '#infra/sandbox/world.ts'
 import { clusterOf } from '../stage-world.ts'
 import type { SimPool } from './alarm-scene.ts'
 
+/** What somebody leaves of a record. */
+export const garbled = '{garbled'
+
 /** The ConfigMap with the leases of a pool, found by what is written on it; undefined when there is none. */
 export function recordOf(world: World, { cluster, name }: SimPool): KubeObject | undefined {
   return listObjects(clusterOf(world, cluster), '', 'configmaps', 'kube-system').find(
@@ -68,7 +71,7 @@ export function spoilRecord(world: World, pool: SimPool, how: 'garble' | 'forget
   if (how === 'forget') removeObject(state, '', 'configmaps', name, namespace)
   else {
     const { labels, annotations } = object.metadata
-    const data = { 'pool.json': how === 'garble' ? '{garbled' : (stringAt(object, 'data', 'pool.json') ?? '') }
+    const data = { 'pool.json': how === 'garble' ? garbled : (stringAt(object, 'data', 'pool.json') ?? '') }
     const noted = { ...annotations, ...(how === 'touch' ? { 'example.com/seen': String(now) } : {}) }
     putObject(
       state,

@@ -13,7 +13,7 @@ const hourMs = 3_600_000
  */
 export function checkDecisions(facts: Facts): Violation[] {
   if (facts.simulated.scenario.function !== 'cron-scaler') return []
-  return [...unwanted(facts), ...onceAgain(facts), ...turns(facts), ...corrections(facts)]
+  return [...unwanted(facts), ...strays(facts), ...onceAgain(facts), ...turns(facts), ...corrections(facts)]
 }
 
 function unwanted(facts: Facts): Violation[] {
@@ -35,6 +35,16 @@ function unwanted(facts: Facts): Violation[] {
     const when = new Date(run.planNow).toISOString()
     const text = `effect @${effect.wireId} [${short(effect.key)}] set ${effect.target} to ${effect.after} for ${effect.by}; at ${when} it should be ${said}`
     return [{ check: 'effect-unwanted', text, about: [effect.target] }]
+  })
+}
+
+/** Whoever else looks after the rest of a target does not find it changed. */
+function strays(facts: Facts): Violation[] {
+  return facts.effects.flatMap(({ effect }) => {
+    const { strays: paths = [] } = effect
+    if (paths.length === 0) return []
+    const text = `effect @${effect.wireId} [${short(effect.key)}] on ${effect.target} also changed ${paths.join(', ')}`
+    return [{ check: 'scale-stray', text, about: [effect.target, short(effect.key)] }]
   })
 }
 

@@ -33,8 +33,15 @@ function untrueReports(facts: Facts): Violation[] {
       const isInDoubt = scenario.images !== undefined && outcome === 'Held' && reason.code === 'unknown-outcome'
       // Nor does a group say by whom its bounds were set: until its machines come, a step that was stopped after that can only say so.
       const isUnseen = own?.effect.alarm?.mechanism === 'scaling-group' && outcome === 'Held' && reason.code === 'unknown-outcome'
+      // Bounds are done when that is on record, too: a step that was stopped before that says so, and is done again.
+      const isStopped = own?.effect.alarm?.kind === 'bounds' && outcome === 'Held' && reason.code.startsWith('guard.')
       const isSaid =
-        outcome === 'Applied' || outcome === 'NoChange' || isInDoubt || isUnseen || isUnfinished(facts, doer.owner, { key, reason })
+        outcome === 'Applied' ||
+        outcome === 'NoChange' ||
+        isInDoubt ||
+        isUnseen ||
+        isStopped ||
+        isUnfinished(facts, doer.owner, { key, reason })
       // Of a key that comes twice the second one is skipped.
       if (own !== undefined && !isSaid && reason.code !== 'duplicate-step' && decisions.filter((other) => other.key === key).length === 1) {
         const text = `${doer.owner} has changed ${target} [${short(key)}], was told so, and reports ${outcome} (${reason.code})`

@@ -83,7 +83,7 @@ function switches(facts: Facts): Violation[] {
   }
   const found: Violation[] = []
   const used = new Map<number, number>()
-  const reads = facts.of('switch-read')
+  const reads = Map.groupBy(facts.of('switch-read'), ([, { at, doer }]) => `${at} ${doer.owner}`)
   for (const { call, place, at } of facts.calls) {
     const problem = (check: CheckName, text: string): void => {
       found.push({
@@ -92,7 +92,7 @@ function switches(facts: Facts): Violation[] {
         about: ['SWITCH', ' switch ', `#${call.id} `, call.owner],
       })
     }
-    const own = reads.filter(([readPlace, read]) => readPlace < place && read.at === at && read.doer.owner === call.owner)
+    const own = (reads.get(`${at} ${call.owner}`) ?? []).filter(([readPlace]) => readPlace < place)
     const free = own.find(([readPlace]) => !used.has(readPlace))
     if (free === undefined) {
       problem('switch-unread', 'went out without a look at the kill switch right before it')
@@ -102,12 +102,23 @@ function switches(facts: Facts): Violation[] {
     used.set(readPlace, call.id)
     if (read.says !== 'run') problem('switch-ignored', `went out though the switch had said ${read.says}`)
     // What was set before it was read must have been seen.
-    const readFrom = facts.all.findIndex((happening) => happening.at >= read.saidAt)
+    const readFrom = firstAt(facts, read.saidAt)
     const before = stateAt(readFrom)
     if (before !== 'run' && !set.some(([, { at: setAt }]) => setAt === read.saidAt))
       problem('switch-stale', `went out though the switch said ${before} since before it was read`)
   }
   return found
+}
+
+/** The place of the first thing that happened at an instant or later. Histories are in the order of time. */
+function firstAt({ all }: Facts, ms: number): number {
+  let [from, until] = [0, all.length]
+  while (from < until) {
+    const middle = (from + until) >> 1
+    if ((all[middle]?.at ?? ms) < ms) from = middle + 1
+    else until = middle
+  }
+  return from
 }
 
 /** Nothing leaves a process for a write when the switch has said stop for longer than one call may take: also not what is sent again. */

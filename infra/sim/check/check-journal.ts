@@ -60,7 +60,11 @@ function unwritten(facts: Facts, { effect, place, from }: EffectFacts): Violatio
   const tries = facts.journal.filter(({ kind, stepKey, place: at }) => kind === 'outcome' && stepKey === effect.key && at > intent.place)
   // Whether a group was asked for more cannot be read before its machines come.
   if (effect.alarm?.mechanism === 'scaling-group' && hasDoubt(facts, effect)) return []
-  if (effect.alarm?.kind === 'bounds' && (hasDoubt(facts, effect) || tries.some(({ state }) => state === 'SUCCEEDED'))) return []
+  if (
+    effect.alarm?.kind === 'bounds' &&
+    (hasDoubt(facts, effect) || isCutOff(facts, effect, place) || tries.some(({ state }) => state === 'SUCCEEDED'))
+  )
+    return []
   if (last.state !== 'SUCCEEDED') return problem('outcome-differs', `its outcome is ${last.state}`)
   const ids = outcomes.map(({ requestId }) => requestId).filter((id) => id !== undefined)
   // Where a record is what a step comes to, what it asked of the platform before that has the RequestId.
@@ -85,6 +89,23 @@ function unwritten(facts: Facts, { effect, place, from }: EffectFacts): Violatio
 /** Whether any of the writes of a step was in doubt: then it was settled by reading, which knows no RequestId. */
 function hasDoubt(facts: Facts, { key, owner }: EffectFacts['effect']): boolean {
   return facts.calls.some(({ call, isAmbiguous }) => call.key === key && call.owner === owner && isAmbiguous)
+}
+
+/**
+ * Whether the process that had an effect came to its end before it could write down in a record what it had done. No call of the platform
+ * tells the bounds of a group, so nobody else can know.
+ */
+function isCutOff(facts: Facts, { key, owner, process }: EffectFacts['effect'], place: number): boolean {
+  const end =
+    facts.of('process').find(([at, one]) => at > place && one.process === process && /^is (?:cut|ended)/.test(one.text))?.[0] ?? -1
+  const isBefore = (at: number): boolean => at > place && at < end
+  if (facts.of('run-ended').some(([at, { doer }]) => isBefore(at) && doer.owner === owner)) return false
+  return (
+    end >= 0 &&
+    !facts
+      .of('alarm-write')
+      .some(([at, { write, key: of, doer }]) => isBefore(at) && of === key && doer.owner === owner && write.what === 'record')
+  )
 }
 
 /** Outcomes that say `Applied` where nothing was. */

@@ -1,6 +1,6 @@
 /**
  * Everything that is looked for in a history, each with the promise it belongs to: its number, `push` for what
- * the redeploy-hook makes of pushes, `alarm` for what the alarm-scaler makes of alarms, or `kernel` for what makes the promises worth something. A planted bug shows of each that it can fail.
+ * the redeploy-hook makes of pushes, `alarm` for what the alarm-scaler makes of alarms, `together` for what holds between functions, or `kernel` for what makes the promises worth something. A planted bug shows of each that it can fail.
  */
 export const checks = {
   'write-without-enforce': { promise: '1', what: 'outside of mode enforce nothing is written: no call, no ledger, no journal' },
@@ -25,6 +25,7 @@ export const checks = {
   'instant-twice': { promise: '14', what: 'one target is changed once for one scheduled instant' },
   'instant-backwards': { promise: '14', what: 'no target is set for an earlier instant after a later one' },
   'effect-unwanted': { promise: '14', what: 'every change brings about what rules and overrides say at the instant of its plan' },
+  'scale-stray': { promise: '14', what: 'a write changes size and record and nothing else, whatever else is set there meanwhile' },
   'once-again': { promise: '14', what: 'a rule that runs once runs for one firing' },
   turn: { promise: '14', what: 'the turn of a target in a spread is the same in each window, and within it' },
   'corrected-too-often': { promise: '14', what: 'what somebody sets again and again is put back so often within an hour, and no more' },
@@ -131,6 +132,14 @@ export const checks = {
   'alarm-closed': { promise: 'alarm', what: 'at the end no node is closed that people had open' },
   'alarm-bounds': { promise: 'alarm', what: 'at the end groups have the bounds that they had before' },
   'alarm-unanswered': { promise: 'alarm', what: 'an alarm that nothing speaks against is answered with nodes' },
+  'cross-pinned': {
+    promise: 'together',
+    what: 'no image goes that a rollout under way has set or leads back to, as far as that was to be seen when the run looked',
+  },
+  'cross-deployed': {
+    promise: 'together',
+    what: 'nothing is set that the image-cleaner has removed, and nothing that was set goes as long as it is set',
+  },
 } as const satisfies Readonly<Record<string, { readonly promise: string; readonly what: string }>>
 
 export type CheckName = keyof typeof checks

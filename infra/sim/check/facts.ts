@@ -111,6 +111,7 @@ export class Facts {
   readonly journal: readonly JournalWrite[]
   /** Keys under which something was written that goes with an effect, or takes its place where there is nothing left to do. */
   readonly besides: ReadonlySet<string>
+  readonly #placed = new Map<Happening['kind'], readonly (readonly [number, Happening])[]>()
   /** What people did to targets. */
   readonly deeds: readonly HappeningOf<'person'>[]
 
@@ -132,7 +133,12 @@ export class Facts {
   }
 
   of<Kind extends Happening['kind']>(kind: Kind): readonly (readonly [place: number, HappeningOf<Kind>])[] {
-    return placed(this.all, kind)
+    // Who checks asks for the same again and again, and the history is long.
+    const known = this.#placed.get(kind)
+    if (known !== undefined) return known.flatMap(([place, happening]) => (isOf(happening, kind) ? [[place, happening] as const] : []))
+    const found = placed(this.all, kind)
+    this.#placed.set(kind, found)
+    return found
   }
 
   /** The ledger's last word about a key before a place in the history. */

@@ -20,14 +20,15 @@ import { createWebhookDesk } from '#shared/runtime/webhook-desk.ts'
 import { createInbox } from '#shared/safety/inbox.ts'
 import { setSwitch } from '#shared/safety/kill-switch-store.ts'
 import type { InboxNudge, Nudge } from '#shared/safety/nudge.ts'
-import { MemoryDisk, openMemoryStore } from '#shared/safety/store-memory.ts'
+import { type MemoryDisk, openMemoryStore } from '#shared/safety/store-memory.ts'
 import { sweepInbox } from '#shared/safety/sweep-inbox.ts'
 import { Chance } from '../chance.ts'
+import { type CommonGround, newGround } from '../common-ground.ts'
 import { createDirectTransport, type Wire } from '../direct-transport.ts'
 import { drawStoreFate, drawWireFate } from '../draw-fate.ts'
-import { EventLoop } from '../event-loop.ts'
+import type { EventLoop } from '../event-loop.ts'
 import { createFaultyStore } from '../faulty-store.ts'
-import { type Doer, History, type PlannedStep, type WriteCall } from '../history.ts'
+import type { Doer, History, PlannedStep, WriteCall } from '../history.ts'
 import type { Scenario, Storm } from '../scenario.ts'
 import type { Forwarded } from '../sim-platform.ts'
 import { type Fate, SimProcess } from '../sim-process.ts'
@@ -54,6 +55,8 @@ export interface EventSimulationOptions<Settings, Observed, Change, Tools> {
   readonly matter: string
   /** Chance that the message that wakes a worker is lost. */
   readonly lostNudges: number
+  /** What it has in common with others; a ground of its own when absent. */
+  readonly ground?: CommonGround | undefined
 }
 
 /**
@@ -67,7 +70,7 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
   protected readonly history: History
   protected readonly chance: Chance
   /** What all processes share. */
-  protected readonly disk = new MemoryDisk()
+  protected readonly disk: MemoryDisk
   protected abstract readonly world: EventWorld
   readonly #function: EventFunction<Settings, Observed, Change, Tools>
   readonly #lostNudges: number
@@ -82,18 +85,18 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
   readonly #storeStorms = new Set<Storm>()
   #config: Config | undefined
   #own: FunctionConfig<Settings> | undefined
-  #calls = 0
-  #wireCount = 0
-  #runs = 0
+  readonly #ground: CommonGround
   #bug: unknown
 
-  constructor({ scenario, options, of, matter, lostNudges }: EventSimulationOptions<Settings, Observed, Change, Tools>) {
+  constructor({ scenario, options, of, matter, lostNudges, ground }: EventSimulationOptions<Settings, Observed, Change, Tools>) {
+    this.#ground = ground ?? newGround(scenario.startMs)
     this.scenario = scenario
     this.options = options
     this.#function = of
     this.#lostNudges = lostNudges
-    this.loop = new EventLoop(scenario.startMs)
-    this.history = new History(scenario.startMs)
+    this.loop = this.#ground.loop
+    this.history = this.#ground.history
+    this.disk = this.#ground.disk
     this.chance = new Chance(scenario.seed, matter)
     this.#fates = this.chance.of('fates')
     this.#wires = this.chance.of('wires')
@@ -146,21 +149,32 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
 
   /** Lives through all of it. */
   protected async live(): Promise<Omit<Simulated, 'platform'>> {
-    const { startMs, lastTickMs } = this.scenario
+    await this.begin()
+    await this.loop.runUntil(this.scenario.lastTickMs + afterwardsMs)
+    return this.left()
+  }
+
+  /** Writes everything that is going to happen into the loop. */
+  protected async begin(): Promise<void> {
+    const { startMs } = this.scenario
     const { name, definition, webhook } = this.#function
     const text = readJson(JSON.stringify(stageDocument(this.scenario)))
-    this.#config = await checkConfig({ text, source: 'the scenario', env: {}, schemas: { [name]: definition.settings } })
+    const schemas = { [name]: definition.settings }
+    this.#config = this.#ground.shared?.config ?? (await checkConfig({ text, source: 'the scenario', env: {}, schemas }))
     this.#own = await functionConfig(this.#config, webhook)
     this.note(`a world begins at ${new Date(startMs).toISOString()}`)
     this.#arrange()
-    await this.loop.runUntil(lastTickMs + afterwardsMs)
+  }
+
+  /** What is left of it at the end. */
+  protected left(): Omit<Simulated, 'platform'> {
     if (this.#bug !== undefined) throw this.#bug
     this.world.core.advance()
     return {
       scenario: this.scenario,
       history: this.history,
       disk: this.disk,
-      lastTickMs,
+      lastTickMs: this.scenario.lastTickMs,
       journalKey: this.scenario.hasJournalKey ? journalSecret : undefined,
       sabotage: this.options.sabotage ?? {},
       placesOfRuns: this.#placesOfRuns,
@@ -189,9 +203,9 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
   }
 
   #arrange(): void {
-    const { deliveries, jumps, storms, switchings, quietMs, startMs, lastTickMs } = this.scenario
+    const { deliveries, jumps, storms, switchings, sweeps, quietMs, startMs, lastTickMs } = this.scenario
     for (const { atMs, scheduledAt, machine } of deliveries) this.loop.at(atMs, () => this.#hand(machine, { kind: 'tick', scheduledAt }))
-    for (let atMs = startMs + lookAfterMs / 2; atMs < lastTickMs; atMs += lookAfterMs) {
+    for (const atMs of sweeps ?? sweepsBetween(startMs, lastTickMs)) {
       this.loop.at(atMs, () => this.#hand(this.#anyMachine(), { kind: 'sweep' }))
     }
     this.arrangeScene()
@@ -291,7 +305,7 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
     })
     const watched = this.#watched(client, process, openCalls)
     const cloud = sabotage?.cloud?.(watched) ?? watched
-    const store = createFaultyStore({
+    const faulty = createFaultyStore({
       diskOf: () => this.disk,
       process,
       loop: this.loop,
@@ -304,8 +318,9 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
       onFailed: (text, owner) =>
         this.history.add({ at: this.loop.now, kind: 'store-failed', doer: { process: process.name, owner }, text }),
     })
+    const store = sabotage?.store?.(faulty) ?? faulty
     const redactor = createRedactor()
-    const kernel = await createKernel({
+    const plain = await createKernel({
       config,
       store,
       cloud,
@@ -313,6 +328,7 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
       redact: (text) => text,
       resolveReference: () => Promise.resolve(journalSecret),
     })
+    const kernel = sabotage?.kernel?.(plain) ?? plain
     const inbox = createInbox(store, { function: name })
     const desk = createWebhookDesk({
       function: name,
@@ -364,12 +380,12 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
   #start(machine: Machine<Settings, Tools>, runtime: Runtime<Settings, Tools>, work: Work): void {
     const { process } = runtime
     const { isQuiet } = this
-    this.#runs += 1
-    const name = `${process.name}/${this.#runs}`
+    const run = this.#ground.numbers.run()
+    const name = `${process.name}/${run}`
     machine.isBusy = true
     const { fatesOfRun } = this.options
     const isRun = work.kind === 'tick' || work.kind === 'message'
-    const fates = fatesOfRun === undefined ? (isQuiet ? [] : this.#drawFates(isRun)) : fatesOfRun(this.#runs)
+    const fates = fatesOfRun === undefined ? (isQuiet ? [] : this.#drawFates(isRun)) : fatesOfRun(run)
     process.begin(name, fates)
     const usualMs = work.kind === 'webhook' ? webhookLimitMs : work.kind === 'message' ? batchLimitMs : tickLimitMs
     const isHurried = !isQuiet && isRun && this.#fates.isTrue(this.scenario.hurryChance)
@@ -547,9 +563,8 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
   #watched(client: CloudWriter, process: SimProcess, openCalls: WriteCall[]): CloudWriter {
     return watchedWrites(client, {
       begin: (facts) => {
-        this.#calls += 1
         const call: WriteCall = {
-          id: this.#calls,
+          id: this.#ground.numbers.call(),
           process: process.name,
           owner: process.owner,
           method: facts.method,
@@ -573,8 +588,7 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
   #open(request: WireRequest, process: SimProcess, openCalls: readonly WriteCall[]): Wire {
     const forwarded = forwardedOf(request)
     const doer = doerOf(process)
-    this.#wireCount += 1
-    const wireId = this.#wireCount
+    const wireId = this.#ground.numbers.wire()
     const wanted = forwarded ?? factsOfBody(request)
     const call = openCalls.find((open) => open.path === wanted.path && open.body === wanted.body && open.method === wanted.method)
     const callId = call?.id ?? 0
@@ -614,6 +628,12 @@ export abstract class EventSimulation<Settings, Observed, Change, Tools> {
     const freeze = { ...place(), freezeMs: chance.magnitude(2_000, 90_000) }
     return [...(chance.isTrue(freezeChance / 2) ? [freeze] : []), ...(chance.isTrue(cutChance / 2) ? [cut] : [])]
   }
+}
+
+/** One each minute. */
+function sweepsBetween(startMs: number, lastTickMs: number): readonly number[] {
+  const first = startMs + lookAfterMs / 2
+  return Array.from({ length: Math.max(0, Math.ceil((lastTickMs - first) / lookAfterMs)) }, (_, index) => first + index * lookAfterMs)
 }
 
 function doerOf(process: SimProcess): Doer {

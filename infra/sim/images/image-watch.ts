@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import type { CallRecord } from '#infra/sandbox/call-journal.ts'
 import { listAt, stringAt } from '#infra/sandbox/kubernetes/json.ts'
 import { removeObject } from '#infra/sandbox/kubernetes/objects.ts'
+import type { KubeObject } from '#infra/sandbox/kubernetes/shapes.ts'
 import { dropTags, pushImage, putTag } from '#infra/sandbox/tcr/images.ts'
 import { registryServer } from '#infra/sandbox/tcr/state.ts'
 import type { World } from '#infra/sandbox/world.ts'
@@ -47,6 +48,8 @@ export class ImageWatch {
   readonly #workloads: SimWorkload[]
   readonly #denials = new Map<string, number>()
   #pushes = 0
+  /** The names of images that an object uses: all that stand in it, unless somebody knows better. */
+  namesIn: (cluster: string, resource: string, object: KubeObject) => Iterable<string> = (_, __, object) => imagesIn(object)
 
   constructor(world: World, scene: ImageScene, loop: EventLoop, history: History) {
     this.#world = world
@@ -78,7 +81,7 @@ export class ImageWatch {
       for (const [resource, objects] of Object.entries(state.objects)) {
         if (resource === '/events' || resource === '/nodes') continue
         for (const [name, object] of Object.entries(objects)) {
-          for (const text of imagesIn(object)) {
+          for (const text of this.namesIn(clusterId, resource, object)) {
             const id = `${resource} ${name} ${text}`
             const known = before.get(id) ?? this.#newUse(clusterId, resource, name, text)
             if (known !== undefined) now.set(id, known)
@@ -87,6 +90,17 @@ export class ImageWatch {
       }
       for (const [id, use] of before) if (!now.has(id)) use.untilMs = this.#loop.now
       this.#openUses.set(clusterId, now)
+    }
+  }
+
+  /** Looks at the tags, which others may have changed. */
+  lookAtTags(): void {
+    for (const name of this.#repositories()) {
+      const known = this.#tagLog.get(name)?.at(-1)?.tags ?? noTags
+      const tags = Object.entries(repositoryOf(this.#world, name)?.tags ?? {})
+      const isSame = ([tag, { content, pushedAt }]: (typeof tags)[number]): boolean =>
+        known.get(tag)?.digest === content.digest && known.get(tag)?.pushedMs === pushedAt
+      if (tags.length !== known.size || !tags.every(isSame)) this.#logTags(name)
     }
   }
 
@@ -325,7 +339,7 @@ const namePattern = new RegExp(
 const known = new WeakMap<object, ReadonlySet<string>>()
 
 /** Every text anywhere in an object that looks like the name of an image of the registry. Objects are never changed in place. */
-function imagesIn(object: object): ReadonlySet<string> {
+export function imagesIn(object: object): ReadonlySet<string> {
   const found = known.get(object)
   if (found !== undefined) return found
   const texts = new Set<string>()

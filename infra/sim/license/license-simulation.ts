@@ -12,17 +12,18 @@ import { silentLog } from '#shared/runtime/log.ts'
 import { runIdOf } from '#shared/runtime/report.ts'
 import { runSchedule } from '#shared/runtime/run.ts'
 import type { Store } from '#shared/safety/store.ts'
-import { MemoryDisk } from '#shared/safety/store-memory.ts'
+import type { MemoryDisk } from '#shared/safety/store-memory.ts'
 import { Chance } from '../chance.ts'
+import { type CommonGround, newGround } from '../common-ground.ts'
 import { createDirectTransport, type Wire } from '../direct-transport.ts'
 import { drawStoreFate, drawWireFate } from '../draw-fate.ts'
-import { EventLoop } from '../event-loop.ts'
+import type { EventLoop } from '../event-loop.ts'
 import { createFaultyStore } from '../faulty-store.ts'
-import { History } from '../history.ts'
+import type { History } from '../history.ts'
 import type { MeterDefinition } from '../sabotage.ts'
 import type { Delivery, Scenario, Storm } from '../scenario.ts'
 import { type Fate, SimProcess } from '../sim-process.ts'
-import { afterwardsMs, type SimulateOptions } from '../simulation.ts'
+import { afterwardsMs, journalSecret, type SimulateOptions } from '../simulation.ts'
 import { warmUp } from '../warm-up.ts'
 import type { MeterCall, MeterRun, SimulatedMeter } from './license-facts.ts'
 import { type LicenceScene, licenceSection } from './license-scene.ts'
@@ -67,7 +68,8 @@ export async function simulateMeter(scenario: Scenario, options: SimulateOptions
   return await new MeterSimulation(scenario, scene, options.sabotage?.config?.(config) ?? config, options).run()
 }
 
-class MeterSimulation {
+/** Lives through a world of the license-meter. */
+export class MeterSimulation {
   readonly #scenario: Scenario
   readonly #scene: LicenceScene
   readonly #config: Config
@@ -75,7 +77,8 @@ class MeterSimulation {
   readonly #loop: EventLoop
   readonly #history: History
   readonly #world: LicenceWorld
-  readonly #disk = new MemoryDisk()
+  readonly #disk: MemoryDisk
+  readonly #ground: CommonGround
   readonly #machines: Machine[]
   readonly #runs: MeterRun[] = []
   readonly #chance: Chance
@@ -84,17 +87,18 @@ class MeterSimulation {
   readonly #storage: Chance
   readonly #storms = new Set<Storm>()
   readonly #watch: RecordWatch
-  #wireCount = 0
   #bug: unknown
 
-  constructor(scenario: Scenario, scene: LicenceScene, config: Config, options: SimulateOptions) {
+  constructor(scenario: Scenario, scene: LicenceScene, config: Config, options: SimulateOptions, ground = newGround(scenario.startMs)) {
+    this.#ground = ground
+    this.#disk = ground.disk
     this.#scenario = scenario
     this.#scene = scene
     this.#config = config
     this.#options = options
-    this.#loop = new EventLoop(scenario.startMs)
-    this.#history = new History(scenario.startMs)
-    this.#world = new LicenceWorld(scenario, scene, this.#loop, this.#history)
+    this.#loop = ground.loop
+    this.#history = ground.history
+    this.#world = new LicenceWorld(scenario, scene, { loop: this.#loop, history: this.#history, shared: ground.shared })
     this.#watch = new RecordWatch(this.#disk, this.#loop, this.#history)
     this.#chance = new Chance(scenario.seed, 'simulation of the meter')
     this.#fates = this.#chance.of('fates')
@@ -106,11 +110,18 @@ class MeterSimulation {
   }
 
   async run(): Promise<SimulatedMeter> {
-    const { startMs, lastTickMs } = this.#scenario
-    this.#note(`a world begins at ${new Date(startMs).toISOString()}`)
+    this.prepare()
+    await this.#loop.runUntil(this.#scenario.lastTickMs + afterwardsMs)
+    return this.outcome()
+  }
+
+  /** Writes everything into the loop. */
+  prepare(): void {
+    this.#note(`a world begins at ${new Date(this.#scenario.startMs).toISOString()}`)
     this.#arrange()
-    const endMs = lastTickMs + afterwardsMs
-    await this.#loop.runUntil(endMs)
+  }
+
+  outcome(): SimulatedMeter {
     if (this.#bug !== undefined) throw this.#bug
     return {
       scenario: this.#scenario,
@@ -121,7 +132,7 @@ class MeterSimulation {
       runs: this.#runs,
       heads: this.#watch.heads,
       config: this.#config,
-      endMs,
+      endMs: this.#loop.now,
     }
   }
 
@@ -222,7 +233,7 @@ class MeterSimulation {
         this.#history.add({ at: this.#loop.now, kind: 'store-failed', doer: { process: process.name, owner }, text }),
     })
     const store = sabotage?.store?.(plain) ?? plain
-    const resolveReference = (): Promise<string> => Promise.resolve('')
+    const resolveReference = (): Promise<string> => Promise.resolve(journalSecret)
     const ports = { config: this.#config, store, cloud, now: process.clock.now, redact: (text: string) => text, resolveReference }
     const kernel = this.#config.mode === 'enforce' ? await createKernel(ports) : undefined
     process.onFreeze = (ms) =>
@@ -314,8 +325,7 @@ class MeterSimulation {
 
   #open(request: WireRequest, process: SimProcess): Wire {
     const doer = { process: process.name, owner: process.owner }
-    this.#wireCount += 1
-    const wireId = this.#wireCount
+    const wireId = this.#ground.numbers.wire()
     const text = `${request.headers['x-tc-action'] ?? '?'} ${request.headers['x-tc-region'] ?? ''}`.trim()
     this.#history.add({ at: this.#loop.now, kind: 'sent', doer, wireId, callId: 0, text })
     return {

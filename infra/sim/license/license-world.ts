@@ -10,6 +10,7 @@ import { createSandboxCore, type Exchange, exchangeApi } from '#infra/sandbox/se
 import { nodesOf } from '#infra/sandbox/tke/machines.ts'
 import type { ReceivedCall } from '#infra/sandbox/verify-signature.ts'
 import type { World } from '#infra/sandbox/world.ts'
+import type { SharedWorld } from '../common-ground.ts'
 import type { EventLoop } from '../event-loop.ts'
 import type { History } from '../history.ts'
 import type { Scenario, Storm } from '../scenario.ts'
@@ -30,17 +31,27 @@ export class LicenceWorld {
   readonly images: undefined
   /** By RequestId. */
   readonly said = new Map<string, Said>()
+  /** Calls that could write. */
+  written = 0
   readonly #scenario: Scenario
   readonly #scene: LicenceScene
   readonly #loop: EventLoop
   readonly #history: History
   #machines = 0
 
-  constructor(scenario: Scenario, scene: LicenceScene, loop: EventLoop, history: History) {
+  constructor(
+    scenario: Scenario,
+    scene: LicenceScene,
+    { loop, history, shared }: { readonly loop: EventLoop; readonly history: History; readonly shared?: SharedWorld | undefined },
+  ) {
     this.#scenario = scenario
     this.#scene = scene
     this.#loop = loop
     this.#history = history
+    if (shared !== undefined) {
+      this.core = shared.coreFor(() => undefined)
+      return
+    }
     const world = this.#stage()
     const clock = createSandboxClock({ source: () => loop.now })
     const core = createSandboxCore({ seed: scenario.seed, world, clock })
@@ -112,6 +123,7 @@ export class LicenceWorld {
     const region = headerOf(call, 'x-tc-region')
     const exchange = this.#oddly(await exchangeApi(this.core, call, (ms) => this.#loop.sleep(ms)), region)
     const record = this.core.journal.records.at(-1)
+    if (record !== undefined && record.effect !== 'read') this.written += 1
     const faults = record === undefined || record.faults.length === 0 ? '' : ` under ${record.faults.join(', ')}`
     const text = `${record?.action ?? '?'} ${region}: ${record?.code ?? 'carried out'}${faults}`
     this.#history.add({ at: this.#loop.now, kind: 'came', wireId, text })

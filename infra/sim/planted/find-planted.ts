@@ -5,8 +5,8 @@ import type { PlantedBug } from './planted-bug.ts'
 export const mostSeeds = 500
 
 /** Lives through the world of a seed with the bug in the product. */
-export async function runPlanted({ function: of, sabotage }: PlantedBug, seed: number): Promise<SeedRun> {
-  return await runSeed(seed, of, { sabotage: sabotage() })
+export async function runPlanted({ function: of, sabotage, days }: PlantedBug, seed: number): Promise<SeedRun> {
+  return await runSeed(seed, of, { sabotage: sabotage(), days })
 }
 
 /** Whether every check that has to notice the bug has noticed it. */

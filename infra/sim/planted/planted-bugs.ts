@@ -27,6 +27,7 @@ import {
   withStore,
 } from './other-parts.ts'
 import type { PlantedBug } from './planted-bug.ts'
+import { weekBugs } from './week-bugs.ts'
 
 /** Mistakes in the kernel, in the cron-scaler, and in both. */
 const kernelBugs: readonly PlantedBug[] = [
@@ -238,6 +239,12 @@ const kernelBugs: readonly PlantedBug[] = [
           until: new Date(Date.parse(override.until) + 3_600_000).toISOString(),
         })),
       })),
+  },
+  {
+    name: 'a size that is written with all that stood beside it',
+    function: 'cron-scaler',
+    noticedBy: ['scale-stray'],
+    sabotage: () => withBodies((body) => body.replace(/"spec":\{("replicas":\d+)\}/, '"spec":{$1,"minReadySeconds":7}')),
   },
   {
     name: 'a rule that runs once each time',
@@ -463,7 +470,7 @@ const kernelBugs: readonly PlantedBug[] = [
   },
 ]
 
-export const plantedBugs: readonly PlantedBug[] = [...kernelBugs, ...imageBugs, ...hookBugs, ...alarmBugs, ...licenseBugs]
+export const plantedBugs: readonly PlantedBug[] = [...kernelBugs, ...imageBugs, ...hookBugs, ...alarmBugs, ...licenseBugs, ...weekBugs]
 
 /** The section of the cron-scaler as the scenario writes it into the configuration, as far as mistakes are about it. */
 const Section = z.looseObject({

@@ -66,6 +66,8 @@ export interface ClusterStage extends Omit<PlatformStage, 'run' | 'steps' | 'pus
   labelsOf(name: string): Readonly<Record<string, string>>
   /** Closes a node, as a person would. */
   closeNode(name: string): void
+  /** Opens it again, and nothing else. */
+  openNode(name: string): void
   /** Takes a machine away, as a person would. */
   loseMachine(instanceId: string): void
   /** Names of the pods on a node, or of those without one. */
@@ -181,6 +183,7 @@ function stageOn(platform: PlatformStage): ClusterStage {
     annotate: (name, annotations) => mark(name, 'annotations', annotations),
     labelsOf: (name) => getObject(kubernetes(), '', 'nodes', name)?.metadata.labels ?? {},
     closeNode: (name) => setNodeUnschedulable(kubernetes(), name, true, platform.now()),
+    openNode: (name) => setNodeUnschedulable(kubernetes(), name, false, platform.now()),
     loseMachine: (instanceId) => {
       const machine = world.tke.machines[instanceId]
       if (machine === undefined) throw new Error(`there is no machine ${instanceId}`)

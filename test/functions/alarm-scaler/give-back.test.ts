@@ -106,6 +106,20 @@ describe('a node that is to go', () => {
     expect(stage.podsOn(nodeName)).toEqual([])
   })
 
+  it('that somebody has opened since it was closed is not closed again, unless somebody has ordered it', async () => {
+    const [machine] = await bought()
+    if (machine?.node == null) throw new Error('there is no node')
+    const { nodeName } = machine.node
+    await stage.carry([drain(machine)])
+    stage.openNode(nodeName)
+    const again = (more: object = {}) =>
+      step({ ...drain(machine).change, attempt: 2, ...more } as AlarmChange, `again ${JSON.stringify(more)}`)
+    expect(saying(await stage.carry([again()]), 'Skipped')).toEqual(['Skipped world-changed'])
+    expect(stage.node(nodeName).unschedulable).toBe(false)
+    await stage.carry([again({ isOrdered: true })])
+    expect(stage.node(nodeName).unschedulable).toBe(true)
+  })
+
   it('is emptied by the platform where the policy says so', async () => {
     const [machine] = await bought()
     if (machine?.node == null) throw new Error('there is no node')
@@ -329,7 +343,7 @@ describe('a machine of a scaling group', () => {
 
   it('says that its bounds were set where that could not be written down', async () => {
     await grown()
-    stage.faults.add({ fault: { kind: 'rbac-403' }, match: { effect: 'write', pathIncludes: '/configmaps/longshore-pool' } })
+    stage.faults.add({ fault: { kind: 'rbac-403' }, match: { effect: 'write', pathIncludes: '/configmaps/longshore-pool' }, after: 1 })
     const report = await stage.carry([floor()])
     expect(saying(report, 'Failed')).toEqual(['Failed kube.forbidden'])
     expect(sentence(report, 'kube.forbidden')).toContain('was set to 2 to 10, and that could not be written down')
@@ -339,6 +353,49 @@ describe('a machine of a scaling group', () => {
     const again = step({ ...floor().change } as AlarmChange, 'again')
     expect(saying(await stage.carry([again]), 'Applied')).toEqual(['Applied alarm-confirmed'])
     expect(stage.record().bases[0]?.set).toMatchObject({ min: 2, max: 10 })
+  })
+
+  it('goes on where its bounds were set, the answer was lost, and the cluster autoscaler has seen them since', async () => {
+    await grown()
+    stage.world.tke.behaviour.autoscalerScanMs = 10_000
+    stage.faults.add({ fault: { kind: 'drop-after' }, match: { action: 'ModifyClusterAsGroupAttribute' }, count: 1 })
+    expect(saying(await stage.carry([floor()]), 'Held')).toEqual(['Held unknown-outcome'])
+    expect(stage.record().bases[0]).toMatchObject({ set: { min: 4, max: 10 }, aimed: { min: 2, max: 10 } })
+    stage.wait(5 * minuteMs)
+    const other = { ...floor().change, to: { min: 3, max: 10 } } as AlarmChange
+    expect(saying(await stage.carry([step(other, 'other')]), 'Applied')).toEqual(['Applied alarm-confirmed'])
+    expect(stage.record().bases[0]).toMatchObject({ set: { min: 3, max: 10 } })
+    expect(stage.record().bases[0]).not.toHaveProperty('aimed')
+  })
+
+  it('that somebody keeps stays, and its group is free to shrink again', async () => {
+    await grown()
+    stage.wait(minuteMs)
+    const lease = leaseNow()
+    if (lease === undefined) throw new Error('there is no lease')
+    const { bases } = stage.record()
+    put({ ...lease, state: 'held' }, { bases })
+    expect(saying(await stage.carry([about({ kind: 'release', keep: true, by: 'ops', bounds: true })]), 'Applied')).toHaveLength(1)
+    expect([stage.group.minSize, stage.group.maxSize]).toEqual([2, 10])
+    expect(leaseNow()).toMatchObject({ state: 'closed', outcome: { kind: 'kept' } })
+    stage.wait(10 * minuteMs)
+    expect(stage.machines().filter(({ node }) => node?.asGroupId === groupId)).toHaveLength(4)
+  })
+
+  it('that somebody keeps leaves the bounds alone while another lease holds them up, and while its group is busy', async () => {
+    await grown()
+    const lease = leaseNow()
+    if (lease === undefined) throw new Error('there is no lease')
+    const { bases } = stage.record()
+    const other: Lease = { ...lease, id: 'ls-ffffffffffffffff', state: 'held' }
+    const keep = () => about({ kind: 'release', keep: true, by: 'ops', bounds: true })
+    Object.assign(stage.group, { status: 'updating', settles: { atMs: stage.now() + minuteMs, status: 'enabled' } })
+    put({ ...lease, state: 'held' }, { bases })
+    expect(saying(await stage.carry([keep()]), 'Held')).toEqual(['Held group-busy'])
+    expect(leaseNow()?.state).toBe('held')
+    put({ ...lease, state: 'held' }, { bases, leases: [{ ...lease, state: 'held' }, other] })
+    expect(saying(await stage.carry([step(keep().change, 'again')]), 'Applied')).toHaveLength(1)
+    expect([stage.group.minSize, stage.group.maxSize]).toEqual([4, 10])
   })
 
   it('keeps its bounds where somebody else has set others', async () => {

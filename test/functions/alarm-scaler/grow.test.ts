@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { NewLease } from '#functions/alarm-scaler/change.ts'
+import { poolObjectName } from '#functions/alarm-scaler/pool-store.ts'
 import type { Fault } from '#infra/sandbox/faults.ts'
 import { emptyCluster } from '#infra/sandbox/seeds/empty.ts'
 import { interfering } from '../image-cleaner/interfering.ts'
@@ -187,6 +188,19 @@ describe.for(ways)('growing by $name', ({ action, lease: leaseFor, brought }) =>
     ])
   })
 
+  it('is asked for where its record is taken away while the platform answers', async () => {
+    const cloud = interfering(stage.cloud, {
+      before: (call) => {
+        if (call.action === action) stage.forget('', 'configmaps', poolObjectName('general'), 'kube-system')
+      },
+    })
+    const report = await stage.carry([grow(lease)], { cloud })
+    expect(saying(report, 'Applied', 'Failed')).toEqual(['Applied nodes-coming'])
+    expect(sentence(report, 'nodes-coming')).toContain('could not be written down')
+    stage.wait(minuteMs)
+    expect(brought()).toBe(lease.wanted)
+  })
+
   it('is not asked for where the record cannot be understood', async () => {
     await stage.carry([grow(lease)])
     const { ordinal: _ordinal, ...broken } = stage.record()
@@ -313,6 +327,27 @@ describe('a scaling group', () => {
     expect(stage.writes()).not.toContain('ModifyClusterAsGroupAttribute')
     expect(leaseNow()).toMatchObject({ state: 'closed', outcome: { kind: 'failed', code: 'moved' } })
     expect(stage.record().bases).toEqual([])
+  })
+
+  it('that has got a machine for somebody else since the plan is not asked: it would be taken for one of the lease', async () => {
+    const lease = groupLease(members().map(({ instanceId }) => instanceId))
+    Object.assign(stage.group, { desiredSize: 3, nextActivityMs: stage.now() })
+    stage.wait(minuteMs)
+    expect(members()).toHaveLength(3)
+    const report = await stage.carry([grow(lease)])
+    expect(saying(report, 'Failed')).toEqual(['Failed mechanism-refused'])
+    expect(sentence(report, 'mechanism-refused')).toContain('joined scaling group')
+    expect(leaseNow()).toMatchObject({ state: 'closed', outcome: { kind: 'failed', code: 'moved' } })
+    expect(stage.group.minSize).toBe(2)
+  })
+
+  it('that has got a machine for another lease since the plan is asked', async () => {
+    const lease = groupLease(members().map(({ instanceId }) => instanceId))
+    const other = leaseOf({ ...lease, id: 'ls-ffffffffffffffff', wanted: 1 }, { state: 'provisioning' })
+    stage.putRecord({ version: 1, cluster: clusterId, pool: 'general', ordinal: 0, bases: [], leases: [other] })
+    Object.assign(stage.group, { desiredSize: 3, nextActivityMs: stage.now() })
+    stage.wait(minuteMs)
+    expect(saying(await stage.carry([grow(lease)]), 'Applied')).toEqual(['Applied alarm-confirmed'])
   })
 
   it('records its bounds from before the first lease, and those that were set', async () => {

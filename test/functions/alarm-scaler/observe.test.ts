@@ -3,6 +3,7 @@ import type { Alert } from '#functions/alarm-scaler/alert.ts'
 import { ClusterReadings } from '#functions/alarm-scaler/cluster-reading.ts'
 import { definition } from '#functions/alarm-scaler/definition.ts'
 import { foldAlerts } from '#functions/alarm-scaler/episode-memory.ts'
+import { keepLeased } from '#functions/alarm-scaler/leased-clusters.ts'
 import { lastLook, pendingPools } from '#functions/alarm-scaler/look-memory.ts'
 import { observe, observePools, type Seen } from '#functions/alarm-scaler/observe.ts'
 import { headroomKey } from '#shared/licence/headroom.ts'
@@ -22,7 +23,7 @@ import {
   region,
   type SettingsInput,
 } from './cluster-stage.ts'
-import { boughtLease, leaseOf } from './lease-steps.ts'
+import { boughtLease, leaseOf, virtualLease } from './lease-steps.ts'
 
 type PolicyInput = NonNullable<SettingsInput['policies']>[number]
 
@@ -159,6 +160,19 @@ describe('a pool that the settings know no more', () => {
     expect(names(seen)).toEqual([`${clusterId}/${pool}`])
   })
 
+  it('and whose cluster the configuration does not know any more either is told, and nothing of it is read', async () => {
+    const leased = await look(twoPools, { fresh: true })
+    await keepLeased(memoryOf('alarm-scaler'), leased.leased ?? [], { views: leased.pools, isWhole: true }, stage.now())
+    expect(leased).not.toHaveProperty('forsaken')
+    const own = await configOf({ pools: [], policies: [] })
+    const since = stage.calls().length
+    const rest = { ...own, clusters: own.clusters.filter(({ id }) => id !== clusterId) }
+    const seen = await observe(stage.cloud, rest, stage.now(), around({ fresh: true }))
+    expect(seen.forsaken).toEqual([{ cluster: clusterId, pools: [pool], seenAtMs: stage.now() }])
+    expect(seen.pools).toEqual([])
+    expect(stage.calls(since).filter((call) => call.includes(clusterId))).toEqual([])
+  })
+
   it('and has no open lease is nobody any more', async () => {
     stage.putRecord({ version: 1, cluster: clusterId, pool, ordinal: 1, bases: [], leases: [leaseOf(boughtLease(), { state: 'closed' })] })
     expect(names(await look({}, { fresh: true }))).toEqual([])
@@ -194,6 +208,31 @@ describe('the licence', () => {
     const [view] = (await look(guarded, { fresh: true })).pools
     expect(view?.licence).toEqual({ overage: 'ok', freeCores: 28, atMs: stage.now() - 10 * minuteMs, takenElsewhere: 8 })
     expect(view?.comingElsewhere).toBe(4)
+  })
+
+  it('counts machines of other pools that their record names and that were not among those that were read', async () => {
+    const [there = ''] = stage.machines().map(({ instanceId }) => instanceId)
+    const bought = leaseOf(boughtLease(3), {
+      state: 'provisioning',
+      wanted: 3,
+      nodes: [{ instanceId: there }, { instanceId: 'ins-new' }, { instanceId: 'ins-gone', removedAtMs: 1 }],
+    })
+    const virtual = leaseOf({ ...virtualLease(), id: 'ls-ffffffffffffffff', wanted: 2 }, { state: 'provisioning' })
+    stage.put({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: {
+        name: 'longshore-pool-other-00000000',
+        namespace: 'kube-system',
+        labels: { 'longshore.dev/leases': 'true' },
+        annotations: { 'longshore.dev/pool': 'other' },
+      },
+      data: {
+        'pool.json': JSON.stringify({ version: 1, cluster: clusterId, pool: 'other', ordinal: 2, bases: [], leases: [bought, virtual] }),
+      },
+    })
+    const [view] = (await look(twoPools, { fresh: true })).pools
+    expect(view?.comingElsewhere).toBe(1)
   })
 
   it('is not known where nobody measures, and costs no call', async () => {

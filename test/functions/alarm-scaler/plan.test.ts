@@ -434,10 +434,10 @@ describe('suggesting', () => {
     })
     // It stays the same while the same would be done.
     expect(suggestions(seen, settings, noon + minute)).toEqual([suggestion])
-    const agreed = { key: suggestion?.key ?? '', untilMs: noon + minute, by: 'Lin' }
+    const agreed = { key: suggestion?.key ?? '', untilMs: noon + minute, by: 'on call' }
     const done = plan({ ...seen, approvals: [agreed] }, settings, noon)
     expect(codes(done)).toEqual(['change suggestion-agreed'])
-    expect(done[0]?.reason.text).toContain('Lin has agreed')
+    expect(done[0]?.reason.text).toContain('on call has agreed')
     expect(suggestions({ ...seen, approvals: [agreed] }, settings, noon)).toEqual([])
     expect(codes(plan({ ...seen, approvals: [agreed] }, settings, noon + minute))).toEqual(['held suggested'])
   })
@@ -773,21 +773,47 @@ describe('giving back', () => {
     expect(codes(steps)).toEqual(['no-change group-settles'])
   })
 
+  it('does not empty the last nodes that take pods at the same time', () => {
+    const one = { ...leased, ...calm, groupId: undefined }
+    const two = node('ins-2', { ...calm, leaseId: one.leaseId, isKept: true, groupId: undefined })
+    const going = lease({
+      mechanism: { name: 'buy', kind: 'new-instances' },
+      wanted: 2,
+      state: 'recovering',
+      recovery: { sinceMs: noon, why: 'resolved' },
+      nodes: [one, two].map(({ instanceId, nodeName = '' }) => ({ instanceId, nodeName, readyAtMs: noon - hour })),
+    })
+    const settings = config({ policies: [policyDoc({ confirm: [{ pendingPods: { atLeast: 1 } }], recovery: { atATime: 2 } })] })
+    const drains = (nodes: readonly PoolNode[]) =>
+      change(plan(observed({ episodes: [over], pools: [withLeases([going], {}, nodes)] }), settings, noon), 'drain').length
+    expect(drains([one, two])).toBe(1)
+    expect(drains([one, two, node('ins-a')])).toBe(2)
+    expect(drains([one, two, node('ins-a', { unschedulable: true })])).toBe(1)
+    expect(drains([one, two].map((empty) => ({ ...empty, podCount: 0 })))).toBe(2)
+  })
+
   it('gives back at once what somebody releases, and nothing of what somebody keeps', () => {
     const pools = [withLeases([lease()], {}, calmNodes)]
     const firing = observed({ episodes: [episode({ id: 'ep-0', key: 'series-0', lastHeardMs: noon })], pools })
-    const [release] = planRelease(firing, config(), { leaseId: 'ls-0000000000000001', keep: false, by: 'Lin' }, noon)
-    expect(release).toMatchObject({ verdict: 'change', change: { kind: 'release', keep: false, by: 'Lin' }, reason: { code: 'release' } })
+    const [release] = planRelease(firing, config(), { leaseId: 'ls-0000000000000001', keep: false, by: 'on call' }, noon)
+    expect(release).toMatchObject({
+      verdict: 'change',
+      change: { kind: 'release', keep: false, by: 'on call' },
+      reason: { code: 'release' },
+    })
     const released = lease({ state: 'recovering', recovery: { sinceMs: noon, why: 'released' }, floor: 0 })
     const steps = plan({ ...firing, pools: [lowered(withLeases([released], { pendingPods: 3 }, calmNodes))] }, config(), noon)
     expect(codes(steps)).toContain('change draining')
     expect(change(steps, 'stop-recovery')).toEqual([])
-    const [keep] = planRelease(firing, config(), { leaseId: 'ls-0000000000000001', keep: true, by: 'Lin' }, noon)
-    expect(keep).toMatchObject({ change: { kind: 'release', keep: true }, after: 'lease ls-0000000000000001 closed (kept)' })
-    const kept = lease({ state: 'closed', outcome: { kind: 'kept', code: 'kept', text: 'Lin keeps its nodes', atMs: noon } })
+    const [keep] = planRelease(firing, config(), { leaseId: 'ls-0000000000000001', keep: true, by: 'on call' }, noon)
+    expect(keep).toMatchObject({
+      change: { kind: 'release', keep: true, bounds: true },
+      after: 'lease ls-0000000000000001 closed (kept); the bounds of scaling group asg-1 as before, if no other lease holds them up',
+    })
+    const kept = lease({ state: 'closed', outcome: { kind: 'kept', code: 'kept', text: 'on call keeps its nodes', atMs: noon } })
     expect(codes(plan(observed({ episodes: [over], pools: [withLeases([kept], {}, calmNodes)] }), config(), noon))).toEqual([])
     const codeOf = (leases: readonly Lease[], keepIt: boolean, leaseId = 'ls-0000000000000001') =>
-      codes(planRelease(observed({ pools: [withLeases(leases)] }), config(), { leaseId, keep: keepIt, by: 'Lin' }, noon))
+      codes(planRelease(observed({ pools: [withLeases(leases)] }), config(), { leaseId, keep: keepIt, by: 'on call' }, noon))
     expect(codeOf([kept], false)).toEqual(['no-change lease-ended'])
     expect(codeOf([lease({ state: 'asking' })], false)).toEqual(['held being-asked'])
     expect(codeOf([released], true)).toEqual(['held recovery-waits'])
@@ -902,7 +928,7 @@ describe('leases that lost something', () => {
     expect(codes(steps)).toEqual(['change lease-expired', 'held pool-unknown'])
   })
 
-  it('are not asked for again when their alarm is over, and end by their deadline', () => {
+  it('are not asked for again when their alarm is over, and end when nobody can be at it any more', () => {
     const asking = lease({
       state: 'asking',
       nodes: [],
@@ -919,7 +945,16 @@ describe('leases that lost something', () => {
     expect(at({ ...firing, lastHeardMs: noon - hour }, noon)).toBe('no-change being-asked')
     expect(at({ ...firing, id: 'ep-9' }, noon)).toBe('no-change being-asked')
     expect(at(over, noon)).toBe('no-change being-asked')
-    expect(at(over, noon + 14 * minute)).toBe('change never-ready')
+    expect(at(over, noon + 3 * minute)).toBe('change never-ready')
+    expect(at(firing, noon + 4 * minute)).toBe('change never-ready')
+    const again = codes(
+      plan(
+        observed({ pools: [withLeases([{ ...asking, triedAtMs: noon }], {}, [node('ins-a')])], episodes: [over] }),
+        config(),
+        noon + 3 * minute,
+      ),
+    )
+    expect(again[0]).toBe('no-change being-asked')
   })
 
   it('wait for what was bought and is not to be seen yet, and give it up at the deadline', () => {

@@ -58,7 +58,7 @@ describe('a lease', () => {
 
   it('goes on where it is asking already, and fits nothing else', () => {
     const record = written(grow(), undefined)
-    expect(written(grow(), record)).toEqual(record)
+    expect(written(grow(), record)).toEqual({ ...record, leases: [{ ...lease(record), triedAtMs: noon }] })
     expect(misfit(grow(), record, 'another key')).toContain('is there already and asking')
     expect(misfit(grow(101), record)).toContain('the pool has had 1 leases by now, and 0 when this was decided')
     const accepted = recordAnswered(record, lease(record).id, { kind: 'accepted', instanceIds: [] }, noon)
@@ -196,13 +196,13 @@ describe('a lease', () => {
     expect(misfit({ kind: 'extend', ...at, expiresAtMs: 1, leaseMs: 1 }, record)).toContain('no longer at its end')
     expect(misfit({ kind: 'track', ...at, from: 'asking', to: 'held', nodes: [], mark: [] }, record)).toContain('no longer asking')
     expect(misfit({ kind: 'reclaim', ...at, nodes: [{ instanceId: 'ins-1' }] }, record)).toContain('no longer closed')
-    expect(misfit({ kind: 'release', ...at, keep: true, by: 'Lin' }, recovering)).toContain('are being given back already')
+    expect(misfit({ kind: 'release', ...at, keep: true, by: 'on call' }, recovering)).toContain('are being given back already')
     expect(misfit({ kind: 'extend', ...at, leaseId: 'ls-ffffffffffffffff', expiresAtMs: 1, leaseMs: 1 }, record)).toContain(
       'has no lease ls-ffffffffffffffff any more',
     )
     expect(misfit({ kind: 'extend', ...at, expiresAtMs: 1, leaseMs: 1 }, undefined)).toBe('the pool has no record any more')
     const asking = written(grow(), undefined)
-    expect(misfit({ kind: 'release', ...place(asking), keep: false, by: 'Lin' }, asking)).toContain(
+    expect(misfit({ kind: 'release', ...place(asking), keep: false, by: 'on call' }, asking)).toContain(
       'nobody knows yet what became of the lease',
     )
   })
@@ -210,8 +210,8 @@ describe('a lease', () => {
   it('is kept for 48 hours after its end', () => {
     const record = held()
     const at = place(record)
-    const closed = written({ kind: 'release', ...at, keep: true, by: 'Lin' }, record, noon)
-    expect(lease(closed)).toMatchObject({ state: 'closed', outcome: { kind: 'kept', text: 'Lin keeps its nodes' } })
+    const closed = written({ kind: 'release', ...at, keep: true, by: 'on call' }, record, noon)
+    expect(lease(closed)).toMatchObject({ state: 'closed', outcome: { kind: 'kept', text: 'on call keeps its nodes' } })
     const next = { ...grow(101), ordinal: 1 }
     expect(written(next, closed, noon + 48 * hour - 1).leases).toHaveLength(2)
     const later = written(next, closed, noon + 48 * hour)

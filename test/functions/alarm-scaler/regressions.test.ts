@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { plan } from '#functions/alarm-scaler/plan.ts'
 import type { AlarmStep } from '#functions/alarm-scaler/plan-step.ts'
+import { planRelease } from '#functions/alarm-scaler/release.ts'
 import type { PoolView } from '#functions/alarm-scaler/view.ts'
 import { change, codes, config, type Doc, episode, hour, minute, noon, observed, policyDoc, SmallPool, view } from './small-pool.ts'
 
@@ -206,6 +207,72 @@ describe('what bit others', () => {
     pool.habits = { ...pool.habits, blocked: new Set() }
     pool.run(30 * minute)
     expect(pool.removed).toEqual(['ins-1'])
+  })
+
+  it('a node that somebody opens while it is emptied is not closed again', () => {
+    const pool = grown(85, { habits: { blocked: new Set(['ins-1']) } })
+    pool.hear('resolved')
+    for (let minutes = 0; minutes < 30 && !kinds(pool).includes('drain'); minutes += 1) pool.run(minute)
+    pool.open('ins-1')
+    pool.habits = { ...pool.habits, blocked: new Set() }
+    const steps = pool.run(9 * minute)
+    const [stop] = change(steps, 'stop-recovery')
+    expect(stop).toMatchObject({ code: 'node-opened', nodes: [{ instanceId: 'ins-1' }], count: 1, retryMs: 10 * minute })
+    expect(stop?.text).toContain('somebody has opened node-ins-1')
+    expect(change(steps, 'drain')).toEqual([])
+    expect(pool.view().nodes.every(({ unschedulable }) => !unschedulable)).toBe(true)
+    expect(pool.leases[0]).toMatchObject({ state: 'held', setback: { code: 'node-opened' } })
+    pool.run(30 * minute)
+    expect(pool.removed).toEqual(['ins-1'])
+  })
+
+  it('a node that somebody opens goes all the same when somebody has released its lease', () => {
+    const pool = grown(85, { habits: { blocked: new Set(['ins-1']) } })
+    const [lease] = pool.leases
+    if (lease === undefined) throw new Error('there is no lease')
+    for (const step of planRelease(pool.observed(), pool.config, { leaseId: lease.id, keep: false, by: 'on call' }, pool.now))
+      pool.carry(step)
+    for (let minutes = 0; minutes < 30 && !kinds(pool).includes('drain'); minutes += 1) pool.run(minute)
+    pool.open('ins-1')
+    pool.habits = { ...pool.habits, blocked: new Set() }
+    pool.run(15 * minute)
+    expect(pool.removed).toEqual(['ins-1'])
+  })
+
+  it('an alarm that is over before anybody knows whether its nodes were asked for holds up no other one', () => {
+    const pool = new SmallPool()
+    pool.fault = 'lost-before'
+    pool.hear('firing', { value: 85 })
+    pool.look()
+    expect(pool.leases.map(({ state }) => state)).toEqual(['asking'])
+    pool.hear('resolved')
+    pool.fault = 'none'
+    pool.hear('firing', { key: 'series-2', startedAtMs: pool.now, value: 95 })
+    const steps = pool.run(3 * minute)
+    expect(hasCode(steps, 'being-asked')).toBe(true)
+    expect(kinds(pool).filter((kind) => kind === 'grow')).toHaveLength(1)
+    pool.hear('firing', { key: 'series-2', startedAtMs: pool.now, value: 95 })
+    pool.run(10 * minute)
+    expect(pool.leases[0]).toMatchObject({ state: 'closed', outcome: { kind: 'failed' } })
+    expect(pool.leases[1]?.episode.key).toBe('series-2')
+    expect(pool.now - noon).toBeLessThan(15 * minute)
+  })
+
+  it('a lease that is asked for again and again is given up in the end, so that a worse alarm has its turn', () => {
+    const pool = new SmallPool()
+    pool.fault = 'lost-before'
+    pool.hear('firing', { value: 85 })
+    pool.look()
+    const tries = () => pool.done.filter(({ step }) => step.change.kind === 'grow').length
+    pool.run(5 * minute)
+    expect(tries()).toBeGreaterThan(2)
+    expect(pool.leases).toHaveLength(1)
+    const before = tries()
+    pool.run(3 * minute)
+    expect(tries()).toBe(before)
+    pool.run(5 * minute)
+    expect(pool.leases[0]?.state).toBe('closed')
+    expect(pool.bounds).toEqual({ min: 1, max: 10 })
   })
 
   it('pending pods cancel scale-in midway', () => {

@@ -63,6 +63,13 @@ describe('what was written down of the nodes of a lease', () => {
     expect(await settled({ ...coming, nodes: [] })).toBe('not-applied')
   })
 
+  it('is found to be written by the mark that it has left, wherever the lease has gone since', async () => {
+    putLease(leaseOf(boughtLease(), { state: 'closed', nodes: [], written: ['track-ls-0123456'] }))
+    expect(await settled(coming)).toBe('applied')
+    putLease(leaseOf(boughtLease(), { state: 'closed', nodes: [], written: ['another'] }))
+    expect(await settled(coming)).toBe('not-applied')
+  })
+
   it('is found to be missing when the lease is where it was', async () => {
     putLease(leaseOf(boughtLease(), { state: 'provisioning', nodes: [node] }))
     expect(await settled({ ...coming, from: 'provisioning', to: 'held' })).toBe('not-applied')
@@ -81,11 +88,17 @@ describe('a group that was asked, and whose answer could not be written down', (
     )
 
   it('is not called undone while it is busy with it, and found to be done when its machines come', async () => {
-    const rule = stage.faults.add({ fault: { kind: 'throttle' }, match: { effect: 'write', pathIncludes: 'configmaps' }, after: 1 })
+    const rule = stage.faults.add({ fault: { kind: 'drop-before' }, match: { effect: 'write', pathIncludes: 'configmaps' }, after: 1 })
     expect(saying(await stage.carry([grow(lease())]), 'Held', 'Failed')).toEqual(['Held unknown-outcome'])
     stage.faults.remove(rule)
     stage.wait(2 * minuteMs)
     expect(saying(await stage.carry([grow(lease())]), 'NoChange')).toEqual(['NoChange already-done'])
+    expect(stage.writes().filter((call) => call === modify)).toHaveLength(1)
+  })
+
+  it('is called done where the platform has answered, whatever becomes of its record', async () => {
+    stage.faults.add({ fault: { kind: 'throttle' }, match: { effect: 'write', pathIncludes: 'configmaps' }, after: 1 })
+    expect(saying(await stage.carry([grow(lease())]), 'Applied')).toEqual(['Applied nodes-coming'])
     expect(stage.writes().filter((call) => call === modify)).toHaveLength(1)
   })
 

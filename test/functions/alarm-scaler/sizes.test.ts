@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { arrivalsOf } from '#functions/alarm-scaler/arrivals.ts'
 import { confirmed, mayLose } from '#functions/alarm-scaler/confirm.ts'
 import type { Policy } from '#functions/alarm-scaler/event.ts'
-import type { LeaseNode } from '#functions/alarm-scaler/lease.ts'
-import { capacityOf } from '#functions/alarm-scaler/sizing.ts'
+import type { Lease, LeaseNode } from '#functions/alarm-scaler/lease.ts'
+import { capacityOf, freshWanted } from '#functions/alarm-scaler/sizing.ts'
 import { breachOf, reachedStep } from '#functions/alarm-scaler/steps.ts'
 import type { PoolNode, PoolView } from '#functions/alarm-scaler/view.ts'
 import { config, type Doc, episode, hour, minute, node, noon, policyDoc, view } from './small-pool.ts'
@@ -52,6 +52,44 @@ describe('the breach', () => {
   it('rounds a share of the pool up, and not because of how a computer counts', () => {
     const { steps } = policy({ steps: [{ from: 0, addPercent: 7, atLeast: 2 }] })
     expect([0, 10, 28, 29, 100, 101].map((nodes) => reachedStep(steps, { size: 0, text: '' }, nodes)?.level)).toEqual([2, 2, 2, 3, 7, 8])
+  })
+})
+
+describe('what the cluster autoscaler says that a group wants', () => {
+  const group = (atMs: number) => ({
+    id: 'asg-1',
+    status: 'enabled',
+    size: 5,
+    wanted: 6,
+    bounds: { min: 1, max: 10, source: 'autoscaler' as const, atMs },
+  })
+  const removed = (removedAtMs: number, of = 'asg-1') =>
+    view({
+      record: {
+        resourceVersion: '1',
+        value: {
+          version: 1,
+          cluster: 'cls-1',
+          pool: 'workers',
+          ordinal: 1,
+          bases: [],
+          leases: [
+            {
+              mechanism: { name: of, kind: 'scaling-group', group: of },
+              nodes: [{ instanceId: 'ins-1', removedAtMs }],
+            } as unknown as Lease,
+          ],
+        },
+      },
+    })
+
+  it('is without machines that were given back since: they would be bought again', () => {
+    expect(freshWanted(group(noon - minute), view(), noon)).toBe(6)
+    expect(freshWanted(group(noon - minute), removed(noon - minute / 2), noon)).toBe(5)
+    expect(freshWanted(group(noon - minute), removed(noon - minute / 2, 'asg-2'), noon)).toBe(6)
+    // It may have been said before that was seen.
+    expect(freshWanted(group(noon), removed(noon - minute / 2), noon)).toBe(5)
+    expect(freshWanted(group(noon), removed(noon - 2 * minute), noon)).toBe(6)
   })
 })
 

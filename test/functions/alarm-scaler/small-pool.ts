@@ -161,6 +161,7 @@ interface Machine {
   isEmpty: boolean
   isKept: boolean
   leaseId?: string
+  drainedFor?: string
 }
 
 /**
@@ -244,6 +245,7 @@ export class SmallPool {
         unschedulable: machine.unschedulable,
         isKept: machine.isKept,
         leaseId: machine.leaseId,
+        drainedFor: machine.drainedFor,
         requested: { cpuMilli: isReady && !machine.unschedulable ? this.habits.loadMilli / Math.max(1, ready) : 0, memoryBytes: 1e9 },
         podCount: machine.isEmpty || !isReady ? 0 : 3,
         blockers: this.habits.blocked.has(machine.instanceId) ? [{ pod: 'default/db-0', why: 'the budget default/db lets no pod go' }] : [],
@@ -316,6 +318,12 @@ export class SmallPool {
     this.wanted = Math.max(this.bounds.min, this.wanted - 1)
   }
 
+  /** Somebody opens a node, and pods come to it. */
+  open(instanceId: string): void {
+    for (const machine of this.#machines)
+      if (machine.instanceId === instanceId) Object.assign(machine, { unschedulable: false, isEmpty: false })
+  }
+
   /** Carries a step out, unless it was before or does not fit any more. */
   carry(step: AlarmStep): void {
     if (step.verdict !== 'change' || this.#keys.has(step.key)) return
@@ -357,6 +365,7 @@ export class SmallPool {
       case 'drain':
         if (machine === undefined) break
         machine.unschedulable = true
+        machine.drainedFor = what.leaseId
         machine.isEmpty = !this.habits.blocked.has(what.instanceId)
         break
       case 'stop-recovery':
@@ -364,6 +373,7 @@ export class SmallPool {
           if (!what.nodes.some(({ instanceId }) => instanceId === one.instanceId)) continue
           one.unschedulable = false
           one.isEmpty = false
+          delete one.drainedFor
         }
         break
       case 'remove':
