@@ -165,13 +165,11 @@ export const Snapshot = z.strictObject({
   passMeans: z.enum(['within', 'over']),
   quotas: z.array(z.strictObject({ region: Name, clusters: Count, nodesPerCluster: Count })),
   licence: z.array(SnapshotLicence),
-  clusters: z
-    .array(SnapshotCluster)
-    .check(
-      z.refine((clusters) => new Set(clusters.map(({ id }) => id)).size === clusters.length, {
-        error: 'has the same cluster more than once',
-      }),
-    ),
+  clusters: z.array(SnapshotCluster).check(
+    z.refine((clusters) => new Set(clusters.map(({ id }) => id)).size === clusters.length, {
+      error: 'has the same cluster more than once',
+    }),
+  ),
   registry: z.strictObject({
     lifecycle: z.optional(Lifecycle),
     repositories: z.array(SnapshotRepository),

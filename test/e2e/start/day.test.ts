@@ -63,7 +63,13 @@ describe('a day at 600 times the speed', () => {
       const runs = Number(new RegExp(`^longshore_runs[^{]*\\{[^}]*"${name}"[^}]*\\} (\\d+)`, 'm').exec(metrics)?.[1])
       expect(runs, name).toBeGreaterThanOrEqual(minutes - 1)
     }
-    for (const line of ['no node can pull', 'dead: ', 'somebody opened the link', 'alarm-scaler  Applied', 'rollout-failed|rolled|ImagePull']) {
+    for (const line of [
+      'no node can pull',
+      'dead: ',
+      'somebody opened the link',
+      'alarm-scaler  Applied',
+      'rollout-failed|rolled|ImagePull',
+    ]) {
       expect(said).toMatch(new RegExp(line))
     }
   })

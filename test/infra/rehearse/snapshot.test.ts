@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { asReader } from '#cloud/client.ts'
+import type { CloudReader } from '#cloud/cloud.ts'
+import { CloudError } from '#cloud/errors.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { readConfig } from '#infra/local/platform.ts'
 import { withPseudonyms } from '#infra/rehearse/pseudonyms.ts'
 import { openRehearsal, type RehearsalPlatform } from '#infra/rehearse/rehearsal-platform.ts'
 import { RehearsalTime } from '#infra/rehearse/rehearsal-time.ts'
 import { linesOfSnapshot, parseSnapshot, type Snapshot, SnapshotError } from '#infra/rehearse/snapshot.ts'
+import { seenTime } from '#infra/rehearse/snapshot-order.ts'
 import { takeSnapshot } from '#infra/rehearse/take-snapshot.ts'
 import { worldOf } from '#infra/rehearse/world-of.ts'
 import { getObject, putObject } from '#infra/sandbox/kubernetes/objects.ts'
@@ -148,9 +151,23 @@ describe('a snapshot of the sandbox', () => {
       { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { replicas: 1, selector: { matchLabels: { app: 'leaky' } }, template } },
       start,
     )
+    const quoted = [{ type: 'AbleToScale', status: 'False', reason: 'FailedGetScale', message: planted }]
+    const scaler = { minReplicas: 1, maxReplicas: 2, scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'leaky' } }
+    putObject(
+      state,
+      {
+        apiVersion: 'autoscaling/v2',
+        kind: 'HorizontalPodAutoscaler',
+        metadata: { name: 'leaky', namespace: 'shop' },
+        spec: scaler,
+        status: { conditions: quoted },
+      },
+      start,
+    )
     const stage = await stageOf(world, await sandboxConfig())
     const text = textOf(await pictureOf(stage))
     expect(text).not.toContain(planted)
+    expect(text).toContain('"reason":"FailedGetScale"')
     expect(text).not.toContain('cGxhbnRlZC05YzQxZjA')
     expect(text).toContain('"longshore.dev/opt-out":"true"')
     expect(text).toContain('"name":"leaky"')
@@ -214,7 +231,115 @@ describe('a snapshot of the sandbox', () => {
   })
 })
 
+describe('a world that was made of a snapshot of a sandbox', () => {
+  it('gives no new object the uid of one that was in the snapshot', async () => {
+    const picture = await pictureOf(await stageOf(createBaseWorld(start, 1), await sandboxConfig()))
+    const { world } = worldOf(picture)
+    const state = world.kubernetes[baseClusters.production]
+    if (state === undefined) throw new Error('the world has no production')
+    const uidsOf = (): unknown[] =>
+      Object.values(state.objects).flatMap((objects) => Object.values(objects).map(({ metadata }) => metadata.uid))
+    const before = uidsOf()
+    for (let number = 0; number < 300; number += 1)
+      putObject(state, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `new-${number}`, namespace: 'shop' } }, start)
+    const uids = uidsOf()
+    expect(uids.length).toBe(before.length + 300)
+    expect(new Set(uids).size).toBe(uids.length)
+  })
+
+  it('leaves out, and notes, what the sandbox does not take by its name, and what size was guessed', async () => {
+    const picture = await pictureOf(await stageOf(createBaseWorld(start, 1), await sandboxConfig()))
+    const [first] = picture.registry.repositories
+    const [cluster] = picture.clusters
+    if (first === undefined || cluster === undefined) throw new Error('the picture is empty')
+    const repositories = [{ ...first, name: '../../etc' }, { ...first, name: 'constructor/x' }, ...picture.registry.repositories]
+    const kind = { group: '', version: 'v1', resource: 'odds', kind: 'Odd', namespaced: true }
+    const objects = cluster.objects.filter((object) => object.kind !== 'Node')
+    const clusters = [{ ...cluster, kinds: [...cluster.kinds, kind], objects }]
+    const { world, notes } = worldOf({ ...picture, clusters, registry: { ...picture.registry, repositories } })
+    const text = notes.join('\n')
+    expect(text).toContain('The repository ../../etc is left out')
+    expect(text).toContain('CustomResourceDefinition odds. is left out')
+    expect(text).toContain('could not be seen, for there is no node of it: 4 cores and 8 GiB each')
+    expect(Object.hasOwn(world.tcr.repositories, 'constructor/x')).toBe(true)
+  })
+})
+
+describe('other names', () => {
+  it('leave the tag 1.2.3.4 of an image alone, and reach into the record of a pool', async () => {
+    const world = createBaseWorld(start, 1)
+    const state = world.kubernetes[baseClusters.production]
+    const node = Object.values(state?.objects['/nodes'] ?? {})[0]
+    if (state === undefined || node === undefined) throw new Error('the base world has no nodes')
+    putObject(state, JSON.parse(JSON.stringify(node).replaceAll(node.metadata.name, 'worker-a.example')), start)
+    const image = 'ccr.ccs.tencentyun.com/shop/catalog:1.2.3.4'
+    const template = { metadata: { labels: { app: 'dots' } }, spec: { containers: [{ name: 'app', image }] } }
+    const spec = { replicas: 1, selector: { matchLabels: { app: 'dots' } }, template }
+    putObject(state, { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'dots', namespace: 'shop' }, spec }, start)
+    const metadata = { name: 'longshore-leases', namespace: 'kube-system', labels: { 'longshore.dev/leases': 'true' } }
+    const data = { 'pool.json': '{"nodes":[{"name":"worker-a.example"}]}' }
+    putObject(state, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }, start)
+    const text = textOf(withPseudonyms(await pictureOf(await stageOf(world, await sandboxConfig()))))
+    expect(text).toContain(image)
+    expect(text).toContain('pool.json')
+    expect(text).not.toContain('worker-a.example')
+  })
+})
+
+describe('what could not be read', () => {
+  it('is in the picture without secrets, and no longer than can be read back', async () => {
+    const { platform, time } = await stageOf(createBaseWorld(start, 1), await sandboxConfig())
+    const refused: CloudReader = {
+      send: async (action, request, options) => {
+        if (action.name === 'DescribeQuota')
+          throw new CloudError({ kind: 'cloud.api', action: action.name, message: `planted-9c41f0 ${'x'.repeat(9000)}`, sent: true })
+        return await asReader(platform.cloud).send(action, request, options)
+      },
+    }
+    const { config } = platform
+    const redact = (text: string): string => text.replaceAll('planted-9c41f0', '[secret]')
+    const picture = await time.run(takeSnapshot({ cloud: refused, config, source: 'sandbox', now: start, redact }))
+    const text = textOf(picture)
+    expect(text).not.toContain('planted-9c41f0')
+    expect(text).toContain('[secret]')
+    expect(parseSnapshot(text).problems).toEqual(picture.problems)
+  })
+
+  it('is nothing when somebody wants it to end: no picture of half a platform', async () => {
+    const { platform, time } = await stageOf(createBaseWorld(start, 1), await sandboxConfig())
+    const stop = new AbortController()
+    stop.abort(new Error('stopped'))
+    const reader = asReader(platform.cloud)
+    const cloud: CloudReader = {
+      send: async (action, request, options) => await reader.send(action, request, { ...options, signal: stop.signal }),
+    }
+    const { config } = platform
+    await expect(time.run(takeSnapshot({ cloud, config, source: 'sandbox', now: start, signal: stop.signal }))).rejects.toThrow('stopped')
+  })
+})
+
+describe('a time of the platform', () => {
+  it('is the same on a machine of any zone, also without a zone of its own', () => {
+    expect(seenTime('2026-11-24 08:00:00')).toBe(Date.parse('2026-11-24T00:00:00Z'))
+    expect(seenTime('2026-11-24T08:00:00+08:00')).toBe(Date.parse('2026-11-24T00:00:00Z'))
+    expect(seenTime('2026-11-24T08:00:00')).toBeUndefined()
+    expect(seenTime(null)).toBeUndefined()
+  })
+})
+
 describe('a file that is no snapshot', () => {
+  it('is refused when it is nested beyond all measure, has a name that nothing has, or a cluster twice', async () => {
+    const picture = await pictureOf(await stageOf(createBaseWorld(start, 1), await sandboxConfig()))
+    const text = textOf(picture)
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    expect(() => parseSnapshot(text.replace('"objects": [', `"objects": [{"spec":${deep}},`))).toThrow('nested more than 100 deep')
+    const clusters = picture.clusters.map((one, index) => (index === 0 ? { ...one, id: '__proto__' } : one))
+    expect(() => parseSnapshot(textOf({ ...picture, clusters }))).toThrow('clusters.0.id')
+    const quotas = picture.quotas.map((one) => ({ ...one, region: '__proto__' }))
+    expect(() => parseSnapshot(textOf({ ...picture, quotas }))).toThrow('quotas.0.region: is a name that nothing has')
+    expect(() => parseSnapshot(textOf({ ...picture, clusters: [...picture.clusters, ...picture.clusters] }))).toThrow('more than once')
+  })
+
   it.each([
     ['nonsense', 'it is no JSON'],
     ['{}', 'it does not say that it is a snapshot'],
