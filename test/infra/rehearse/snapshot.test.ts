@@ -4,6 +4,7 @@ import type { CloudReader } from '#cloud/cloud.ts'
 import { CloudError } from '#cloud/errors.ts'
 import { localFunctions } from '#infra/local/local-functions.ts'
 import { readConfig } from '#infra/local/platform.ts'
+import { keptObject, Variants } from '#infra/rehearse/kept-object.ts'
 import { withPseudonyms } from '#infra/rehearse/pseudonyms.ts'
 import { openRehearsal, type RehearsalPlatform } from '#infra/rehearse/rehearsal-platform.ts'
 import { RehearsalTime } from '#infra/rehearse/rehearsal-time.ts'
@@ -151,26 +152,29 @@ describe('a snapshot of the sandbox', () => {
       { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { replicas: 1, selector: { matchLabels: { app: 'leaky' } }, template } },
       start,
     )
-    const quoted = [{ type: 'AbleToScale', status: 'False', reason: 'FailedGetScale', message: planted }]
-    const scaler = { minReplicas: 1, maxReplicas: 2, scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'leaky' } }
-    putObject(
-      state,
-      {
-        apiVersion: 'autoscaling/v2',
-        kind: 'HorizontalPodAutoscaler',
-        metadata: { name: 'leaky', namespace: 'shop' },
-        spec: scaler,
-        status: { conditions: quoted },
-      },
-      start,
-    )
     const stage = await stageOf(world, await sandboxConfig())
     const text = textOf(await pictureOf(stage))
     expect(text).not.toContain(planted)
-    expect(text).toContain('"reason":"FailedGetScale"')
     expect(text).not.toContain('cGxhbnRlZC05YzQxZjA')
     expect(text).toContain('"longshore.dev/opt-out":"true"')
     expect(text).toContain('"name":"leaky"')
+  })
+
+  it('holds no message of a condition, which quotes whatever went wrong', () => {
+    const planted = 'planted-9c41f0'
+    const conditions = [{ type: 'AbleToScale', status: 'False', reason: 'FailedGetScale', message: planted }]
+    for (const [apiVersion, kind] of [
+      ['autoscaling/v2', 'HorizontalPodAutoscaler'],
+      ['policy/v1', 'PodDisruptionBudget'],
+      ['apps/v1', 'Deployment'],
+      ['batch/v1', 'Job'],
+    ] as const) {
+      const object = { apiVersion, kind, metadata: { name: 'web', namespace: 'shop' }, status: { currentReplicas: 2, conditions } }
+      const text = JSON.stringify(keptObject(object, { variants: new Variants() }))
+      expect(text).not.toContain(planted)
+      expect(text).toContain('"reason":"FailedGetScale"')
+      expect(text).toContain('"currentReplicas":2')
+    }
   })
 
   it('keeps templates apart that differ only in what is left out', async () => {
@@ -292,7 +296,12 @@ describe('what could not be read', () => {
     const refused: CloudReader = {
       send: async (action, request, options) => {
         if (action.name === 'DescribeQuota')
-          throw new CloudError({ kind: 'cloud.api', action: action.name, message: `planted-9c41f0 ${'x'.repeat(9000)}`, sent: true })
+          throw new CloudError(`planted-9c41f0 ${'x'.repeat(9000)}`, {
+            kind: 'cloud.bad-answer',
+            code: 'FailedOperation',
+            action: action.name,
+            retryable: false,
+          })
         return await asReader(platform.cloud).send(action, request, options)
       },
     }
