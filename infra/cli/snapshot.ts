@@ -28,8 +28,9 @@ It only ever reads, whatever the mode, and opens no store. With --sandbox it is 
 What is not in the file:
 ${whatIsLeftOut.map((sentence) => `  - ${sentence}`).join('\n')}
 Names of clusters, namespaces, workloads, repositories and their tags, labels, addresses of nodes and ids of machines are in it; with
---pseudonyms machines, addresses, nodes and clusters are called otherwise there (a cluster keeps its id). Two snapshots of the same are the same but for their time.
-Texts that people put into labels or into annotations of Longshore (longshore.dev/…) are in it as well: look before you pass it on.
+--pseudonyms machines, addresses, nodes and clusters are called otherwise there (a cluster keeps its id). Two snapshots of the same are
+the same but for their time. Texts that people put into labels or into annotations of Longshore (longshore.dev/…) are in it as
+well: look before you pass it on.
 
 Exit code 0: all of it was read. 2: the file is there, and something could not be read, which it and the messages say. 1: something
 went wrong and no file was written. 130: Ctrl-C came first, and no file was written. A file that is there already is replaced when it

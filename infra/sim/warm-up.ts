@@ -24,5 +24,5 @@ async function load(): Promise<void> {
     }
   }
   const files = [...late].toSorted().map((module) => import(module))
-  await Promise.all([...files, import('ical.js'), import('re2js'), import('yaml')])
+  await Promise.all([...files, import('#shared/runtime/emf.ts'), import('ical.js'), import('re2js'), import('yaml')])
 }

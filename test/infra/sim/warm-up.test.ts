@@ -28,7 +28,8 @@ it('loads everything before a world begins that the product loads late: virtual 
       for (const [, module = ''] of readFileSync(new URL(file, root), 'utf8').matchAll(/await import\('([^']+)'\)/g)) {
         // Nobody is told of anything in a world.
         if (module.startsWith('./notify/')) continue
-        const isLoaded = (functions.includes(folder) && module.startsWith('./')) || warmUp.includes(`import('${module}')`)
+        const own = module.replace(/^\.\//, `#${folder}/`)
+        const isLoaded = (functions.includes(folder) && module.startsWith('./')) || warmUp.includes(`import('${own}')`)
         if (!isLoaded) missing.push(`${file} loads ${module}`)
       }
     }
