@@ -1,5 +1,5 @@
 import { alarmBugs } from '#infra/sim/planted/alarm-bugs.ts'
-import { noticePlanted, oneForEachCheck } from './planted-suite.ts'
+import { noticePlanted } from './planted-suite.ts'
 
 // Beside the other ones, so that both cores have something to do.
-noticePlanted(oneForEachCheck(alarmBugs))
+noticePlanted(alarmBugs)

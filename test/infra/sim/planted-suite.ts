@@ -6,19 +6,6 @@ import { readPlantedSeeds } from '#infra/sim/planted/planted-seeds.ts'
 /** Where `npm run sim -- --planted --write` found each one, beginning with seed 1. */
 const seeds = readPlantedSeeds()
 
-/**
- * Of these bugs the first for each check: what each check is for is shown at every run of the tests, and every bug by `npm run sim --
- * --planted`, which takes minutes.
- */
-export function oneForEachCheck(bugs: readonly PlantedBug[]): readonly PlantedBug[] {
-  const shown = new Set<string>()
-  return bugs.filter(({ noticedBy }) => {
-    const isNew = noticedBy.some((check) => !shown.has(check))
-    for (const check of noticedBy) shown.add(check)
-    return isNew
-  })
-}
-
 /** Every one of these bugs is planted in the world of its seed, and has to be noticed there by each check that is for it. */
 export function noticePlanted(bugs: readonly PlantedBug[]): void {
   describe('a planted bug is noticed within 500 seeds', () => {
