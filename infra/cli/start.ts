@@ -75,7 +75,9 @@ once, prints one line per decision (what was done first), then goes on ticking a
   --seed N             seed of the sandbox's world (1)
   --all                also print rules that fired and were superseded by a later one
   --wide               print reasons whole, also where the terminal is narrower; piped output is never cut
-  --verbose            also write the structured log, as JSON lines on stderr`,
+  --verbose            also write the structured log, as JSON lines on stderr
+
+Example: longshore start --once`,
     run: async (words, io) => {
       const { values } = parseArgs({
         args: [...words],
